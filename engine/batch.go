@@ -1,0 +1,168 @@
+package engine
+
+import "github.com/drawd/drawd/engine/problem"
+
+// Result is what became of one command. It holds no pointers; what it says in words is made by the server.
+type Result struct {
+	Code     problem.Code // OK: decided
+	Replayed bool         // decided earlier under the same idempotency key: At and Records say where
+	Campaign CampaignRef
+
+	// Of a decided command: where its records stand.
+	At      Location
+	Records uint8  // how many (a draw has one per sub-draw)
+	Offset  uint32 // first byte of its records in Batch.Records; valid unless Replayed
+	Length  uint32 // of all of them together
+
+	// Of a denial.
+	Cap      uint8     // index into the version's caps; AggregateBit set: into the namespace's aggregate caps
+	Used     uint32    // of Capped
+	Limit    uint32    // of Capped
+	Allowed  uint8     // of Capped and NoChances: how many sub-draws would fit
+	ResetsAt UnixMilli // of Capped: when the counter resets, 0 for never; of NotStarted: when the campaign starts
+	Now      UnixMilli // of Capped, NotStarted, Ended: the time that was compared
+
+	Value uint64 // publish: version number; adjust: the new total; document, policy: the new revision (on VersionConflict the current one); namespace: its ref
+	// AlreadyLive, of a publish: the identical form is the live one; no new version was made.
+	AlreadyLive bool
+}
+
+// AggregateBit marks Result.Cap as an index into the namespace's aggregate caps.
+const AggregateBit = 0x80
+
+// Batch carries commands into the log and their results out of it. A caller encodes commands into it, hands it to the
+// log (or to Engine.Decide as a library), and reads the results when that returns. It may then be reset and used again.
+// Commands of one batch stand next to each other in one entry, in order; they are not atomic together.
+//
+// A batch belongs to one goroutine at a time. After an error whose effect is unknown it must be dropped, not reused.
+type Batch struct {
+	commands []byte
+	count    int
+
+	Index   LogIndex  // the entry that decided
+	Time    UnixMilli // its log time
+	Results []Result  // one per command, in order
+	Records []byte    // the encoded records of this batch's commands; see Result.Offset and DecodeRecord
+}
+
+// Reset empties b and keeps its memory.
+func (b *Batch) Reset() {
+	b.commands, b.count = b.commands[:0], 0
+	b.Index, b.Time, b.Results, b.Records = 0, 0, b.Results[:0], b.Records[:0]
+}
+
+// Len returns the number of commands in b.
+func (b *Batch) Len() int { return b.count }
+
+// Commands returns the encoded commands: what an entry carries.
+func (b *Batch) Commands() []byte { return b.commands }
+
+// Draw is one draw command.
+type Draw struct {
+	Campaign CampaignRef
+	User     Key    // Keyer.User of UserID
+	UserID   []byte // as the caller sent it; recorded
+	Digest   Key    // Keyer.Digest of the idempotency key
+	Device   Key    // Keyer.Device, when HasDevice
+	IP       Key    // Keyer.IP, when HasIP
+	Channel  []byte // empty for none
+
+	Times         uint8 // 1 to MaxTimes
+	Listed        bool  // the request named "times", so the answer is a list
+	HasDevice     bool
+	HasIP         bool
+	ExpectVersion uint32 // 0 for any
+	MaxPrice      uint32 // 0 for any
+}
+
+// Publish makes a version live. The first publish of a campaign creates it and fixes its seed.
+type Publish struct {
+	Namespace  NamespaceRef
+	Version    *Version // Number and Hash are given by the engine; Salt by the caller, from crypto/rand
+	SealedSeed []byte   // SealSeed of 16 bytes of crypto/rand; used at the first publish only
+	Actor      string
+	Reason     string
+}
+
+// Action is what Control does to a campaign.
+type Action uint8
+
+// The actions. Numbers are in the log.
+const (
+	ActionPause Action = 1 + iota
+	ActionResume
+	ActionEnd
+)
+
+// String returns the wire name of a.
+func (a Action) String() string {
+	switch a {
+	case ActionPause:
+		return "pause"
+	case ActionResume:
+		return "resume"
+	}
+	return "end"
+}
+
+// Control pauses, resumes or ends a campaign. Repeating it succeeds and changes nothing.
+type Control struct {
+	Campaign      CampaignRef
+	Action        Action
+	ExtendByPause bool // resume: the end moves by the length of the pause
+	Actor         string
+	Reason        string
+}
+
+// Adjust changes the stock of one prize by a delta. It is remembered under its idempotency key.
+type Adjust struct {
+	Campaign CampaignRef
+	Prize    string
+	Delta    Quantity
+	Digest   Key // Keyer.Digest of the actor's idempotency key
+	Actor    string
+	Reason   string
+}
+
+// PutPolicy replaces a namespace's policy.
+type PutPolicy struct {
+	Namespace NamespaceRef
+	Expect    uint64 // the revision it replaces; AnyRevision for whatever it is
+	Policy    *NamespacePolicy
+	Actor     string
+}
+
+// PutDocument writes or deletes one small control-plane document. Documents never decide a draw.
+type PutDocument struct {
+	Namespace NamespaceRef
+	Name      string // for instance "draft/double11", "key/3f…"
+	Expect    uint64 // the revision it replaces, 0 for "must not exist"; AnyRevision for whatever it is
+	Delete    bool
+	Body      []byte
+	Actor     string
+}
+
+// AnyRevision, as an expected revision, means "whatever is there".
+const AnyRevision = 1<<64 - 1
+
+// Abandon answers the first result of a draw's key if there is one, and otherwise fences the key for ever.
+type Abandon struct {
+	Campaign CampaignRef
+	User     Key
+	Digest   Key
+	UserID   []byte
+	Actor    string
+}
+
+// Init is the first command of a cluster's first entry. Everything in it comes from crypto/rand.
+type Init struct {
+	ClusterID [16]byte
+	IDKey     [16]byte // AES key of the public ids
+	Namespace NewNamespace
+}
+
+// NewNamespace creates a namespace. Repeating the name succeeds and returns the existing one.
+type NewNamespace struct {
+	Name   string
+	Secret [16]byte // key of the namespace's Keyer, from crypto/rand
+}

@@ -1,0 +1,68 @@
+package engine
+
+// Every maximum of the engine. What is bounded by a namespace's policy instead is listed at the end with its default.
+const (
+	// MaxEntryBytes bounds one log entry. hashicorp/raft counts entries and not bytes, so 64 of these must stay a
+	// message that a follower can take in one piece (raft-and-pebble.md, Settings).
+	MaxEntryBytes = 256 << 10
+	// MaxCommandBytes bounds one command: the largest is a published version.
+	MaxCommandBytes = 192 << 10
+	// MaxEntryRecords bounds the records of one entry: a record's ordinal is a uint16.
+	MaxEntryRecords = 1<<16 - 1
+	// MaxTimes is the largest "times" of one draw.
+	MaxTimes = 10
+	// MaxBatchDraws is the largest number of draws in one draws:batch request.
+	MaxBatchDraws = 1000
+
+	MaxIDBytes             = 63  // campaign, prize and cap ids
+	MaxUserBytes           = 128 // users, owners, devices
+	MaxChannelBytes        = 32
+	MaxIdempotencyKeyBytes = 64
+	MaxReasonBytes         = 512
+	MaxActorBytes          = 128
+	MaxNamespaceBytes      = 63
+	MaxDocumentNameBytes   = 200
+	MaxDocumentBytes       = 160 << 10 // a document travels in one command
+	MaxVersionBytes        = 160 << 10
+
+	MaxNamespaces    = 1024
+	MaxCampaigns     = 16384
+	MaxVersions      = 4096 // of one campaign
+	MaxPrizes        = 256  // in one version
+	MaxPrizesEver    = 4096 // prize ids of one campaign over all its versions: counters are kept for good
+	MaxCaps          = 16   // in one version
+	MaxCapsEver      = 64   // cap ids of one campaign over all its versions
+	MaxAggregateCaps = 4    // of one namespace
+	MaxFallbackHops  = 4
+	MaxDocuments     = 65536
+	MaxTransitions   = 256 // time zone changes over one campaign
+
+	MinDenominator     = 1
+	MaxDenominator     = 1_000_000_000
+	DefaultDenominator = 1_000_000
+	MaxStock           = 1 << 50 // units of one prize
+	MaxCapLimit        = 1<<31 - 1
+	MaxRollingLimit    = 64
+	MaxRollingWindow   = 31 * 24 * 3600 * 1000 // ms
+	MaxCooldown        = 366 * 24 * 3600 * 1000
+	MaxCampaignSpan    = 10 * 366 * 24 * 3600 * 1000 // ms from start to end
+	KeyRetention       = 72 * 3600 * 1000            // ms after the end for which idempotency keys are kept
+
+	DefaultMaxUsers = 20_000_000  // rows of users in one namespace
+	DefaultMaxKeys  = 200_000_000 // remembered idempotency keys in one namespace
+
+	// MaxShards bounds Options.Shards. A key's shard is taken from its first ten bits.
+	MaxShards     = 1024
+	DefaultShards = 64
+)
+
+// Relations that the code relies on, checked at compile time: a negative constant does not fit in a uint.
+const (
+	_ = uint(MaxEntryBytes - MaxCommandBytes - 1024)
+	_ = uint(MaxCommandBytes - MaxVersionBytes - 8192)
+	_ = uint(MaxCommandBytes - MaxDocumentBytes - 8192)
+	_ = uint(MaxEntryRecords - MaxBatchDraws*MaxTimes)
+	_ = uint(MaxEntryBytes - MaxBatchDraws*240)
+	_ = uint(255 - MaxUserBytes)
+	_ = uint(1<<16 - MaxPrizesEver)
+)

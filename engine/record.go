@@ -1,0 +1,78 @@
+package engine
+
+// RecordKind says what a record tells. Numbers are on disk.
+type RecordKind uint8
+
+// The kinds of record.
+const (
+	RecordDraw RecordKind = 1 + iota
+	RecordAdjust
+	RecordPublish
+	RecordControl
+	RecordPolicy
+	RecordDocument
+	RecordAbandon
+	RecordFence
+)
+
+// Cause says why a draw did not give the prize that its word named. Numbers are on disk.
+type Cause uint8
+
+// The causes.
+const (
+	CauseNone Cause = iota
+	CauseSoldOut
+	CauseNotReleased
+	CauseBudget
+	CauseSwitchedOff
+	CauseRestricted
+	CauseUserPrizeCap
+	CauseWinCap
+	CauseAmountCap
+)
+
+var causes = [...]string{"", "sold_out", "not_released", "budget", "switched_off", "restricted", "user_prize_cap", "win_cap", "amount_cap"}
+
+// String returns the wire name of c; empty for CauseNone.
+func (c Cause) String() string { return causes[c] }
+
+// NoPrize is the ordinal of the miss.
+const NoPrize = -1
+
+// CurrentRenderer is the renderer that a draw is recorded with today (architecture.md, Disk: renderers are append-only).
+const CurrentRenderer = 1
+
+// Record is what is kept of one thing that happened, decoded. The byte slices alias the encoded record.
+type Record struct {
+	Kind     RecordKind
+	Renderer uint8
+	Campaign CampaignRef // 0 for what concerns no campaign
+	Version  uint32      // the version in force; of RecordPublish the new one
+	Seq      uint64      // of the campaign; 0 where none was given
+	At       UnixMilli   // log time
+
+	// Of a draw.
+	User       []byte
+	Channel    []byte
+	Digest     Key    // the idempotency key in its scope, hashed
+	UserKey    Key    // with Digest, DrawNumber and the campaign's seed it gives the word again
+	DrawNumber uint32 // counts this user's draws in this campaign, from 1
+	Word       uint64 // the random number that decided
+	Natural    int    // prize ordinal (index into the version's prizes) named by the word; NoPrize for the miss
+	Prize      int    // what was given; NoPrize for a miss
+	Cause      Cause
+	Part       uint8    // 0-based number of this sub-draw
+	Times      uint8    // how many sub-draws the request had
+	Listed     bool     // the request named "times": it is answered with a list
+	Used       []uint32 // counters after the draw, of the version's caps with ScopeUser in file order (saturated)
+	StockAfter Quantity // available units of the prize after the draw; Unlimited
+	Previous   Location // the user's previous draw in this campaign
+	PrevWin    Location // the user's previous win in this campaign
+
+	// Of everything else.
+	Name   []byte // prize id (adjust), document name, action (control), namespace (policy), rule (fence)
+	Actor  []byte
+	Reason []byte
+	Delta  int64  // adjust: units; document and policy: the new revision
+	Flags  uint32 // document: 1 when it was deleted
+}
