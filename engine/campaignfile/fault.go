@@ -1,0 +1,41 @@
+package campaignfile
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// Fault is one thing that is wrong with a file.
+type Fault struct {
+	Pointer string       // JSON pointer (RFC 6901) of the value; empty for the whole document
+	Code    problem.Code // UnknownField, InvalidField or BadJSON (the source cannot be read at all)
+	Message string       // for a person: what is wrong and what is allowed
+	Line    int          // from 1; 0 when the value has no place in the source
+	Column  int          // from 1, in characters
+}
+
+// Error returns the fault on one line: "12:5: /prizes/0/weight: must be …".
+func (f Fault) Error() string {
+	switch {
+	case f.Line == 0 && f.Pointer == "":
+		return f.Message
+	case f.Line == 0:
+		return f.Pointer + ": " + f.Message
+	case f.Pointer == "":
+		return fmt.Sprintf("%d:%d: %s", f.Line, f.Column, f.Message)
+	}
+	return fmt.Sprintf("%d:%d: %s: %s", f.Line, f.Column, f.Pointer, f.Message)
+}
+
+// MarshalJSON returns the form in which faults stand in a problem's "errors".
+func (f Fault) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Pointer string `json:"pointer"`
+		Code    string `json:"code"`
+		Message string `json:"message"`
+		Line    int    `json:"line,omitempty"`
+		Column  int    `json:"column,omitempty"`
+	}{f.Pointer, f.Code.String(), f.Message, f.Line, f.Column})
+}
