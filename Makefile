@@ -1,0 +1,56 @@
+# drawd. `make` shows the menu; `make check test` is what CI runs. Nothing is needed beside Go (and a C compiler for
+# the race detector).
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Packages whose goroutines share memory: they run once more under the race detector.
+RACE := ./engine/... ./raftlog/... ./storage/... ./server/...
+# Two cores are the smallest machine we build on; more than two test binaries at once make timing tests flaky there.
+P ?= 2
+T ?= 30s
+
+GO ?= go
+
+.DEFAULT_GOAL := help
+.PHONY: help build test check bench-quick bench-figures crashloop fuzz soak simulate cover
+
+help: ## Show this menu
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build bin/drawd
+	$(GO) build -trimpath -o bin/drawd ./cmd/drawd
+
+check: ## Formatting, vet, staticcheck, modules, architecture rules
+	@unformatted="$$(gofmt -l .)"; if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+	$(GO) test -count=1 ./internal/lint/
+
+test: ## All tests, then those of the concurrent packages under the race detector
+	$(GO) test -p $(P) ./...
+	CGO_ENABLED=1 $(GO) test -p $(P) -short -race $(RACE)
+
+cover: ## Coverage of all tests, in coverage.out and coverage.html
+	$(GO) test -p $(P) -coverpkg=./... -coverprofile=coverage.out ./...
+	$(GO) tool cover -func=coverage.out | tail -n 1
+	$(GO) tool cover -html=coverage.out -o coverage.html
+
+fuzz: ## Run every fuzz target for T each (make fuzz T=30s)
+	GO="$(GO)" .ci/fuzz $(T)
+
+simulate: ## 10 million draws: exact odds within 5 sigma for every prize (DRAWS=10000000)
+	DRAWTEST_DRAWS=$(or $(DRAWS),10000000) $(GO) test -count=1 -v -run '^TestOdds' -timeout 30m ./internal/drawtest/
+
+soak: ## The engine against the reference engine, with new seeds, for T (make soak T=10m)
+	DRAWTEST_SOAK=$(T) $(GO) test -count=1 -v -run '^TestSoak$$' -timeout 0 ./internal/drawtest/
+
+bench-quick: ## A small flash crowd against a daemon of its own, with a verdict (10 s)
+	$(GO) run ./cmd/drawd bench flash --self --users 200000 --duration 5s
+
+bench-figures: build ## The figures of performance.md, with a verdict (minutes; wants an idle machine)
+	bin/drawd bench calibrate
+	bin/drawd bench flash --self --users 1000000 --duration 30s
+
+crashloop: build ## A flash crowd during which the daemon is killed KILLS times (KILLS=200)
+	bin/drawd bench flash --self --users 1000000 --duration 200s --kill9 $(or $(KILLS),200)
