@@ -1,0 +1,222 @@
+package access
+
+import (
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// Source is where keys stand. *engine.Engine is one.
+type Source interface {
+	AppliedIndex() engine.LogIndex
+	Namespace(name string) (*engine.Namespace, bool)
+	Namespaces() []*engine.Namespace
+	Documents(ns engine.NamespaceRef, prefix string) []engine.Document
+}
+
+// DefaultNamespace is the namespace of a request that names none on a node without keys, and the home of operators' keys.
+const DefaultNamespace = "default"
+
+// DefaultRefreshEvery is how long a key that was changed on another node may still be taken as it was.
+const DefaultRefreshEvery = 100 * time.Millisecond
+
+// Options of a Gate; zero values mean the documented default.
+type Options struct {
+	Source       Source        // needed
+	Logger       *slog.Logger  // default: slog.Default
+	RefreshEvery time.Duration // default DefaultRefreshEvery
+}
+
+// Validate reports all faults of o at once.
+func (o *Options) Validate() error {
+	var faults []error
+	if o.Source == nil {
+		faults = append(faults, errors.New("access: Source is needed"))
+	}
+	if o.RefreshEvery < 0 {
+		faults = append(faults, errors.New("access: RefreshEvery must not be negative"))
+	}
+	return errors.Join(faults...)
+}
+
+// Gate admits and refuses requests.
+type Gate struct {
+	source Source
+	logger *slog.Logger
+	every  time.Duration
+
+	keys    atomic.Pointer[keyring]
+	checked atomic.Int64 // UnixNano of the last look at the source
+
+	mu struct {
+		sync.Mutex
+		complained map[string]uint64 // revision of each damaged key that was logged
+	}
+}
+
+// keyring is all keys at one applied index; immutable.
+type keyring struct {
+	index  engine.LogIndex
+	count  int // documents, with those that cannot be read: they too say that keys are configured
+	bySHA  map[[sha256.Size]byte]*Key
+	byID   map[keyName]keyEntry
+	admins int // operators' keys
+}
+
+type keyName struct{ namespace, id string }
+
+type keyEntry struct {
+	revision uint64
+	key      *Key // nil when it cannot be read
+}
+
+// New returns a Gate with the keys that the source has now.
+func New(o Options) (*Gate, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	g := &Gate{source: o.Source, logger: o.Logger, every: o.RefreshEvery}
+	if g.logger == nil {
+		g.logger = slog.Default()
+	}
+	if g.every == 0 {
+		g.every = DefaultRefreshEvery
+	}
+	g.mu.complained = make(map[string]uint64)
+	g.keys.Store(&keyring{})
+	g.Refresh()
+	return g, nil
+}
+
+// HasKeys reports whether any key is configured, expired and unreadable ones included.
+func (g *Gate) HasKeys() bool { return g.keys.Load().count > 0 }
+
+// Operators returns how many keys may act on the whole cluster, expired ones included.
+func (g *Gate) Operators() int { return g.keys.Load().admins }
+
+// Check admits a request that needs any of the scopes (0: any key will do), or says why not. It allocates nothing when it
+// admits.
+func (g *Gate) Check(r *Request, need Scope) (Grant, Refusal) {
+	ring := g.current(r.Now)
+	if ring.count == 0 && r.Authorization == nil {
+		if !r.direct() {
+			return Grant{}, Refusal{Code: problem.ProxyWithoutKeys, detail: proxyDetail}
+		}
+		return g.enter(nil, r)
+	}
+	token, ok := bearer(r.Authorization)
+	if !ok || len(token) != secretBytes {
+		return Grant{}, Refusal{Code: problem.Unauthenticated}
+	}
+	k := ring.bySHA[sha256.Sum256(token)]
+	if k == nil || !k.ExpiresAt.IsZero() && !r.Now.Before(k.ExpiresAt) {
+		return Grant{}, Refusal{Code: problem.Unauthenticated}
+	}
+	if !k.allowsPeer(r.Peer) {
+		return Grant{}, Refusal{Code: problem.Forbidden, detail: "The key may not be used from this address."}
+	}
+	if k.limiter != nil {
+		if wait, ok := k.limiter.take(r.Now); !ok {
+			return Grant{}, Refusal{Code: problem.RateLimited, RetryAfter: retryAfter(wait)}
+		}
+	}
+	if need != 0 && k.Scopes&need == 0 {
+		return Grant{}, Refusal{Code: problem.Forbidden, Missing: need}
+	}
+	return g.enter(k, r)
+}
+
+const proxyDetail = "No API key is configured, so only direct requests from this machine are served: no proxy headers, " +
+	"no foreign Origin, a loopback Host. Create a key with `drawd key create` to serve others."
+
+// enter finds the namespace in which an admitted request acts.
+func (g *Gate) enter(k *Key, r *Request) (Grant, Refusal) {
+	name := DefaultNamespace
+	if k != nil {
+		name = k.Namespace
+	}
+	if r.Namespace != nil && string(r.Namespace) != name {
+		if k != nil && !k.operator() {
+			return Grant{}, Refusal{Code: problem.Forbidden, detail: "The key may not choose another namespace."}
+		}
+		name = string(r.Namespace)
+	}
+	ns, ok := g.source.Namespace(name)
+	if !ok {
+		return Grant{}, Refusal{Code: problem.NamespaceNotFound}
+	}
+	return Grant{Namespace: ns, Key: k}, Refusal{}
+}
+
+// operator reports whether the key may choose any namespace.
+func (k *Key) operator() bool { return k.Scopes&ScopeAdmin != 0 && k.Namespace == DefaultNamespace }
+
+// current returns the keyring, after a rebuild if entries were applied since it was built and the last look is RefreshEvery ago.
+func (g *Gate) current(now time.Time) *keyring {
+	ring := g.keys.Load()
+	if g.source.AppliedIndex() == ring.index {
+		return ring
+	}
+	at, last := now.UnixNano(), g.checked.Load()
+	if ago := at - last; ago >= 0 && ago < int64(g.every) {
+		return ring
+	}
+	if !g.checked.CompareAndSwap(last, at) {
+		return ring // somebody else rebuilds
+	}
+	g.Refresh()
+	return g.keys.Load()
+}
+
+// Refresh rebuilds the keyring from the source. Who changed a key calls it before he answers.
+func (g *Gate) Refresh() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	// The index is read first: what is applied while the documents are read is looked at again next time.
+	old := g.keys.Load()
+	ring := &keyring{index: g.source.AppliedIndex(), bySHA: make(map[[sha256.Size]byte]*Key, len(old.bySHA)), byID: make(map[keyName]keyEntry, len(old.byID))}
+	for _, ns := range g.source.Namespaces() {
+		for _, d := range g.source.Documents(ns.Ref(), DocumentPrefix) {
+			name := keyName{namespace: ns.Name(), id: strings.TrimPrefix(d.Name, DocumentPrefix)}
+			ring.add(name, g.entryLocked(old, name, d))
+		}
+	}
+	g.keys.Store(ring)
+}
+
+// entryLocked returns the entry of one document: the old one when the document is unchanged, so that its rate goes on.
+func (g *Gate) entryLocked(old *keyring, name keyName, d engine.Document) keyEntry {
+	was, known := old.byID[name]
+	if known && was.revision == d.Revision {
+		return was
+	}
+	k, err := DecodeKey(name.namespace, name.id, d.Body)
+	if err != nil {
+		if g.mu.complained[d.Name] != d.Revision {
+			g.mu.complained[d.Name] = d.Revision
+			g.logger.Error("a key cannot be read and is refused", "key", name.id, "namespace", name.namespace, "error", err)
+		}
+		return keyEntry{revision: d.Revision}
+	}
+	k.limiter = newLimiter(k.Rate)
+	return keyEntry{revision: d.Revision, key: k}
+}
+
+func (r *keyring) add(name keyName, e keyEntry) {
+	r.count++
+	r.byID[name] = e
+	if e.key == nil {
+		return
+	}
+	r.bySHA[e.key.Hash] = e.key
+	if e.key.operator() {
+		r.admins++
+	}
+}

@@ -1,0 +1,71 @@
+package access
+
+import (
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+)
+
+// Rate bounds the requests of one key on one node. The zero Rate bounds nothing.
+type Rate struct {
+	PerSecond uint32 `json:"per_second"`
+	Burst     uint32 `json:"burst"` // requests that may come at once, ≥ 1; 0 means PerSecond
+}
+
+// Bounds of a Rate.
+const (
+	MaxRatePerSecond = 1_000_000
+	MaxRateBurst     = 10_000_000
+)
+
+// maxRetryAfter bounds what a client is told to wait, in seconds.
+const maxRetryAfter = 60
+
+// limiter is GCRA: one number says when the next request would be due if requests came evenly. A request is let through
+// while that time is at most window ahead of now.
+type limiter struct {
+	rate     Rate
+	interval int64 // ns between two requests at the rate
+	window   int64 // ns that the due time may run ahead: (burst − 1) intervals
+	due      atomic.Int64
+}
+
+func newLimiter(r Rate) *limiter {
+	if r.PerSecond == 0 {
+		return nil
+	}
+	burst := int64(max(r.Burst, 1))
+	if r.Burst == 0 {
+		burst = int64(r.PerSecond)
+	}
+	l := &limiter{rate: r, interval: max(int64(time.Second)/int64(r.PerSecond), 1)}
+	l.window = (burst - 1) * l.interval
+	return l
+}
+
+// take lets one request through, or returns how long the caller should wait.
+func (l *limiter) take(now time.Time) (wait time.Duration, ok bool) {
+	at := now.UnixNano()
+	for {
+		old := l.due.Load()
+		due := max(old, at)
+		// The due time is never more than one interval past the window, unless the clock was set back.
+		if due-at > l.window+l.interval {
+			due = at
+		}
+		if due-at > l.window {
+			return time.Duration(due - at - l.window), false
+		}
+		if l.due.CompareAndSwap(old, due+l.interval) {
+			return 0, true
+		}
+	}
+}
+
+// retryAfter turns a wait into whole seconds for Retry-After: at least one, at most a minute, and spread by up to as much
+// again, so that refused clients do not come back together.
+func retryAfter(wait time.Duration) int {
+	seconds := min(int64((wait+time.Second-1)/time.Second), maxRetryAfter)
+	seconds = max(seconds, 1)
+	return int(min(seconds+rand.Int64N(seconds+1), maxRetryAfter))
+}
