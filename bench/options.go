@@ -1,0 +1,217 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/drawd/drawd/engine"
+)
+
+// Limits of one run.
+const (
+	// MaxRequests bounds the requests of one run, because the journal keeps a row of each.
+	MaxRequests = 1 << 26
+	// MaxConnections bounds the connections of one run.
+	MaxConnections = 1 << 14
+	// MinVerdictDraws is the least number of logged draws on which a verdict stands.
+	MinVerdictDraws = 100_000
+)
+
+// Environment says where a scenario runs. It is embedded in every options struct.
+type Environment struct {
+	// Daemon is the command that serves: the flags --data DIR --api ADDR --admin ADDR are appended.
+	// Default: the running binary with "serve".
+	Daemon []string
+	// Check is the command that checks a data directory offline: --data DIR is appended.
+	// Default: the running binary with "check".
+	Check []string
+	// Empty is the command that runs [ServeEmpty]: the flags --listen ADDR --body BYTES are appended.
+	// Default: the running binary with "bench empty".
+	Empty []string
+	// Dir is where temporary data directories are made. Default: os.TempDir().
+	Dir string
+	// Keep leaves the data directories in place and names them.
+	Keep bool
+	// Commit names the measured build. Default: the revision in the binary's build information.
+	Commit string
+	// Progress receives a line a second while the scenario runs. Default: nothing is written.
+	Progress io.Writer
+	// Terminal says that Progress is a terminal, so that a line may be written over the one before.
+	Terminal bool
+}
+
+// FlashOptions describe a crowd. Zero values mean the default given with each field.
+type FlashOptions struct {
+	Environment
+
+	// Self starts a daemon of its own in a temporary directory. Otherwise URL and AdminURL name a running one.
+	Self     bool
+	URL      string // data plane, for instance "http://127.0.0.1:7070"
+	AdminURL string // control plane, for instance "http://127.0.0.1:7071"
+	Key      string // API key with the scopes draw, read and admin; empty for none
+
+	// Campaign is the campaign file, YAML or JSON (recognised by its first byte). Default: a built-in campaign,
+	// sized so that it sells out during the run.
+	Campaign []byte
+	// Compile turns a campaign file into its compiled form, from which the judge takes the rules. Required.
+	Compile func(file []byte) (*engine.Version, error)
+
+	Users       int           // users in the crowd. Default 100 000
+	Duration    time.Duration // of crowd and tail together. Default 10 s
+	Over        time.Duration // Δ: the crowd comes within this time of T0. Default: as short as the generator allows
+	TailRate    int           // arrivals a second after the crowd. Default: a fifth of the crowd's peak
+	Seed        uint64        // of arrivals, users and kill moments. Default 1
+	Kill9       int           // how often the daemon is killed during the crowd; needs Self
+	Connections int           // Default 512
+	Loops       int           // load loops, each a thread. Default: one for each four processors
+	SampleByID  int           // acknowledged draws that are read again by id. Default 20 000
+	// Replays is how many acknowledged draws are asked for again with the same key. Default: all of them.
+	Replays   int
+	MinLogged int           // logged draws below which the verdict does not stand. Default MinVerdictDraws
+	Drain     time.Duration // how long to wait for late answers after the last arrival. Default 30 s
+	Out       string        // file for the report as JSON; empty for none
+}
+
+// CalibrateOptions describe a calibration.
+type CalibrateOptions struct {
+	Environment
+	Seconds     int // of each timed step. Default 2
+	Connections int // Default 256
+	BodyBytes   int // the empty handler's answer. Default 320, the size of a draw
+	Out         string
+}
+
+// FiguresOptions describe the run that makes the table of performance figures.
+type FiguresOptions struct {
+	Environment
+	Compile     func(file []byte) (*engine.Version, error) // required
+	Only        []string                                   // ids ("P1", "P9"). Default: all
+	Pairs       int                                        // A B pairs of each figure. Default 5
+	Seconds     int                                        // of each half of a pair. Default 5
+	Connections int                                        // requests in flight. Default 256
+	BatchDraws  int                                        // draws in a batch request. Default 256
+	BatchConns  int                                        // batch requests in flight. Default 16
+	Users       int                                        // distinct users of the draw figures. Default 1 000 000
+	P9Users     int                                        // users in the restart figure. Default 1 000 000
+	Seed        uint64                                     // Default 1
+	Out         string                                     // file for the raw samples as JSON
+}
+
+// CrashLoopOptions describe a loop of SIGKILLs under load.
+type CrashLoopOptions struct {
+	Environment
+	Compile     func(file []byte) (*engine.Version, error) // required
+	Kills       int                                        // Default 200
+	PerDir      int                                        // kills before a fresh data directory is taken. Default 25
+	MinLoad     time.Duration                              // shortest load before a kill. Default 20 ms
+	MaxLoad     time.Duration                              // longest load before a kill. Default 400 ms
+	Connections int                                        // Default 64
+	Users       int                                        // Default 20 000
+	Seed        uint64                                     // Default 1
+	Out         string
+}
+
+// EmptyOptions describe the empty handler.
+type EmptyOptions struct {
+	Listen string // Default "127.0.0.1:0"
+	Body   int    // bytes of each answer. Default 320
+}
+
+// Validate reports every fault of o at once.
+func (o *FlashOptions) Validate() error {
+	var f faults
+	f.check(o.Compile != nil, "Compile must be set: the judge takes the rules from the compiled campaign")
+	f.check(o.Self || o.URL != "" && o.AdminURL != "", "either Self, or URL and AdminURL, must be given")
+	f.check(!o.Self || o.URL == "" && o.AdminURL == "", "Self excludes URL and AdminURL")
+	f.check(o.Kill9 == 0 || o.Self, "Kill9 needs Self: only a daemon of our own is killed")
+	f.within("Users", o.Users, 0, MaxRequests/2)
+	f.within("Kill9", o.Kill9, 0, 1000)
+	f.within("Connections", o.Connections, 0, MaxConnections)
+	f.within("Loops", o.Loops, 0, 64)
+	f.within("TailRate", o.TailRate, 0, 10_000_000)
+	f.within("SampleByID", o.SampleByID, 0, MaxRequests)
+	f.within("Replays", o.Replays, 0, MaxRequests)
+	f.within("MinLogged", o.MinLogged, 0, MaxRequests)
+	f.check(o.Duration >= 0 && o.Duration <= 24*time.Hour, "Duration must be between 0 and 24h")
+	f.check(o.Over >= 0 && (o.Duration == 0 || o.Over <= o.Duration), "Over must be between 0 and Duration")
+	f.check(o.Drain >= 0, "Drain must not be negative")
+	return f.err("flash")
+}
+
+// Validate reports every fault of o at once.
+func (o *CalibrateOptions) Validate() error {
+	var f faults
+	f.within("Seconds", o.Seconds, 0, 600)
+	f.within("Connections", o.Connections, 0, MaxConnections)
+	f.within("BodyBytes", o.BodyBytes, 0, 1<<20)
+	return f.err("calibrate")
+}
+
+// Validate reports every fault of o at once.
+func (o *FiguresOptions) Validate() error {
+	var f faults
+	f.check(o.Compile != nil, "Compile must be set")
+	f.within("Pairs", o.Pairs, 0, 100)
+	f.within("Seconds", o.Seconds, 0, 600)
+	f.within("Connections", o.Connections, 0, MaxConnections)
+	f.within("BatchDraws", o.BatchDraws, 0, engine.MaxBatchDraws)
+	f.within("BatchConns", o.BatchConns, 0, MaxConnections)
+	f.within("Users", o.Users, 0, 100_000_000)
+	f.within("P9Users", o.P9Users, 0, 100_000_000)
+	for _, id := range o.Only {
+		f.check(figureKnown(id), fmt.Sprintf("Only names %q, which is no figure", id))
+	}
+	return f.err("figures")
+}
+
+// Validate reports every fault of o at once.
+func (o *CrashLoopOptions) Validate() error {
+	var f faults
+	f.check(o.Compile != nil, "Compile must be set")
+	f.within("Kills", o.Kills, 0, 100_000)
+	f.within("PerDir", o.PerDir, 0, 1000)
+	f.within("Connections", o.Connections, 0, MaxConnections)
+	f.within("Users", o.Users, 0, 10_000_000)
+	f.check(o.MinLoad >= 0 && o.MaxLoad >= 0, "MinLoad and MaxLoad must not be negative")
+	f.check(o.MaxLoad == 0 || o.MinLoad <= o.MaxLoad, "MinLoad must not be longer than MaxLoad")
+	return f.err("crashloop")
+}
+
+// Validate reports every fault of o at once.
+func (o *EmptyOptions) Validate() error {
+	var f faults
+	f.within("Body", o.Body, 0, 1<<20)
+	return f.err("empty")
+}
+
+// faults collects what is wrong with an options struct.
+type faults []error
+
+func (f *faults) check(ok bool, complaint string) {
+	if !ok {
+		*f = append(*f, errors.New(complaint))
+	}
+}
+
+func (f *faults) within(name string, v, low, high int) {
+	if v < low || v > high {
+		*f = append(*f, fmt.Errorf("%s is %d; it must be between %d and %d", name, v, low, high))
+	}
+}
+
+func (f faults) err(scenario string) error {
+	if len(f) == 0 {
+		return nil
+	}
+	return fmt.Errorf("bench %s: %w", scenario, errors.Join(f...))
+}
+
+// orDefault replaces a zero value.
+func orDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
