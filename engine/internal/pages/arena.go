@@ -1,0 +1,152 @@
+package pages
+
+import (
+	"fmt"
+	"math/bits"
+)
+
+const (
+	// Page 0 stands alone in chunk 0, pages 1, 2–3, 4–7 … 128–255 in chunks 1 to 8, then 256 pages (1 MiB) to a chunk:
+	// an arena of few pages is small, and pages never move.
+	smallPages  = 256
+	smallChunks = 8
+)
+
+// Arena holds the pages of one shard's tables. Not safe for concurrent use.
+type Arena struct {
+	alloc  func(bytes int) []byte
+	chunks [][]byte
+	next   uint32   // numbers below were handed out at some time; 0 is the blank page
+	limit  uint32   // numbers that LoadPage takes are below
+	vacant []uint32 // free numbers below next
+	tables map[uint32]*Table
+	dirty  bitmap // changed since the last BeginCapture, or in a capture that was not committed
+	cut    capture
+}
+
+// NewArena returns an empty arena. alloc returns zeroed memory, whose size is a multiple of PageSize up to 1 MiB;
+// nil means make.
+func NewArena(alloc func(bytes int) []byte) *Arena {
+	if alloc == nil {
+		alloc = func(n int) []byte { return make([]byte, n) }
+	}
+	return &Arena{
+		alloc:  alloc,
+		chunks: [][]byte{blank[:]},
+		next:   1,
+		limit:  MaxPages,
+		tables: make(map[uint32]*Table),
+		dirty:  make(bitmap, 1),
+	}
+}
+
+// NewTable adds an empty table. It takes no page before its first row. An id in use, id 0 or rows that do not fit at
+// least four times in a page are the caller's bug.
+func (a *Arena) NewTable(id uint32, keyBytes, width int) *Table {
+	if err := checkGeometry(keyBytes, width); err != nil {
+		panic("BUG: " + err.Error())
+	}
+	if id == 0 || a.tables[id] != nil {
+		panic(fmt.Sprintf("BUG: pages: table id %d is zero or taken", id))
+	}
+	t := &Table{arena: a, id: id, keyBytes: keyBytes, mask: ^uint64(0)}
+	t.reset()
+	t.setWidth(width)
+	a.tables[id] = t
+	return t
+}
+
+// Table returns the table, nil if there is none.
+func (a *Arena) Table(id uint32) *Table { return a.tables[id] }
+
+// Drop removes a table and frees its pages: the next capture shows them all zero. The *Table must not be used again.
+func (a *Arena) Drop(id uint32) {
+	t := a.tables[id]
+	if t == nil {
+		return
+	}
+	t.eachPage(func(n uint32, p *page) bool {
+		a.mark(n)
+		clear(p[:headerSize]) // the rest is cleared when the page is used again
+		a.vacant = append(a.vacant, n)
+		return true
+	})
+	t.reset()
+	delete(a.tables, id)
+}
+
+// Pages returns how many pages the arena has, free ones included.
+func (a *Arena) Pages() int { return int(a.next) - 1 }
+
+// FreePages returns how many pages belong to no table.
+func (a *Arena) FreePages() int { return len(a.vacant) }
+
+// locate returns a page's chunk and its index there.
+func locate(n uint32) (chunk, index uint32) {
+	if n < smallPages {
+		c := uint32(bits.Len32(n))
+		return c, n &^ (1 << c >> 1)
+	}
+	return n/smallPages + smallChunks, n % smallPages
+}
+
+func (a *Arena) page(n uint32) *page {
+	c, i := locate(n)
+	return (*page)(a.chunks[c][i*PageSize:])
+}
+
+// held reports whether there is memory for page n. After a load, numbers between loaded pages may have none.
+func (a *Arena) held(n uint32) bool {
+	c, _ := locate(n)
+	return int(c) < len(a.chunks) && a.chunks[c] != nil
+}
+
+// hold makes sure that there is memory for page n.
+func (a *Arena) hold(n uint32) {
+	c, _ := locate(n)
+	for int(c) >= len(a.chunks) {
+		a.chunks = append(a.chunks, nil)
+	}
+	if a.chunks[c] == nil {
+		size := smallPages
+		if n < smallPages {
+			size = 1 << c >> 1
+		}
+		a.chunks[c] = a.alloc(size * PageSize)[:size*PageSize]
+	}
+	a.dirty.grow(n)
+}
+
+// take returns a zero page, marked dirty.
+func (a *Arena) take() (uint32, *page) {
+	if last := len(a.vacant) - 1; last >= 0 {
+		n := a.vacant[last]
+		a.vacant = a.vacant[:last]
+		a.hold(n)
+		a.mark(n)
+		p := a.page(n)
+		clear(p[:])
+		return n, p
+	}
+	if a.next >= MaxPages {
+		panic("FATAL: pages: a shard's tables reached 256 GiB; run with more shards")
+	}
+	n := a.next
+	a.next++
+	a.hold(n)
+	a.mark(n)
+	return n, a.page(n)
+}
+
+// bitmap is a set of page numbers.
+type bitmap []uint64
+
+func (b *bitmap) grow(n uint32) {
+	for int(n>>6) >= len(*b) {
+		*b = append(*b, 0)
+	}
+}
+
+func (b bitmap) has(n uint32) bool { return int(n>>6) < len(b) && b[n>>6]>>(n&63)&1 != 0 }
+func (b bitmap) set(n uint32)      { b[n>>6] |= 1 << (n & 63) }
+func (b bitmap) unset(n uint32)    { b[n>>6] &^= 1 << (n & 63) }

@@ -1,0 +1,53 @@
+// Package pages keeps the rows of one lock shard in pointer-free hash tables made of 4 KiB pages.
+//
+// # Purpose
+//
+// The page is the unit of everything: of growth (a full page splits alone into two), of dirtiness, of copy-on-write
+// while a checkpoint reads, of checksum and of checkpoint. An Arena holds the pages of all tables of one shard; a
+// page's number is its index there and stays the same for as long as the page lives.
+//
+// A Table is an extendible hash table: a directory of page numbers indexed by the leading bits of the key's hash.
+// Rows have a fixed size, are appended densely and are never deleted one by one; a table goes as a whole (Drop). Rows
+// may become wider at their end (Widen); pages follow lazily.
+//
+// # Page format, version 1 (little endian; written out, append-only)
+//
+//	 0  u16  magic 0x7044 ("Dp"); an all-zero page is a free one
+//	 2  u8   format version
+//	 3  u8   key bytes stored per row, 8..16
+//	 4  u32  table id
+//	 8  u64  XXH3-64 of the page with this field zero; written when the page leaves the arena, not kept in memory
+//	16  u32  prefix: leading `depth` bits of spread(hash) of every row here, left aligned
+//	20  u16  payload bytes per row
+//	22  u16  rows
+//	24  u8   depth
+//	25  u8   1 on an overflow page
+//	26  u16  zero
+//	28  u32  the page's own number: a page stored under a wrong name is found out
+//	32  tags: the last stored key byte of each row
+//	…   zero
+//	    rows, the last one ending with the page if it is full: key bytes without the tag, then the payload
+//
+// # Depth is bounded
+//
+// A page whose rows agree in all bits cannot split, and a directory doubles for the deepest page. Keys are keyed
+// hashes, so this takes somebody who knows the key; still it must end neither in a panic that every replica repeats
+// nor in a directory of gigabytes. A page is therefore split only while its depth is at most five more than the depth
+// of an even table of so many pages (and at most 30); beyond, it gets overflow pages: lookups there are slow, results
+// the same, memory linear. The directory thus never exceeds 256 bytes per page.
+//
+// # Threads
+//
+// No locks, goroutines or clocks of its own: whoever owns the shard holds its lock for every call, reading calls
+// included, as Find may rewrite a page that still has an older width. A capture is read by another goroutine, which
+// takes the shard's lock for each NextCapture.
+//
+// # Durability
+//
+// None. The owner writes what a capture hands out. LoadPage and Rows trust nothing: damaged pages give an error
+// wrapping ErrDamaged.
+//
+// # What it does not do
+//
+// No deletion or expiry of rows, no iteration order, no compaction, no compression, no I/O.
+package pages

@@ -1,0 +1,210 @@
+package pages
+
+import "math/bits"
+
+// room makes room for one row with this hash and returns the page, which has the current width. While the rows of a
+// page are moving to a new width (moving), only pages that never held a row of another page may be touched, so that
+// rows found before stay where they are: a page with overflow pages then gets one more instead of being split.
+func (t *Table) room(h uint32, moving bool) uint32 {
+	for {
+		n := t.dir[uint64(h)>>(t.shift&63)]
+		if n == 0 {
+			n = t.newPage(0, 0, false)
+			t.dir[0] = n
+			return n
+		}
+		if !moving && t.upgradeAll(n) {
+			continue // the directory may have changed
+		}
+		for m := n; m != 0; m = t.chain[m] {
+			if p := t.arena.page(m); p.width() == t.geo.width && p.count() < t.geo.limit {
+				return m
+			}
+		}
+		if t.arena.page(n).depth() >= t.depthLimit() || moving && t.chain[n] != 0 {
+			return t.extend(n)
+		}
+		t.split(n)
+	}
+}
+
+// depthLimit bounds the depth of pages, and with it the directory: see the package comment.
+func (t *Table) depthLimit() int { return min(maxDepth, bits.Len(uint(t.pages))+depthSlack) }
+
+func (t *Table) newPage(prefix uint32, depth int, overflow bool) uint32 {
+	n, p := t.arena.take()
+	p.format(n, t.id, t.keyBytes, t.geo.width, prefix, depth, overflow)
+	t.pages++
+	return n
+}
+
+// extend adds an overflow page after page n.
+func (t *Table) extend(n uint32) uint32 {
+	p := t.arena.page(n)
+	m := t.newPage(p.prefix(), p.depth(), true)
+	t.link(n, m)
+	return m
+}
+
+func (t *Table) link(n, m uint32) {
+	if t.chain == nil {
+		t.chain = make(map[uint32]uint32)
+	}
+	if next := t.chain[n]; next != 0 {
+		t.chain[m] = next
+	}
+	t.chain[n] = m
+}
+
+// split moves the upper half of the hashes of page n, and of its overflow pages, to a new page. All have the current
+// width.
+func (t *Table) split(n uint32) {
+	p := t.arena.page(n)
+	prefix, depth := p.prefix(), p.depth()
+	if depth == 32-int(t.shift) {
+		t.double()
+	}
+	bit := uint32(1) << (31 - depth)
+	up := t.newPage(prefix|bit, depth+1, false)
+	span := uint64(1) << (32 - int(t.shift) - depth - 1) // directory entries of each half
+	first := uint64(prefix|bit) >> t.shift
+	for i := first; i < first+span; i++ {
+		t.dir[i] = up
+	}
+	to := up
+	for m := n; m != 0; m = t.chain[m] {
+		t.arena.mark(m)
+		to = t.moveUpper(t.arena.page(m), up, to, bit)
+		t.arena.page(m).setDepth(depth + 1)
+	}
+}
+
+// moveUpper moves the rows of p that have the bit to page to, or once that is full to new overflow pages of up. It
+// returns the page that has room.
+func (t *Table) moveUpper(p *page, up, to uint32, bit uint32) uint32 {
+	g := &t.geo
+	q := t.arena.page(to)
+	last := p.count() - 1
+	for i := 0; i <= last; {
+		if g.rowHash(p, i)&bit == 0 {
+			i++
+			continue
+		}
+		if q.count() == g.limit {
+			to = t.extend(up)
+			q = t.arena.page(to)
+		}
+		row, _ := t.push(to, q, p[headerSize+i])
+		copy(row, g.row(p, i))
+		// The last row fills the gap; it is looked at next.
+		if i != last {
+			copy(g.row(p, i), g.row(p, last))
+			p[headerSize+i] = p[headerSize+last]
+		}
+		clear(g.row(p, last))
+		p[headerSize+last] = 0
+		last--
+	}
+	p.setCount(last + 1)
+	return to
+}
+
+// double makes the directory twice as long.
+func (t *Table) double() {
+	dir := make([]uint32, 2*len(t.dir))
+	for i, n := range t.dir {
+		dir[2*i], dir[2*i+1] = n, n
+	}
+	t.dir = dir
+	t.shift--
+}
+
+// upgradeAll brings page n and its overflow pages to the current width; it reports whether there was anything to do.
+func (t *Table) upgradeAll(n uint32) (changed bool) {
+	for n != 0 {
+		next := t.chain[n] // new overflow pages are at the current width
+		if t.arena.page(n).width() != t.geo.width {
+			t.upgrade(n)
+			changed = true
+		}
+		n = next
+	}
+	return changed
+}
+
+// upgrade rewrites a page at the current width. Rows that no longer fit go to new pages.
+func (t *Table) upgrade(n uint32) {
+	t.arena.mark(n)
+	p := t.arena.page(n)
+	old := *p
+	g := geometryOf(t.keyBytes, old.width())
+	p.setWidth(t.geo.width)
+	p.setCount(0)
+	clear(p[headerSize:])
+	for i, c := 0, old.count(); i < c; i++ {
+		to := n
+		if p.count() == t.geo.limit || !covers(p, g.rowHash(&old, i)) {
+			to = t.room(g.rowHash(&old, i), true)
+		}
+		row, _ := t.push(to, t.arena.page(to), old[headerSize+i])
+		copy(row, g.row(&old, i)) // the rest is zero: a new page, or one cleared above
+	}
+}
+
+// covers reports whether rows with this hash belong to the page.
+func covers(p *page, h uint32) bool {
+	return uint64(h^p.prefix())>>(32-p.depth()) == 0
+}
+
+// Reserve splits pages ahead, so that rows of uniformly distributed keys up to this number seldom meet a full page. The
+// new pages are dirty like others: a checkpoint without them could not be told from a damaged one.
+func (t *Table) Reserve(rows int) {
+	if rows <= 0 {
+		return
+	}
+	if t.dir[0] == 0 {
+		t.dir[0] = t.newPage(0, 0, false)
+	}
+	for i := 0; i < len(t.dir); {
+		n := t.dir[i]
+		p := t.arena.page(n)
+		if t.chain[n] != 0 || t.expected(p, rows) <= t.geo.limit || p.depth() >= t.depthLimit() {
+			i += 1 << (32 - int(t.shift) - p.depth())
+			continue
+		}
+		if t.upgradeAll(n) {
+			continue
+		}
+		if p.depth() == 32-int(t.shift) {
+			i *= 2 // the directory is about to double
+		}
+		t.split(n)
+	}
+}
+
+// expected returns how many of so many rows the page must be ready for: the mean and three standard deviations.
+func (t *Table) expected(p *page, rows int) int {
+	from := unspread(uint64(p.prefix()))
+	to := unspread(uint64(p.prefix()) + 1<<(32-p.depth()))
+	hi, lo := bits.Mul64(uint64(rows), to-from)
+	mean := hi<<32 | lo>>32
+	sd := uint64(0)
+	for sd*sd < mean {
+		sd++
+	}
+	return int(min(mean+3*sd, 1<<30))
+}
+
+// unspread returns the first x with spread(x) >= y, 1<<32 if there is none.
+func unspread(y uint64) uint64 {
+	lo, hi := uint64(0), uint64(1)<<32
+	for lo < hi {
+		mid := (lo + hi) / 2
+		if uint64(spread(uint32(mid))) < y {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	return lo
+}
