@@ -1,0 +1,107 @@
+package render
+
+import (
+	"encoding/binary"
+
+	"github.com/drawd/drawd/engine"
+)
+
+// appendDrawJSON1 is renderer 1, JSON. Frozen: golden files in testdata hold its bytes.
+func appendDrawJSON1(dst []byte, s *subdraw) []byte {
+	r := s.record
+	dst = append(dst, `{"draw":"`...)
+	dst = s.ids.AppendID(dst, engine.IDDraw, s.at)
+	dst = append(dst, `","campaign":"`...)
+	dst = append(dst, s.campaign...) // ids and users are of letters that JSON does not escape
+	dst = append(dst, `","version":`...)
+	dst = appendUint(dst, uint64(r.Version))
+	dst = append(dst, `,"user":`...)
+	dst = AppendString(dst, r.User)
+	dst = append(dst, `,"seq":`...)
+	dst = appendUint(dst, r.Seq)
+	dst = append(dst, `,"at":`...)
+	dst = AppendTime(dst, r.At)
+	if r.Prize == engine.NoPrize {
+		dst = append(dst, `,"outcome":"miss"`...)
+	} else {
+		dst = appendPrize1(append(dst, `,"outcome":"win","prize":`...), &s.version.Prizes[r.Prize])
+	}
+	dst = append(dst, `,"remaining":{"caps":{`...)
+	dst = appendRemaining1(dst, s.version.Caps, r.Used)
+	return append(dst, `}}}`...)
+}
+
+// appendPrize1 appends a prize as the winner sees it, and where the wheel stops.
+func appendPrize1(dst []byte, p *engine.Prize) []byte {
+	dst = append(dst, `{"id":"`...)
+	dst = append(dst, p.ID...)
+	dst = append(dst, `","kind":"`...)
+	dst = append(dst, p.Kind.String()...)
+	dst = append(dst, '"')
+	if len(p.Title) > 0 {
+		dst = append(append(dst, `,"title":`...), p.Title...) // canonical JSON already
+	}
+	if p.Amount > 0 {
+		dst = appendInt(append(dst, `,"amount":`...), p.Amount)
+	}
+	dst = append(dst, '}')
+	if p.Slot >= 0 {
+		dst = appendInt(append(dst, `,"slot":`...), int64(p.Slot))
+	}
+	return dst
+}
+
+// appendRemaining1 appends what is left of the user's own caps after the draw: limit − used, in file order.
+func appendRemaining1(dst []byte, caps []engine.Cap, used []uint32) []byte {
+	n := 0
+	for i := range caps {
+		c := &caps[i]
+		if c.Scope != engine.ScopeUser || n >= len(used) {
+			continue
+		}
+		if n > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(append(append(dst, '"'), c.ID...), '"', ':')
+		dst = appendUint(dst, uint64(left(c.Limit, used[n])))
+		n++
+	}
+	return dst
+}
+
+func left(limit, used uint32) uint32 {
+	if used >= limit {
+		return 0
+	}
+	return limit - used
+}
+
+// appendDrawBinary1 is renderer 1, binary (docs/wire.md, "Sub-draw"). Frozen like the JSON form.
+func appendDrawBinary1(dst []byte, s *subdraw) []byte {
+	r := s.record
+	dst = s.ids.AppendID(dst, engine.IDDraw, s.at)
+	dst = binary.LittleEndian.AppendUint32(dst, r.Version)
+	dst = binary.LittleEndian.AppendUint64(dst, r.Seq)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(r.At))
+	win := byte(0)
+	if r.Prize != engine.NoPrize {
+		win = 1
+	}
+	dst = append(dst, win, 0)
+	count, n := len(dst)-1, 0
+	for i := range s.version.Caps {
+		if c := &s.version.Caps[i]; c.Scope == engine.ScopeUser && n < len(r.Used) {
+			dst = binary.LittleEndian.AppendUint32(dst, left(c.Limit, r.Used[n]))
+			n++
+		}
+	}
+	dst[count] = byte(n)
+	if win == 0 {
+		return dst
+	}
+	p := &s.version.Prizes[r.Prize]
+	dst = append(append(dst, byte(len(p.ID))), p.ID...)
+	dst = append(dst, byte(p.Kind))
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(p.Slot))
+	return binary.LittleEndian.AppendUint64(dst, uint64(p.Amount))
+}

@@ -1,0 +1,126 @@
+package render
+
+import (
+	"encoding/binary"
+
+	"github.com/drawd/drawd/engine"
+)
+
+var feedKinds = [...]string{
+	engine.RecordDraw:     "draw",
+	engine.RecordAdjust:   "adjust",
+	engine.RecordPublish:  "publish",
+	engine.RecordControl:  "control",
+	engine.RecordPolicy:   "policy",
+	engine.RecordDocument: "document",
+	engine.RecordAbandon:  "abandon",
+	engine.RecordFence:    "fence",
+}
+
+// FeedKind returns the wire name of a kind of record; empty for one that this release does not know.
+func FeedKind(k engine.RecordKind) string {
+	if int(k) < len(feedKinds) {
+		return feedKinds[k]
+	}
+	return ""
+}
+
+// AppendFeedItem appends the record at the place as one item of the records feed. campaign is its campaign's id, empty
+// for what concerns none. Of a draw version is the version that the record names; else it may be nil.
+func AppendFeedItem(dst []byte, ids IDs, campaign string, version *engine.Version, at engine.Location, r *engine.Record) []byte {
+	dst = append(append(append(dst, `{"kind":"`...), FeedKind(r.Kind)...), '"')
+	if r.Kind == engine.RecordDraw {
+		dst = append(dst, `,"draw":"`...)
+		dst = append(ids.AppendID(dst, engine.IDDraw, at), '"')
+	}
+	if campaign != "" {
+		dst = AppendString(append(dst, `,"campaign":`...), campaign)
+	}
+	if r.Version > 0 {
+		dst = appendUint(append(dst, `,"version":`...), uint64(r.Version))
+	}
+	if r.Seq > 0 {
+		dst = appendUint(append(dst, `,"seq":`...), r.Seq)
+	}
+	dst = AppendTime(append(dst, `,"at":`...), r.At)
+	if r.Kind == engine.RecordDraw {
+		dst = appendFeedDraw(dst, version, r)
+	} else {
+		dst = appendFeedChange(dst, r)
+	}
+	dst = appendUint(append(dst, `,"index":`...), uint64(at.Index))
+	dst = appendUint(append(dst, `,"ordinal":`...), uint64(at.Ordinal))
+	return append(dst, '}')
+}
+
+func appendFeedDraw(dst []byte, version *engine.Version, r *engine.Record) []byte {
+	dst = AppendString(append(dst, `,"user":`...), r.User)
+	if r.Prize == engine.NoPrize {
+		dst = append(dst, `,"outcome":"miss"`...)
+	} else {
+		dst = append(dst, `,"outcome":"win"`...)
+		dst = AppendString(append(dst, `,"prize":`...), prizeID(version, r.Prize))
+	}
+	if r.Natural != engine.NoPrize {
+		dst = AppendString(append(dst, `,"natural":`...), prizeID(version, r.Natural))
+	}
+	if r.Cause != engine.CauseNone {
+		dst = AppendString(append(dst, `,"cause":`...), r.Cause.String())
+	}
+	dst = appendUint(append(dst, `,"draw_number":`...), uint64(r.DrawNumber))
+	var word [8]byte
+	binary.BigEndian.PutUint64(word[:], r.Word)
+	dst = appendHex(append(dst, `,"word":`...), word[:])
+	dst = appendHex(append(dst, `,"key_digest":`...), r.Digest[:])
+	dst = appendUint(append(dst, `,"part":`...), uint64(r.Part))
+	dst = appendUint(append(dst, `,"times":`...), uint64(r.Times))
+	dst = append(dst, `,"used":[`...)
+	for i, used := range r.Used {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendUint(dst, uint64(used))
+	}
+	dst = append(dst, ']')
+	if r.Prize != engine.NoPrize && r.StockAfter != engine.Unlimited {
+		dst = appendInt(append(dst, `,"stock_after":`...), int64(r.StockAfter))
+	}
+	if len(r.Channel) > 0 {
+		dst = AppendString(append(dst, `,"channel":`...), r.Channel)
+	}
+	return dst
+}
+
+func prizeID(v *engine.Version, ordinal int) string {
+	if v == nil || ordinal < 0 || ordinal >= len(v.Prizes) {
+		return ""
+	}
+	return v.Prizes[ordinal].ID
+}
+
+// appendFeedChange appends what a record that is not a draw says.
+func appendFeedChange(dst []byte, r *engine.Record) []byte {
+	if len(r.Name) > 0 {
+		dst = AppendString(append(dst, `,"name":`...), r.Name)
+	}
+	if len(r.User) > 0 {
+		dst = AppendString(append(dst, `,"user":`...), r.User)
+	}
+	if r.Kind == engine.RecordAbandon {
+		dst = appendHex(append(dst, `,"key_digest":`...), r.Digest[:])
+	}
+	if len(r.Actor) > 0 {
+		dst = AppendString(append(dst, `,"actor":`...), r.Actor)
+	}
+	if len(r.Reason) > 0 {
+		dst = AppendString(append(dst, `,"reason":`...), r.Reason)
+	}
+	switch r.Kind {
+	case engine.RecordAdjust, engine.RecordPolicy, engine.RecordDocument:
+		dst = appendInt(append(dst, `,"delta":`...), r.Delta)
+	}
+	if r.Kind == engine.RecordDocument && r.Flags&1 != 0 {
+		dst = append(dst, `,"deleted":true`...)
+	}
+	return dst
+}

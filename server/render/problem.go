@@ -1,0 +1,118 @@
+package render
+
+import (
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// typePrefix and the code make the "type" member of a problem: a URI that names and does not locate.
+const typePrefix = "urn:drawd:problem:"
+
+// Problem is one refusal, with what a program needs to act on it. The zero value of a member that its code does not use
+// is not shown.
+type Problem struct {
+	Code      problem.Code
+	Detail    string // for a person; the code's title when empty. Never holds what the caller sent
+	RequestID []byte
+
+	StartsAt engine.UnixMilli // not_started
+	Now      engine.UnixMilli // not_started: the time that was compared
+
+	Cap      string // capped: "day", or "ns/<id>" for an aggregate cap
+	Used     uint32
+	Limit    uint32
+	ResetsAt engine.UnixMilli // 0: never
+	Allowed  uint8            // capped, no_chances: how many sub-draws would fit
+
+	Errors []FieldError
+}
+
+// FieldError is one fault in what was sent.
+type FieldError struct {
+	Pointer string // RFC 6901
+	Code    string // a word that a program can compare: "required", "range", "unknown", …
+	Message string
+	Line    int // of a YAML document, from 1; 0 when there is none
+	Column  int
+}
+
+// Denied makes p the problem of a denial. cap is the name of the cap of a capped result.
+func (p *Problem) Denied(r *engine.Result, cap string) {
+	*p = Problem{Code: r.Code, RequestID: p.RequestID}
+	switch r.Code {
+	case problem.NotStarted:
+		p.StartsAt, p.Now = r.ResetsAt, r.Now
+	case problem.Capped:
+		p.Cap, p.Used, p.Limit, p.ResetsAt, p.Allowed = cap, r.Used, r.Limit, r.ResetsAt, r.Allowed
+	case problem.NoChances:
+		p.Allowed = r.Allowed
+	}
+}
+
+// AppendProblem appends p as an RFC 9457 document.
+func AppendProblem(dst []byte, p *Problem) []byte {
+	info := p.Code.Info()
+	dst = append(dst, `{"type":"`+typePrefix...)
+	dst = append(dst, info.Name...)
+	dst = append(dst, `","title":`...)
+	dst = AppendString(dst, info.Title)
+	dst = append(dst, `,"status":`...)
+	dst = appendUint(dst, uint64(info.Status))
+	dst = append(dst, `,"detail":`...)
+	if p.Detail == "" {
+		dst = AppendString(dst, info.Title)
+	} else {
+		dst = AppendString(dst, p.Detail)
+	}
+	dst = append(dst, `,"code":"`...)
+	dst = append(dst, info.Name...)
+	dst = append(dst, `","effect":"`...)
+	dst = append(dst, info.Effect.String()...)
+	dst = append(dst, `","retryable":`...)
+	dst = appendBool(dst, info.Retryable)
+	dst = append(dst, `,"request_id":"`...)
+	dst = append(dst, p.RequestID...)
+	dst = append(dst, '"')
+	dst = appendFacts(dst, p)
+	if len(p.Errors) > 0 {
+		dst = appendErrors(dst, p.Errors)
+	}
+	return append(dst, '}')
+}
+
+// appendFacts appends the members that belong to the code, each after a comma.
+func appendFacts(dst []byte, p *Problem) []byte {
+	switch p.Code {
+	case problem.NotStarted:
+		dst = AppendTime(append(dst, `,"starts_at":`...), p.StartsAt)
+		dst = AppendTime(append(dst, `,"now":`...), p.Now)
+	case problem.Capped:
+		dst = AppendString(append(dst, `,"cap":`...), p.Cap)
+		dst = appendUint(append(dst, `,"used":`...), uint64(p.Used))
+		dst = appendUint(append(dst, `,"limit":`...), uint64(p.Limit))
+		dst = appendTimeOrNull(append(dst, `,"resets_at":`...), p.ResetsAt)
+		dst = appendUint(append(dst, `,"allowed":`...), uint64(p.Allowed))
+	case problem.NoChances:
+		dst = appendUint(append(dst, `,"allowed":`...), uint64(p.Allowed))
+	}
+	return dst
+}
+
+func appendErrors(dst []byte, errors []FieldError) []byte {
+	dst = append(dst, `,"errors":[`...)
+	for i := range errors {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		e := &errors[i]
+		dst = AppendString(append(dst, `{"pointer":`...), e.Pointer)
+		dst = AppendString(append(dst, `,"code":`...), e.Code)
+		dst = AppendString(append(dst, `,"message":`...), e.Message)
+		if e.Line > 0 {
+			dst = appendInt(append(dst, `,"line":`...), int64(e.Line))
+			dst = appendInt(append(dst, `,"column":`...), int64(e.Column))
+		}
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
