@@ -54,8 +54,7 @@ type Record struct {
 	// Of a draw.
 	User       []byte
 	Channel    []byte
-	Digest     Key    // the idempotency key in its scope, hashed
-	UserKey    Key    // with Digest, DrawNumber and the campaign's seed it gives the word again
+	Digest     Key    // the idempotency key in its scope, hashed; with the user's key, DrawNumber and the seed it gives Word again
 	DrawNumber uint32 // counts this user's draws in this campaign, from 1
 	Word       uint64 // the random number that decided
 	Natural    int    // prize ordinal (index into the version's prizes) named by the word; NoPrize for the miss

@@ -27,6 +27,8 @@ type Version struct {
 	// is revealed after the end, so that nobody can guess the odds from it before.
 	Hash [32]byte
 	Salt [16]byte
+
+	form []byte // what appendForm writes, kept once the version is installed
 }
 
 // Transition says that from At on the zone's local time is UTC + OffsetSeconds.

@@ -1,0 +1,281 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"sync"
+	"sync/atomic"
+
+	"github.com/drawd/drawd/engine/internal/pages"
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// Campaign is a published campaign. Its methods take no locks unless they say so.
+type Campaign struct {
+	world     *world
+	namespace *Namespace
+	ref       CampaignRef
+	id        string
+
+	sealedSeed []byte
+	seed       [16]byte
+	seedHash   [32]byte
+
+	// Changed while every shard is locked (ending by exhaustion: under mu), replaced as a whole, read without a lock.
+	plan     atomic.Pointer[plan]
+	versions atomic.Pointer[[]*Version]
+	control  atomic.Pointer[control]
+	// winnable counts the prizes of the live version that can still be given; 0 is "exhausted". Moved under mu.
+	winnable atomic.Int32
+	// epoch moves, under mu, whenever a draw ends the campaign or takes the last of it: draws that looked before look again.
+	epoch atomic.Uint64
+
+	layout layout // every shard is locked when it changes
+	tables [scopes]*rowTable
+	keys   *rowTable // nil once they may be forgotten
+
+	mu struct {
+		sync.Mutex
+		seq uint64
+	}
+	books books // under mu; prizes are added while every shard is locked too
+	_     [64]byte
+}
+
+// control is what was done to a campaign outside its versions.
+type control struct {
+	paused   bool
+	pausedAt UnixMilli
+	extended int64     // ms by which pauses moved the end
+	endedAt  UnixMilli // log time of the end by hand or by exhaustion; 0 for neither
+	fenced   string    // the rule that the books broke; empty for none
+}
+
+// books are the cells of every prize a campaign ever had, in the order of their introduction.
+type books []cell
+
+func (b books) find(id string) int {
+	for i := range b {
+		if b[i].ID == id {
+			return i
+		}
+	}
+	return -1
+}
+
+func (c *Campaign) endsAt(k *control) UnixMilli {
+	if k.endedAt != 0 {
+		return k.endedAt
+	}
+	return c.plan.Load().version.EndsAt + UnixMilli(k.extended)
+}
+
+// settle drops what may be forgotten at now and returns when it wants to be asked again. Every shard is locked.
+func (c *Campaign) settle(now UnixMilli) UnixMilli {
+	k := c.control.Load()
+	start, end := c.plan.Load().version.StartsAt, c.endsAt(k)
+	switch forget := end + KeyRetention; {
+	case now < start:
+		return start
+	case now < end:
+		return end
+	case k.paused && k.endedAt == 0: // a resume may still move the end
+		return maxTime
+	case now < forget:
+		return forget
+	}
+	if c.keys != nil {
+		c.namespace.keys.Add(-c.keys.rows())
+		c.world.dropRowTable(c.keys)
+		c.keys = nil
+	}
+	return maxTime
+}
+
+// recount counts the winnable prizes again. Every shard is locked.
+func (c *Campaign) recount() {
+	p, n := c.plan.Load(), int32(0)
+	for i := range p.prizes {
+		if z := &p.prizes[i]; !z.thanks && !c.books[z.cell].hopeless(z.units) {
+			n++
+		}
+	}
+	c.winnable.Store(n)
+	c.epoch.Add(1)
+}
+
+// applyControl pauses, resumes or ends a campaign.
+func (t *tx) applyControl(c *Control) Result {
+	a := t.world.campaign(c.Campaign)
+	if a == nil {
+		return refuse(problem.CampaignNotFound)
+	}
+	k := *a.control.Load()
+	over := t.now >= a.endsAt(&k) && !k.paused
+	switch c.Action {
+	case ActionPause:
+		if over {
+			return Result{Code: problem.Ended, Campaign: a.ref, Now: t.now}
+		}
+		if k.paused {
+			return Result{Campaign: a.ref, AlreadyLive: true}
+		}
+		k.paused, k.pausedAt = true, t.now
+	case ActionResume:
+		if !k.paused {
+			return Result{Campaign: a.ref, AlreadyLive: true}
+		}
+		if c.ExtendByPause {
+			k.extended += a.overlap(&k, t.now)
+		}
+		k.paused, k.pausedAt = false, 0
+	case ActionEnd:
+		if k.endedAt != 0 || over {
+			return Result{Campaign: a.ref, AlreadyLive: true}
+		}
+		k.endedAt, k.paused, k.pausedAt = max(t.now, 1), false, 0
+	default:
+		return refuse(problem.InvalidField)
+	}
+	a.control.Store(&k)
+	a.epoch.Add(1)
+	t.world.settle(t.now)
+	return t.note(Record{
+		Kind: RecordControl, Campaign: a.ref, Version: a.Version().Number, Name: []byte(c.Action.String()),
+		Actor: []byte(c.Actor), Reason: []byte(c.Reason),
+	}, Result{Campaign: a.ref})
+}
+
+// overlap returns how much of a pause that ends now lay between start and end.
+func (c *Campaign) overlap(k *control, now UnixMilli) int64 {
+	from := max(k.pausedAt, c.plan.Load().version.StartsAt)
+	return max(0, int64(now-from))
+}
+
+// applyAdjust changes the stock of one prize, once for its idempotency key.
+func (t *tx) applyAdjust(c *Adjust) Result {
+	a := t.world.campaign(c.Campaign)
+	if a == nil {
+		return refuse(problem.CampaignNotFound)
+	}
+	a.mu.Lock() // for readers of the books
+	defer a.mu.Unlock()
+	print := fingerprintAdjust(c)
+	if r, ok := a.seen(&c.Digest, print); ok {
+		if r.Code == problem.OK {
+			r.Value = uint64(a.books[max(a.books.find(c.Prize), 0)].Total)
+		}
+		return r
+	}
+	i := a.books.find(c.Prize)
+	if i < 0 || !a.books[i].Live {
+		return Result{Code: problem.PrizeNotFound, Campaign: a.ref}
+	}
+	cell := &a.books[i]
+	if broken := a.unbalanced(); broken != "" {
+		return t.fence(a, broken)
+	}
+	if !cell.adjustable(c.Delta) {
+		return Result{Code: problem.InsufficientStock, Campaign: a.ref}
+	}
+	if a.keys == nil {
+		return Result{Code: problem.Ended, Campaign: a.ref, Now: t.now}
+	}
+	if n := a.namespace; n.keys.Load() >= n.rules.Load().maxKeys {
+		return Result{Code: problem.Capacity, Campaign: a.ref}
+	}
+	cell.adjust(c.Delta)
+	a.recount()
+	a.mu.seq++
+	at := t.at
+	r := t.note(Record{
+		Kind: RecordAdjust, Campaign: a.ref, Version: a.Version().Number, Seq: a.mu.seq, Name: []byte(c.Prize),
+		Actor: []byte(c.Actor), Reason: []byte(c.Reason), Delta: int64(c.Delta),
+	}, Result{Campaign: a.ref, Value: uint64(cell.Total)})
+	a.remember(&c.Digest, keyRow{at, print})
+	return r
+}
+
+// unbalanced returns the rule that the campaign's books break, or nothing.
+func (c *Campaign) unbalanced() string {
+	for i := range c.books {
+		if !c.books[i].balanced() {
+			return "stock of " + c.books[i].ID
+		}
+	}
+	return ""
+}
+
+// fence stops a campaign whose books broke a rule: it refuses draws until people have looked. Callers hold mu and have
+// written nothing yet.
+func (t *tx) fence(c *Campaign, rule string) Result {
+	k := *c.control.Load()
+	k.fenced = rule
+	c.control.Store(&k)
+	c.epoch.Add(1)
+	r := t.note(Record{Kind: RecordFence, Campaign: c.ref, Version: c.Version().Number, Name: []byte(rule)}, Result{})
+	r.Code, r.Campaign = problem.CampaignFenced, c.ref
+	return r
+}
+
+// seen looks an idempotency key up. ok is true when it is known: the Result then is the answer, whatever it is.
+func (c *Campaign) seen(digest *Key, fingerprint uint32) (r Result, ok bool) {
+	if c.keys == nil {
+		return Result{}, false
+	}
+	part := c.keys.parts[c.world.shardOf(digest)]
+	row, ok := part.Find((*pages.Key)(digest))
+	if !ok {
+		return Result{}, false
+	}
+	known := getKeyRow(part.Payload(row))
+	switch {
+	case known.at.IsZero():
+		return Result{Code: problem.KeyAbandoned, Campaign: c.ref}, true
+	case known.fingerprint != fingerprint:
+		return Result{Code: problem.IdempotencyMismatch, Campaign: c.ref}, true
+	}
+	return Result{Replayed: true, Campaign: c.ref, At: known.at}, true
+}
+
+// remember keeps the answer to an idempotency key. The key is not known.
+func (c *Campaign) remember(digest *Key, k keyRow) {
+	part := c.keys.parts[c.world.shardOf(digest)]
+	k.put(part.Mutable(part.Insert((*pages.Key)(digest))))
+	c.namespace.keys.Add(1)
+}
+
+// applyAbandon answers what was decided under a key, or fences the key for ever.
+func (t *tx) applyAbandon(c *Abandon) Result {
+	a := t.world.campaign(c.Campaign)
+	if a == nil {
+		return refuse(problem.CampaignNotFound)
+	}
+	if a.keys == nil {
+		return Result{Code: problem.KeyUnknown, Campaign: a.ref}
+	}
+	part := a.keys.parts[a.world.shardOf(&c.Digest)]
+	if row, ok := part.Find((*pages.Key)(&c.Digest)); ok {
+		known := getKeyRow(part.Payload(row))
+		if known.at.IsZero() {
+			return Result{Code: problem.KeyAbandoned, Campaign: a.ref}
+		}
+		return Result{Replayed: true, Campaign: a.ref, At: known.at}
+	}
+	if n := a.namespace; n.keys.Load() >= n.rules.Load().maxKeys {
+		return Result{Code: problem.Capacity, Campaign: a.ref}
+	}
+	a.remember(&c.Digest, keyRow{})
+	r := t.note(Record{
+		Kind: RecordAbandon, Campaign: a.ref, Version: a.Version().Number, Name: c.UserID, Actor: []byte(c.Actor),
+	}, Result{})
+	r.Code, r.Campaign = problem.KeyAbandoned, a.ref
+	return r
+}
+
+func hashSeed(campaign string, seed [16]byte) [32]byte {
+	h := sha256.New()
+	h.Write([]byte{0x02})
+	h.Write([]byte(campaign))
+	h.Write(seed[:])
+	return [32]byte(h.Sum(nil))
+}

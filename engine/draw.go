@@ -1,0 +1,296 @@
+package engine
+
+import (
+	"encoding/binary"
+
+	"github.com/drawd/drawd/engine/internal/pages"
+	"github.com/drawd/drawd/engine/problem"
+	"github.com/zeebo/xxh3"
+)
+
+// decideDraw takes a draw's locks and decides it.
+func (t *tx) decideDraw(d *Draw) Result {
+	c := t.world.campaign(d.Campaign)
+	if c == nil {
+		return refuse(problem.CampaignNotFound)
+	}
+	t.lockShards(d)
+	r := t.ladder(d, c)
+	t.unlockShards()
+	r.Campaign = c.ref
+	return r
+}
+
+// ladder decides a draw: every rung is one check, one early return and one named code, in the order of the semantics.
+// Nothing is written before the last check is passed.
+func (t *tx) ladder(d *Draw, c *Campaign) Result {
+	// 1. Idempotency.
+	print := fingerprint(d)
+	if r, known := c.seen(&d.Digest, print); known {
+		return r
+	}
+	for {
+		epoch := c.epoch.Load()
+		if t.library {
+			t.now = max(t.stamp, UnixMilli(t.world.logTime.Load()))
+		}
+		// 2. to 6. What refuses a draw without consuming anything.
+		if r := t.refusal(d, c, sight{logTime: t.now, now: t.now}); r.Code != problem.OK {
+			return r
+		}
+		// The word depends on nothing that another draw could still change: it is made before the campaign's lock.
+		user := &t.campaign[ScopeUser]
+		number := drawsOf(user.data) + 1
+		first := newWordInput(&c.seed, &d.User, number, &d.Digest)
+		word, value := first.scale(t.plan.version.Denominator)
+
+		c.mu.Lock()
+		r, stale := t.claim(d, c, epoch, value)
+		if !stale && r.Code == problem.OK {
+			r = t.commit(d, c, print, word, value)
+		}
+		c.mu.Unlock()
+		if !stale {
+			return r
+		}
+		// As a library: time moved on, or somebody took the last of it. Look again.
+	}
+}
+
+// claim takes the last checks, which need the campaign's lock, and the command's position. As a library it does both
+// under the clock's lock, so that positions are in the order of effects also where campaigns share a bound; stale says
+// that what the refusals were decided on no longer holds.
+func (t *tx) claim(d *Draw, c *Campaign, epoch, value uint64) (r Result, stale bool) {
+	w := t.world
+	if t.library {
+		w.clock.Lock()
+		defer w.clock.Unlock()
+		if max(w.clock.now, t.stamp) != t.now || c.epoch.Load() != epoch {
+			return r, true
+		}
+	}
+	broken := t.unbalanced(d, c, value)
+	if broken == "" && !t.hold(c) {
+		return refuse(problem.Capacity), false
+	}
+	if t.library {
+		w.clock.index++
+		w.clock.now = t.now
+		t.at = Location{Index: w.clock.index}
+		w.logTime.Store(int64(t.now))
+		w.applied.Store(uint64(t.at.Index))
+	}
+	if broken != "" {
+		return t.fence(c, broken), false
+	}
+	return r, false
+}
+
+// commit does all of the draw. It cannot refuse any more.
+func (t *tx) commit(d *Draw, c *Campaign, print uint32, word, value uint64) Result {
+	at, start := t.at, len(t.out.records)
+	t.makeRows()
+	t.countDraws(d)
+	for part := range d.Times {
+		if part > 0 {
+			in := newWordInput(&c.seed, &d.User, drawsOf(t.campaign[ScopeUser].data)+1, &d.Digest)
+			word, value = in.scale(t.plan.version.Denominator)
+		}
+		t.drawOne(d, c, part, word, value)
+	}
+	c.remember(&d.Digest, keyRow{at, print})
+	return Result{
+		At: at, Records: d.Times, Offset: uint32(start), Length: uint32(len(t.out.records) - start),
+	}
+}
+
+// drawOne is rungs 7 to 10 of one sub-draw: natural prize, availability, outcome, counters, record.
+func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word, value uint64) {
+	natural := pick(t.plan.sums, value)
+	prize, cause := t.give(c, natural)
+	row := t.campaign[ScopeUser].data
+	rec := &t.record
+	*rec = Record{
+		Renderer: CurrentRenderer, Campaign: c.ref, Version: t.plan.version.Number, At: t.now,
+		User: d.UserID, Channel: d.Channel, Digest: d.Digest, DrawNumber: drawsOf(row) + 1, Word: word,
+		Natural: natural, Prize: prize, Cause: cause, Part: part, Times: d.Times, Listed: d.Listed,
+		Previous: getLocation(row[rowLast:]), PrevWin: getLocation(row[rowLastWin:]), StockAfter: Unlimited,
+	}
+	c.mu.seq++
+	rec.Seq = c.mu.seq
+	if prize != NoPrize {
+		p := &t.plan.prizes[prize]
+		t.issue(c, p)
+		rec.StockAfter = c.books[p.cell].left()
+		putLocation(row[rowLastWin:], t.at)
+		t.out.wins = append(t.out.wins, Win{c.ref, uint16(p.cell), t.at.Ordinal})
+		t.countWin(prize)
+	}
+	binary.LittleEndian.PutUint32(row[rowDraws:], rec.DrawNumber)
+	putLocation(row[rowLast:], t.at)
+	rec.Used = t.used[:0]
+	for i := range t.plan.ofUser {
+		rec.Used = append(rec.Used, t.plan.ofUser[i].used(row, &t.own))
+	}
+	t.out.offsets = append(t.out.offsets, uint32(len(t.out.records)))
+	t.out.records = appendDraw(t.out.records, rec)
+	t.at.Ordinal++
+}
+
+// give walks from the natural prize along its fallbacks to one that can be given. A thanks prize is a miss with a name.
+// The cause is why the natural prize was not given.
+func (t *tx) give(c *Campaign, natural int) (prize int, cause Cause) {
+	for at := natural; at != NoPrize; at = t.plan.prizes[at].fallback {
+		p := &t.plan.prizes[at]
+		if p.thanks {
+			return NoPrize, cause
+		}
+		why := t.unavailable(c, at)
+		if why == CauseNone {
+			return at, cause
+		}
+		if cause == CauseNone {
+			cause = why
+		}
+	}
+	return NoPrize, cause
+}
+
+// unavailable says why a prize cannot be given to this user now.
+func (t *tx) unavailable(c *Campaign, prize int) Cause {
+	p := &t.plan.prizes[prize]
+	if !c.books[p.cell].has(p.units) {
+		return CauseSoldOut
+	}
+	for i := range t.rules.wins {
+		if k := &t.rules.wins[i]; k.free(t.everyone[k.scope].data, &t.shared) == 0 {
+			return CauseWinCap
+		}
+	}
+	for i := range t.plan.wins {
+		k := &t.plan.wins[i]
+		if k.prize >= 0 && int(k.prize) != prize || k.free(t.campaign[k.scope].data, &t.own) != 0 {
+			continue
+		}
+		if k.prize >= 0 {
+			return CauseUserPrizeCap
+		}
+		return CauseWinCap
+	}
+	return CauseNone
+}
+
+// issue takes the units of a prize, and notices when they were the last.
+func (t *tx) issue(c *Campaign, p *prizePlan) {
+	cell := &c.books[p.cell]
+	if !cell.has(p.units) || !cell.balanced() {
+		panic("BUG: issuing from a cell that was not checked: " + cell.ID)
+	}
+	was := cell.hopeless(p.units)
+	cell.issue(p.units)
+	if was || !cell.hopeless(p.units) {
+		return
+	}
+	c.epoch.Add(1)
+	if c.winnable.Add(-1) == 0 && t.plan.version.Exhausted == End {
+		k := *c.control.Load()
+		k.endedAt = max(t.now, 1)
+		c.control.Store(&k)
+	}
+}
+
+// unbalanced returns the rule that the books break, before anything is written. One draw touches one prize or, through
+// fallbacks and sub-draws, several: then all are checked.
+func (t *tx) unbalanced(d *Draw, c *Campaign, value uint64) string {
+	if d.Times > 1 {
+		return c.unbalanced()
+	}
+	for at := pick(t.plan.sums, value); at != NoPrize; at = t.plan.prizes[at].fallback {
+		if cell := &c.books[t.plan.prizes[at].cell]; !cell.balanced() {
+			return "stock of " + cell.ID
+		}
+	}
+	return ""
+}
+
+// hold counts the rows that the draw will add against the namespace's bounds; false when one is reached.
+func (t *tx) hold(c *Campaign) bool {
+	n := c.namespace
+	newUser := t.campaign[ScopeUser].data == nil
+	if n.keys.Load() >= t.rules.maxKeys || newUser && n.users.Load() >= t.rules.maxUsers {
+		return false
+	}
+	if newUser {
+		n.users.Add(1)
+	}
+	return true
+}
+
+// makeRows makes every row of the draw writable, and adds those that do not exist yet.
+func (t *tx) makeRows() {
+	for s := range t.campaign {
+		if t.campaign[s].part != nil {
+			t.campaign[s].open()
+		}
+		if t.everyone[s].part != nil {
+			t.everyone[s].open()
+		}
+	}
+}
+
+func (s *subject) open() {
+	if s.data == nil {
+		s.row = s.part.Insert((*pages.Key)(s.key))
+	}
+	s.data = s.part.Mutable(s.row)
+}
+
+// countDraws moves the caps on draws: once for each sub-draw.
+func (t *tx) countDraws(d *Draw) {
+	for i := range t.rules.draws {
+		k := &t.rules.draws[i]
+		k.add(t.everyone[k.scope].data, &t.shared, uint32(d.Times))
+	}
+	for i := range t.plan.draws {
+		k := &t.plan.draws[i]
+		k.add(t.campaign[k.scope].data, &t.own, uint32(d.Times))
+	}
+}
+
+// countWin moves the caps on wins.
+func (t *tx) countWin(prize int) {
+	for i := range t.rules.wins {
+		k := &t.rules.wins[i]
+		k.add(t.everyone[k.scope].data, &t.shared, 1)
+	}
+	for i := range t.plan.wins {
+		if k := &t.plan.wins[i]; k.prize < 0 || int(k.prize) == prize {
+			k.add(t.campaign[k.scope].data, &t.own, 1)
+		}
+	}
+}
+
+func drawsOf(row []byte) uint32 {
+	if row == nil {
+		return 0
+	}
+	return binary.LittleEndian.Uint32(row[rowDraws:])
+}
+
+// fingerprint tells requests under one key apart: times and its form, channel, highest price. Attributes, device and ip
+// are facts of the first send and do not count.
+func fingerprint(d *Draw) uint32 {
+	f := uint64(d.Times) | uint64(d.MaxPrice)<<8
+	if d.Listed {
+		f |= 1 << 63
+	}
+	if len(d.Channel) > 0 {
+		f ^= xxh3.Hash(d.Channel)
+	}
+	f *= 0x9E3779B97F4A7C15 // spreads the few bits that differ over the upper half
+	return uint32(f >> 32)
+}
+
+func fingerprintAdjust(c *Adjust) uint32 {
+	return uint32(xxh3.HashString(c.Prize)) ^ uint32(uint64(c.Delta)*0x9E3779B97F4A7C15>>32)
+}

@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base32"
+	"encoding/binary"
+)
+
+// IDKind is the kind of a public id, and its first letter.
+type IDKind byte
+
+// The kinds of id.
+const (
+	IDDraw    IDKind = 'd'
+	IDRequest IDKind = 'r'
+)
+
+// idBytes is the length of a public id: the letter and one AES block in base32.
+const idBytes = 1 + 26
+
+// idEncoding is RFC 4648 base32 in lower case, without padding.
+var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// ids seals locations: one AES block over (kind, index, ordinal, zero tag). Ids cannot be counted, guessed or read; a
+// forged one decrypts to a tag that is not zero but once in 2^40.
+type ids struct{ block cipher.Block }
+
+func newIDs(key [16]byte) *ids {
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic("BUG: " + err.Error()) // a 16-byte key is always accepted
+	}
+	return &ids{block}
+}
+
+// AppendID appends the public id of what stands at l: the kind's letter and 26 characters of base32.
+func (e *Engine) AppendID(dst []byte, kind IDKind, l Location) []byte {
+	var b [aes.BlockSize]byte
+	b[0] = byte(kind)
+	binary.BigEndian.PutUint64(b[1:], uint64(l.Index))
+	binary.BigEndian.PutUint16(b[9:], l.Ordinal)
+	e.ids.Load().block.Encrypt(b[:], b[:])
+	dst = append(dst, byte(kind))
+	return idEncoding.AppendEncode(dst, b[:])
+}
+
+// ParseID returns the location in a public id; ok is false for anything that AppendID did not make.
+func (e *Engine) ParseID(kind IDKind, id []byte) (l Location, ok bool) {
+	sealer := e.ids.Load()
+	if sealer == nil || len(id) != idBytes || id[0] != byte(kind) {
+		return Location{}, false
+	}
+	var b [aes.BlockSize]byte
+	n, err := idEncoding.Decode(b[:], id[1:])
+	if err != nil || n != aes.BlockSize {
+		return Location{}, false
+	}
+	// 26 characters hold 130 bits: the last two must be zero, or several texts would name one draw.
+	if last := idEncoding.EncodeToString(b[:]); last[25] != id[26] {
+		return Location{}, false
+	}
+	sealer.block.Decrypt(b[:], b[:])
+	if b[0] != byte(kind) || b[11]|b[12]|b[13]|b[14]|b[15] != 0 {
+		return Location{}, false
+	}
+	return Location{LogIndex(binary.BigEndian.Uint64(b[1:])), binary.BigEndian.Uint16(b[9:])}, true
+}

@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"github.com/dchest/siphash"
+)
+
+// Keyer derives the 128-bit keys of one namespace: SipHash-2-4-128 under the namespace's secret. Keyed, so that chosen
+// ids can neither flood a shard nor collide; 128 bits, so that the key can stand for the id in tables, words and
+// receipts. A Keyer is a value and safe to copy.
+type Keyer struct{ k0, k1 uint64 }
+
+func newKeyer(secret [16]byte) Keyer {
+	return Keyer{binary.LittleEndian.Uint64(secret[:8]), binary.LittleEndian.Uint64(secret[8:])}
+}
+
+// Domains of the keyed hash: its first byte. Numbers are part of every key, so they are append-only.
+const (
+	domainUser   = 1
+	domainDevice = 2
+	domainIP     = 3
+	domainDigest = 16 // + DigestOp
+)
+
+// DigestOp separates idempotency keys of different operations.
+type DigestOp uint8
+
+// The operations that remember keys.
+const (
+	DigestDraw DigestOp = 1 + iota
+	DigestAdjust
+)
+
+// User returns the subject key of a user.
+func (k Keyer) User(id []byte) Key { return k.subject(domainUser, id) }
+
+// Device returns the subject key of a device.
+func (k Keyer) Device(id []byte) Key { return k.subject(domainDevice, id) }
+
+// IP returns the subject key of a client address: IPv4-mapped addresses are folded, IPv6 counts by /64.
+func (k Keyer) IP(addr netip.Addr) Key {
+	addr = addr.Unmap().WithZone("")
+	if addr.Is4() {
+		a := addr.As4()
+		return k.subject(domainIP, a[:])
+	}
+	a := addr.As16()
+	return k.subject(domainIP, a[:8])
+}
+
+func (k Keyer) subject(domain byte, id []byte) Key {
+	var buf [1 + MaxUserBytes]byte
+	buf[0] = domain
+	n := copy(buf[1:], id)
+	return k.sum(buf[:1+n])
+}
+
+// Digest hashes an idempotency key in its scope: operation, campaign, and the user or actor. Its first ten bits are the
+// subject's, so that the key's row lives in the subject's shard and one lock covers both.
+func (k Keyer) Digest(op DigestOp, c CampaignRef, subject Key, key []byte) Key {
+	var buf [1 + 4 + 16 + MaxIdempotencyKeyBytes]byte
+	buf[0] = domainDigest + byte(op)
+	binary.LittleEndian.PutUint32(buf[1:], uint32(c))
+	copy(buf[5:], subject[:])
+	n := copy(buf[21:], key)
+	d := k.sum(buf[:21+n])
+	d[0] = subject[0]
+	d[1] = subject[1]&0xC0 | d[1]&0x3F
+	return d
+}
+
+func (k Keyer) sum(b []byte) (out Key) {
+	lo, hi := siphash.Hash128(k.k0, k.k1, b)
+	binary.LittleEndian.PutUint64(out[:8], lo)
+	binary.LittleEndian.PutUint64(out[8:], hi)
+	return out
+}

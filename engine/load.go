@@ -1,0 +1,175 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/drawd/drawd/engine/internal/pages"
+)
+
+// Loader rebuilds an engine's state from a capture: all its pages, in any order, then the meta. Nothing of the engine
+// changes before Finish succeeds.
+type Loader struct {
+	engine *Engine
+	world  *world
+	// foreign are pages of an engine with another number of shards: their rows are put in one by one.
+	foreign [][]byte
+}
+
+// Loader returns a loader for e.
+func (e *Engine) Loader() *Loader { return &Loader{engine: e, world: e.newWorld()} }
+
+// Page takes one page over. It checks the page's own checksum.
+func (l *Loader) Page(id PageID, page []byte) error {
+	shards, shard, number := id.split()
+	if shard >= shards || shards > MaxShards || len(page) != PageSize {
+		return fmt.Errorf("engine: page %#x of %d bytes cannot be", uint64(id), len(page))
+	}
+	if shards != len(l.world.shards) {
+		if err := pages.Rows(page, func(uint32, int, pages.Key, []byte) error { return nil }); err != nil {
+			return err
+		}
+		l.foreign = append(l.foreign, clone(page))
+		return nil
+	}
+	return l.world.shards[shard].mu.arena.LoadPage(number, page)
+}
+
+// Finish checks that meta and pages belong together and puts the loaded state in force. After an error the engine is as
+// it was, and the loader of no use.
+func (l *Loader) Finish(meta []byte) error {
+	m, err := decodeMeta(meta)
+	if err != nil {
+		return err
+	}
+	w := l.world
+	if err := w.restore(m); err != nil {
+		return err
+	}
+	for i := range w.shards {
+		if err := w.shards[i].mu.arena.FinishLoad(); err != nil {
+			return err
+		}
+	}
+	for _, page := range l.foreign {
+		if err := pages.Rows(page, w.insertRow); err != nil {
+			return err
+		}
+	}
+	if err := w.compareRows(m); err != nil {
+		return err
+	}
+	l.engine.world.Store(w)
+	l.engine.ids.Store(newIDs(w.idKey))
+	return nil
+}
+
+// restore fills an empty world from a meta.
+func (w *world) restore(m *metaCut) error {
+	w.clock.index, w.clock.now, w.clock.running = m.index, m.now, m.running
+	w.logTime.Store(int64(m.now))
+	w.applied.Store(uint64(m.index))
+	w.level, w.clusterID, w.idKey = m.level, m.clusterID, m.idKey
+	w.initialized.Store(m.initialized)
+	w.documents.mu.revision, w.documents.mu.sorted = m.revision, m.documents
+	for i := range m.namespaces {
+		x := &m.namespaces[i]
+		n := w.addNamespace(&NewNamespace{Name: x.name, Secret: x.secret})
+		n.layout = x.layout
+		for j := range x.policy.AggregateCaps {
+			if n.layout.find(x.policy.AggregateCaps[j].ID) == nil {
+				return fmt.Errorf("engine: meta: aggregate cap without a place: %w", errTruncated)
+			}
+		}
+		n.fitTables(w)
+		n.rules.Store(n.compile(x.policy))
+		n.users.Store(x.users)
+		n.keys.Store(x.keys)
+	}
+	for i := range m.campaigns {
+		if err := w.restoreCampaign(&m.campaigns[i]); err != nil {
+			return fmt.Errorf("campaign %q: %w", m.campaigns[i].id, err)
+		}
+	}
+	w.settle(m.now)
+	return nil
+}
+
+func (w *world) restoreCampaign(x *campaignCut) error {
+	n := w.namespace(x.namespace)
+	if n == nil || len(x.versions) == 0 {
+		return fmt.Errorf("engine: meta: no namespace or version: %w", errTruncated)
+	}
+	seed, err := w.engine.openSeed(x.sealedSeed)
+	if err != nil {
+		return err
+	}
+	live := x.versions[len(x.versions)-1]
+	for i := range live.Prizes {
+		if x.books.find(live.Prizes[i].ID) < 0 {
+			return fmt.Errorf("engine: meta: prize without books: %w", errTruncated)
+		}
+	}
+	for i := range live.Caps {
+		if x.layout.find(live.Caps[i].ID) == nil {
+			return fmt.Errorf("engine: meta: cap without a place: %w", errTruncated)
+		}
+	}
+	c := w.newCampaign(n, x.id, x.sealedSeed, seed)
+	c.layout, c.books, c.mu.seq = x.layout, x.books, x.seq
+	if !x.remembers {
+		w.dropRowTable(c.keys)
+		c.keys = nil
+	}
+	c.control.Store(x.control)
+	c.versions.Store(&x.versions)
+	c.fitTables(0)
+	c.plan.Store(c.compile(live))
+	c.recount()
+	w.addCampaign(c)
+	return nil
+}
+
+// tables calls fn for each table with the number of rows that the meta announces.
+func (w *world) tables(m *metaCut, fn func(t *rowTable, rows uint64) error) error {
+	for i, n := range *w.namespaces.Load() {
+		for s, t := range n.tables {
+			if t != nil {
+				if err := fn(t, m.namespaces[i].rows[s]); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	for i, c := range *w.campaigns.Load() {
+		for s, t := range append(c.tables[:scopes:scopes], c.keys) {
+			if t != nil {
+				if err := fn(t, m.campaigns[i].rows[s]); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// insertRow puts one row of another sharding into its place here.
+func (w *world) insertRow(table uint32, keyBytes int, k pages.Key, payload []byte) error {
+	part := w.shards[w.shardOf((*Key)(&k))].mu.arena.Table(table)
+	if part == nil || part.KeyBytes() != keyBytes || part.Width() < len(payload) {
+		return fmt.Errorf("engine: a row of table %#x has no place", table)
+	}
+	if _, found := part.Find(&k); found {
+		return fmt.Errorf("engine: a row of table %#x comes twice", table)
+	}
+	copy(part.Mutable(part.Insert(&k)), payload)
+	return nil
+}
+
+func (w *world) compareRows(m *metaCut) error {
+	return w.tables(m, func(t *rowTable, rows uint64) error {
+		if got := t.rows(); got != rows {
+			return fmt.Errorf("engine: table %#x has %d rows, the meta says %d: pages are missing", t.id, got, rows)
+		}
+		return nil
+	})
+}

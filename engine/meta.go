@@ -1,0 +1,253 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/zeebo/xxh3"
+)
+
+// The meta is everything of a state but its table rows. Like every form on disk it begins with a number that says how
+// to read it, and ends with a checksum.
+const (
+	metaMagic = 0x44574d31 // "DWM1"
+	metaForm  = 1
+	sumBytes  = 16
+)
+
+// metaCut is what a capture takes along while entries go on being applied: values, and pointers to what never changes.
+type metaCut struct {
+	shards      int
+	index       LogIndex
+	now         UnixMilli
+	running     [16]byte
+	level       uint32
+	initialized bool
+	clusterID   [16]byte
+	idKey       [16]byte
+	namespaces  []namespaceCut
+	revision    uint64
+	documents   []document
+	campaigns   []campaignCut
+}
+
+type namespaceCut struct {
+	name        string
+	secret      [16]byte
+	policy      *NamespacePolicy
+	layout      layout
+	users, keys uint64
+	rows        [scopes]uint64
+}
+
+type campaignCut struct {
+	namespace  NamespaceRef
+	id         string
+	sealedSeed []byte
+	control    *control
+	versions   []*Version
+	seq        uint64
+	books      books
+	layout     layout
+	remembers  bool // keys are still kept
+	rows       [scopes + 1]uint64
+}
+
+// cut takes the meta. Every shard is locked.
+func (w *world) cut() *metaCut {
+	w.clock.Lock()
+	m := &metaCut{
+		shards: len(w.shards), index: w.clock.index, now: w.clock.now, running: w.clock.running, level: w.level,
+		initialized: w.initialized.Load(), clusterID: w.clusterID, idKey: w.idKey,
+	}
+	w.clock.Unlock()
+	for _, n := range *w.namespaces.Load() {
+		x := namespaceCut{
+			name: n.name, secret: n.secret, policy: n.rules.Load().policy, layout: n.layout.clone(),
+			users: n.users.Load(), keys: n.keys.Load(),
+		}
+		for s, t := range n.tables {
+			if t != nil {
+				x.rows[s] = t.rows()
+			}
+		}
+		m.namespaces = append(m.namespaces, x)
+	}
+	for _, c := range *w.campaigns.Load() {
+		m.campaigns = append(m.campaigns, c.cut())
+	}
+	d := &w.documents
+	d.mu.RLock()
+	m.revision, m.documents = d.mu.revision, append([]document(nil), d.mu.sorted...)
+	d.mu.RUnlock()
+	return m
+}
+
+func (c *Campaign) cut() campaignCut {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x := campaignCut{
+		namespace: c.namespace.ref, id: c.id, sealedSeed: c.sealedSeed, control: c.control.Load(),
+		versions: *c.versions.Load(), seq: c.mu.seq, books: append(books(nil), c.books...), layout: c.layout.clone(),
+		remembers: c.keys != nil,
+	}
+	for s, t := range c.tables {
+		if t != nil {
+			x.rows[s] = t.rows()
+		}
+	}
+	if c.keys != nil {
+		x.rows[tableKeys] = c.keys.rows()
+	}
+	return x
+}
+
+// encode writes the meta. Without positions it leaves out what depends on where in the log things happened and on local
+// tuning: that form goes into the state hash.
+func (m *metaCut) encode(positions bool) []byte {
+	var w writer
+	w.u32(metaMagic)
+	w.u32(metaForm)
+	if positions {
+		w.u32(uint32(m.shards))
+		w.u64(uint64(m.index))
+		w.raw(m.running[:])
+	}
+	w.i64(int64(m.now))
+	w.u32(m.level)
+	w.flag(m.initialized)
+	w.raw(m.clusterID[:])
+	w.raw(m.idKey[:])
+	w.u32(uint32(len(m.namespaces)))
+	for i := range m.namespaces {
+		w.namespaceCut(&m.namespaces[i])
+	}
+	w.u64(m.revision)
+	w.u32(uint32(len(m.documents)))
+	for i := range m.documents {
+		d := &m.documents[i]
+		w.u32(uint32(d.namespace))
+		w.str(d.Name)
+		w.u64(d.Revision)
+		w.bytes(d.Body)
+	}
+	w.u32(uint32(len(m.campaigns)))
+	for i := range m.campaigns {
+		w.campaignCut(&m.campaigns[i])
+	}
+	sum := xxh3.Hash128(w.b).Bytes()
+	w.raw(sum[:])
+	return w.b
+}
+
+func (w *writer) namespaceCut(n *namespaceCut) {
+	w.str(n.name)
+	w.raw(n.secret[:])
+	w.policy(n.policy)
+	w.layout(&n.layout)
+	w.u64(n.users)
+	w.u64(n.keys)
+	for _, rows := range n.rows {
+		w.u64(rows)
+	}
+}
+
+func (w *writer) campaignCut(c *campaignCut) {
+	w.u32(uint32(c.namespace))
+	w.str(c.id)
+	w.bytes(c.sealedSeed)
+	w.flag(c.control.paused)
+	w.i64(int64(c.control.pausedAt))
+	w.i64(c.control.extended)
+	w.i64(int64(c.control.endedAt))
+	w.str(c.control.fenced)
+	w.u32(uint32(len(c.versions)))
+	for _, v := range c.versions {
+		w.raw(v.Salt[:])
+		w.bytes(formOf(v))
+	}
+	w.u64(c.seq)
+	w.u32(uint32(len(c.books)))
+	for i := range c.books {
+		w.cell(&c.books[i])
+	}
+	w.layout(&c.layout)
+	w.flag(c.remembers)
+	for _, rows := range c.rows {
+		w.u64(rows)
+	}
+}
+
+// decodeMeta reads what encode(true) wrote.
+func decodeMeta(b []byte) (*metaCut, error) {
+	if len(b) < sumBytes {
+		return nil, fmt.Errorf("engine: meta: %w", errTruncated)
+	}
+	body := b[:len(b)-sumBytes]
+	if sum := xxh3.Hash128(body).Bytes(); string(sum[:]) != string(b[len(body):]) {
+		return nil, fmt.Errorf("engine: meta: wrong checksum")
+	}
+	r := reader{b: body}
+	if r.u32() != metaMagic {
+		return nil, fmt.Errorf("engine: meta: %w", errTruncated)
+	}
+	if form := r.u32(); form != metaForm {
+		return nil, fmt.Errorf("engine: meta of form %d: this drawd reads %d; a newer one wrote it", form, metaForm)
+	}
+	m := &metaCut{shards: int(r.u32()), index: LogIndex(r.u64()), running: r.key(), now: UnixMilli(r.i64()), level: r.u32(), initialized: r.flag(), clusterID: r.key(), idKey: r.key()}
+	for range r.count(MaxNamespaces) {
+		m.namespaces = append(m.namespaces, r.namespaceCut())
+	}
+	m.revision = r.u64()
+	for range r.count(MaxDocuments) {
+		m.documents = append(m.documents, document{NamespaceRef(r.u32()), Document{r.str(MaxDocumentNameBytes), r.u64(), clone(r.bytes(MaxDocumentBytes))}})
+		if r.fail {
+			break
+		}
+	}
+	for range r.count(MaxCampaigns) {
+		m.campaigns = append(m.campaigns, r.campaignCut())
+		if r.fail {
+			break
+		}
+	}
+	if err := r.done(); err != nil {
+		return nil, fmt.Errorf("engine: meta: %w", err)
+	}
+	return m, nil
+}
+
+func (r *reader) namespaceCut() namespaceCut {
+	n := namespaceCut{name: r.str(MaxNamespaceBytes), secret: r.key(), policy: r.policy(), layout: r.layout(), users: r.u64(), keys: r.u64()}
+	for s := range n.rows {
+		n.rows[s] = r.u64()
+	}
+	return n
+}
+
+func (r *reader) campaignCut() campaignCut {
+	c := campaignCut{namespace: NamespaceRef(r.u32()), id: r.str(MaxIDBytes), sealedSeed: clone(r.bytes(sealedSeedBytes))}
+	c.control = &control{paused: r.flag(), pausedAt: UnixMilli(r.i64()), extended: r.i64(), endedAt: UnixMilli(r.i64()), fenced: r.str(MaxReasonBytes)}
+	for range r.count(MaxVersions) {
+		salt := r.key()
+		form := clone(r.bytes(MaxVersionBytes))
+		f := reader{b: form}
+		v := f.form()
+		if f.done() != nil || v.Validate() != nil {
+			r.fail = true
+			return c
+		}
+		v.Salt, v.Number, v.form = salt, uint32(len(c.versions)+1), form
+		v.Hash = versionHash(v, form)
+		c.versions = append(c.versions, v)
+	}
+	c.seq = r.u64()
+	for range r.count(MaxPrizesEver) {
+		c.books = append(c.books, r.cell())
+	}
+	c.layout = r.layout()
+	c.remembers = r.flag()
+	for s := range c.rows {
+		c.rows[s] = r.u64()
+	}
+	return c
+}

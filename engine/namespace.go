@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"strings"
+	"sync/atomic"
+
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// Namespace is a tenant. Its methods take no locks unless they say so.
+type Namespace struct {
+	world  *world
+	ref    NamespaceRef
+	name   string
+	secret [16]byte
+	keyer  Keyer
+
+	rules     atomic.Pointer[rules]
+	campaigns atomic.Pointer[map[string]*Campaign] // by id; replaced, never changed
+
+	layout layout // of the aggregate caps; every shard is locked when it changes
+	tables [scopes]*rowTable
+
+	users, keys atomic.Uint64 // rows in all campaigns; moved under the clock's lock
+}
+
+// rules is a namespace's policy, compiled.
+type rules struct {
+	policy   *NamespacePolicy
+	zone     zone
+	draws    []counter // aggregate caps counting draws, in order
+	wins     []counter
+	needs    [scopes]bool
+	maxUsers uint64
+	maxKeys  uint64
+}
+
+func (w *world) addNamespace(c *NewNamespace) *Namespace {
+	n := &Namespace{world: w, name: c.Name, secret: c.Secret, keyer: newKeyer(c.Secret)}
+	all := *w.namespaces.Load()
+	n.ref = NamespaceRef(len(all) + 1)
+	n.campaigns.Store(&map[string]*Campaign{})
+	n.rules.Store(n.compile(&NamespacePolicy{}))
+	all = append(all[:len(all):len(all)], n)
+	w.namespaces.Store(&all)
+	return n
+}
+
+// compile resolves a policy's caps to their places. They must have been claimed.
+func (n *Namespace) compile(p *NamespacePolicy) *rules {
+	r := &rules{policy: p, zone: zone{p.Transitions}, maxUsers: p.MaxUsers, maxKeys: p.MaxKeys}
+	if r.maxUsers == 0 {
+		r.maxUsers = DefaultMaxUsers
+	}
+	if r.maxKeys == 0 {
+		r.maxKeys = DefaultMaxKeys
+	}
+	for i := range p.AggregateCaps {
+		a := &p.AggregateCaps[i]
+		c := newCounter(n.layout.find(a.ID), i, a.Limit)
+		c.aggregate = true
+		r.needs[a.Scope] = true
+		if a.Counts == CountDraws {
+			r.draws = append(r.draws, c)
+		} else {
+			r.wins = append(r.wins, c)
+		}
+	}
+	return r
+}
+
+// applyNamespace creates a namespace, or finds the one of that name.
+func (t *tx) applyNamespace(c *NewNamespace) Result {
+	w := t.world
+	for _, n := range *w.namespaces.Load() {
+		if n.name == c.Name {
+			return Result{Value: uint64(n.ref), AlreadyLive: true}
+		}
+	}
+	if !validID(c.Name) {
+		return refuse(problem.InvalidField)
+	}
+	if len(*w.namespaces.Load()) >= MaxNamespaces {
+		return refuse(problem.Capacity)
+	}
+	return Result{Value: uint64(w.addNamespace(c).ref)}
+}
+
+func (t *tx) applyInit(c *Init) Result {
+	w := t.world
+	if w.initialized.Load() {
+		return refuse(problem.Conflict)
+	}
+	w.clusterID, w.idKey = c.ClusterID, c.IDKey
+	w.engine.ids.Store(newIDs(c.IDKey))
+	w.addNamespace(&c.Namespace)
+	w.initialized.Store(true)
+	return Result{}
+}
+
+// applyPolicy replaces a namespace's policy.
+func (t *tx) applyPolicy(c *PutPolicy) Result {
+	w := t.world
+	n := w.namespace(c.Namespace)
+	if n == nil {
+		return refuse(problem.NamespaceNotFound)
+	}
+	old := n.rules.Load().policy
+	if c.Expect != AnyRevision && c.Expect != old.Revision {
+		return Result{Code: problem.VersionConflict, Value: old.Revision}
+	}
+	if n.checkPolicy(c.Policy) != nil {
+		return refuse(problem.InvalidField)
+	}
+	policy := *c.Policy
+	policy.Revision = old.Revision + 1
+	for i := range policy.AggregateCaps {
+		a := &policy.AggregateCaps[i]
+		n.layout.claim(a.ID, a.Counts, a.Scope, a.Window, "", a.Limit)
+	}
+	n.fitTables(w)
+	n.rules.Store(n.compile(&policy))
+	return t.note(Record{Kind: RecordPolicy, Name: []byte(n.name), Actor: []byte(c.Actor), Delta: int64(policy.Revision)},
+		Result{Value: policy.Revision})
+}
+
+// CheckPolicy reports why the engine would refuse p: what PutPolicy answers with invalid_field, in words.
+// It takes a lock.
+func (n *Namespace) CheckPolicy(p *NamespacePolicy) error {
+	mu := &n.world.shards[0].mu // whoever changes a layout holds every shard
+	mu.Lock()
+	defer mu.Unlock()
+	return n.checkPolicy(p)
+}
+
+func (n *Namespace) checkPolicy(p *NamespacePolicy) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	grown := n.layout.clone()
+	for i := range p.AggregateCaps {
+		a := &p.AggregateCaps[i]
+		if err := grown.admit(a.ID, a.Counts, a.Scope, a.Window, ""); err != nil {
+			return err
+		}
+		grown.claim(a.ID, a.Counts, a.Scope, a.Window, "", a.Limit)
+	}
+	return grown.fits()
+}
+
+// fitTables makes the tables that the layout needs, and widens those that are too narrow.
+func (n *Namespace) fitTables(w *world) {
+	for s := range n.tables {
+		width := n.layout.width[s]
+		switch {
+		case width == 0:
+		case n.tables[s] == nil:
+			n.tables[s] = w.newRowTable(ofNamespace|uint32(n.ref)<<3|uint32(s), subjectKeyBytes, width)
+		default:
+			w.widen(n.tables[s], width)
+		}
+	}
+}
+
+// Namespace returns the namespace of a name; "default" exists once the engine is initialized.
+func (e *Engine) Namespace(name string) (*Namespace, bool) {
+	for _, n := range *e.world.Load().namespaces.Load() {
+		if n.name == name {
+			return n, true
+		}
+	}
+	return nil, false
+}
+
+// Namespaces returns all namespaces, oldest first.
+func (e *Engine) Namespaces() []*Namespace { return *e.world.Load().namespaces.Load() }
+
+// Ref returns n's number.
+func (n *Namespace) Ref() NamespaceRef { return n.ref }
+
+// Name returns n's name.
+func (n *Namespace) Name() string { return n.name }
+
+// Keyer returns what derives keys in n.
+func (n *Namespace) Keyer() Keyer { return n.keyer }
+
+// Policy returns the policy in force. It must not be modified.
+func (n *Namespace) Policy() *NamespacePolicy { return n.rules.Load().policy }
+
+// Users returns the number of user rows of all campaigns in n; MaxUsers bounds it.
+func (n *Namespace) Users() uint64 { return n.users.Load() }
+
+// Keys returns the number of remembered idempotency keys in n; MaxKeys bounds it.
+func (n *Namespace) Keys() uint64 { return n.keys.Load() }
+
+// Campaign returns the campaign with the id. It allocates nothing.
+func (n *Namespace) Campaign(id []byte) (*Campaign, bool) {
+	c, ok := (*n.campaigns.Load())[string(id)]
+	return c, ok
+}
+
+// Campaigns returns all campaigns of n, by id.
+func (n *Namespace) Campaigns() []*Campaign {
+	byID := *n.campaigns.Load()
+	all := make([]*Campaign, 0, len(byID))
+	for _, c := range byID { // order: sorted below
+		all = append(all, c)
+	}
+	sortBy(all, func(a, b *Campaign) bool { return strings.Compare(a.id, b.id) < 0 })
+	return all
+}

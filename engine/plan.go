@@ -1,0 +1,51 @@
+package engine
+
+// plan is a version made ready for the ladder: prefix sums, and caps and prizes resolved to their places. Immutable.
+type plan struct {
+	version  *Version
+	zone     zone
+	sums     []uint32    // prefix sums of the weights
+	prizes   []prizePlan // in file order
+	draws    []counter   // caps counting draws, in file order, of all scopes
+	wins     []counter   // caps counting wins
+	ofUser   []counter   // caps of the user's scope, in file order: what a record keeps
+	needs    [scopes]bool
+	denyWins bool // some cap on wins denies when it is reached
+}
+
+// prizePlan is a prize with its cell.
+type prizePlan struct {
+	cell     int // index into Campaign.cells
+	units    Quantity
+	fallback int // index into plan.prizes, or -1
+	thanks   bool
+}
+
+// compile resolves a version against the campaign's layout and cells, which must have claimed its caps and prizes.
+func (c *Campaign) compile(v *Version) *plan {
+	p := &plan{version: v, zone: zone{v.Transitions}}
+	var sum uint32
+	for i := range v.Prizes {
+		z := &v.Prizes[i]
+		sum += z.Weight
+		p.sums = append(p.sums, sum)
+		p.prizes = append(p.prizes, prizePlan{
+			cell: c.books.find(z.ID), units: Quantity(z.Units), fallback: int(z.Fallback), thanks: z.Kind == KindThanks,
+		})
+	}
+	for i := range v.Caps {
+		k := newCounter(c.layout.find(v.Caps[i].ID), i, v.Caps[i].Limit)
+		k.prize, k.deny = v.Caps[i].Prize, v.Caps[i].DenyWhenReached
+		p.needs[k.scope] = true
+		if v.Caps[i].Counts == CountDraws {
+			p.draws = append(p.draws, k)
+		} else {
+			p.wins = append(p.wins, k)
+			p.denyWins = p.denyWins || k.deny
+		}
+		if k.scope == ScopeUser {
+			p.ofUser = append(p.ofUser, k)
+		}
+	}
+	return p
+}

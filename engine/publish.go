@@ -1,0 +1,265 @@
+package engine
+
+import (
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"errors"
+	"fmt"
+
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// publication is a publish that was checked and not yet carried out.
+type publication struct {
+	campaign *Campaign // nil for a new one
+	layout   layout    // grown by the version's caps
+	books    books     // grown and changed by the version's prizes
+}
+
+// applyPublish makes a version live, with everything it shows and decides, from this position of the log on.
+func (t *tx) applyPublish(c *Publish, form []byte) Result {
+	w := t.world
+	n := w.namespace(c.Namespace)
+	if n == nil {
+		return refuse(problem.NamespaceNotFound)
+	}
+	live := (*n.campaigns.Load())[c.Version.Campaign]
+	if live != nil {
+		live.mu.Lock() // for readers of the books
+		defer live.mu.Unlock()
+		if v := live.Version(); bytes.Equal(formOf(v), form) {
+			return Result{Campaign: live.ref, Value: uint64(v.Number), AlreadyLive: true}
+		}
+	}
+	next, code, _ := n.admit(c.Version, t.now)
+	if code != problem.OK {
+		r := refuse(code)
+		if live != nil {
+			r.Campaign = live.ref
+		}
+		return r
+	}
+	a := next.campaign
+	if a == nil {
+		seed, err := w.engine.openSeed(c.SealedSeed)
+		if err != nil {
+			t.err = err // the wrong key, so a wrong node: other replicas can open it
+			return refuse(problem.InvalidCampaign)
+		}
+		a = w.newCampaign(n, c.Version.Campaign, c.SealedSeed, seed)
+	}
+	a.install(c.Version, form, next)
+	if next.campaign == nil {
+		w.addCampaign(a)
+	}
+	w.settle(t.now)
+	return t.note(Record{
+		Kind: RecordPublish, Campaign: a.ref, Version: c.Version.Number, Actor: []byte(c.Actor), Reason: []byte(c.Reason),
+	}, Result{Campaign: a.ref, Value: uint64(c.Version.Number)})
+}
+
+// install puts a checked version in force. Every shard and mu are locked.
+func (c *Campaign) install(v *Version, form []byte, next publication) {
+	c.layout, c.books = next.layout, next.books
+	versions := *c.versions.Load()
+	v.Number = uint32(len(versions) + 1)
+	v.Hash, v.form = versionHash(v, form), clone(form)
+	versions = append(versions[:len(versions):len(versions)], v)
+	c.fitTables(v.ExpectedUsers)
+	c.versions.Store(&versions)
+	c.plan.Store(c.compile(v))
+	c.recount()
+}
+
+func formOf(v *Version) []byte {
+	if v.form != nil {
+		return v.form
+	}
+	var w writer
+	w.appendForm(v)
+	return w.b
+}
+
+// newCampaign returns a campaign without a version. It is not to be found before addCampaign.
+func (w *world) newCampaign(n *Namespace, id string, sealed []byte, seed [16]byte) *Campaign {
+	c := &Campaign{
+		world: w, namespace: n, ref: CampaignRef(len(*w.campaigns.Load()) + 1), id: id,
+		sealedSeed: sealed, seed: seed, seedHash: hashSeed(id, seed),
+	}
+	c.versions.Store(new([]*Version))
+	c.control.Store(new(control))
+	c.keys = w.newRowTable(uint32(c.ref)<<3|tableKeys, digestKeyBytes, keyRowBytes)
+	return c
+}
+
+func (w *world) addCampaign(c *Campaign) {
+	all := *w.campaigns.Load()
+	all = append(all[:len(all):len(all)], c)
+	w.campaigns.Store(&all)
+	byID := make(map[string]*Campaign, len(*c.namespace.campaigns.Load())+1)
+	for id, other := range *c.namespace.campaigns.Load() { // order: a copy of a map
+		byID[id] = other
+	}
+	byID[c.id] = c
+	c.namespace.campaigns.Store(&byID)
+}
+
+// fitTables makes the tables that the layout needs, widens those that are too narrow, and makes room for the expected
+// number of users, so that the crowd does not pay for growth.
+func (c *Campaign) fitTables(expected uint64) {
+	for s := range c.tables {
+		width := c.layout.width[s]
+		switch {
+		case width == 0:
+		case c.tables[s] == nil:
+			c.tables[s] = c.world.newRowTable(uint32(c.ref)<<3|uint32(s), subjectKeyBytes, width)
+		default:
+			c.world.widen(c.tables[s], width)
+		}
+	}
+	if expected == 0 {
+		return
+	}
+	expected = min(expected, c.namespace.rules.Load().maxUsers)
+	per := int(expected)/len(c.world.shards) + 1
+	for i := range c.world.shards {
+		c.tables[ScopeUser].parts[i].Reserve(per)
+		if c.keys != nil {
+			c.keys.parts[i].Reserve(per)
+		}
+	}
+}
+
+// CheckPublish reports why the engine would refuse to publish v now, in words: invalid_campaign, stock_changed, ended
+// or capacity. It takes locks.
+func (n *Namespace) CheckPublish(v *Version, now UnixMilli) (problem.Code, error) {
+	mu := &n.world.shards[0].mu // whoever publishes holds every shard
+	mu.Lock()
+	defer mu.Unlock()
+	if live := (*n.campaigns.Load())[v.Campaign]; live != nil {
+		live.mu.Lock()
+		defer live.mu.Unlock()
+		if bytes.Equal(formOf(live.Version()), formOf(v)) {
+			return problem.OK, nil
+		}
+	}
+	_, code, err := n.admit(v, now)
+	return code, err
+}
+
+// admit checks a version against what is live, and prepares what it changes. It writes nothing.
+func (n *Namespace) admit(v *Version, now UnixMilli) (next publication, code problem.Code, err error) {
+	if err := v.Validate(); err != nil {
+		return next, problem.InvalidCampaign, err
+	}
+	next.campaign = (*n.campaigns.Load())[v.Campaign]
+	next.layout.width[ScopeUser] = rowCounters
+	if c := next.campaign; c == nil {
+		if len(*n.world.campaigns.Load()) >= MaxCampaigns {
+			return next, problem.Capacity, fmt.Errorf("at most %d campaigns", MaxCampaigns)
+		}
+	} else {
+		if k := c.control.Load(); now >= c.endsAt(k) && !k.paused {
+			return next, problem.Ended, errors.New("the campaign has ended: publish under a new id")
+		}
+		if len(*c.versions.Load()) >= MaxVersions {
+			return next, problem.Capacity, fmt.Errorf("at most %d versions of one campaign", MaxVersions)
+		}
+		next.layout = c.layout.clone()
+		next.books = append(books(nil), c.books...)
+	}
+	if err := next.placeCaps(v); err != nil {
+		return next, problem.InvalidCampaign, err
+	}
+	code, err = next.openBooks(v)
+	return next, code, err
+}
+
+func (x *publication) placeCaps(v *Version) error {
+	for i := range v.Caps {
+		c, prize := &v.Caps[i], ""
+		if c.Prize >= 0 {
+			prize = v.Prizes[c.Prize].ID
+		}
+		if err := x.layout.admit(c.ID, c.Counts, c.Scope, c.Window, prize); err != nil {
+			return err
+		}
+		x.layout.claim(c.ID, c.Counts, c.Scope, c.Window, prize, c.Limit)
+	}
+	return x.layout.fits()
+}
+
+// openBooks opens a cell for each new prize, compares the stock of known ones, and withdraws dropped ones.
+func (x *publication) openBooks(v *Version) (problem.Code, error) {
+	for i := range x.books {
+		x.books[i].Live = false
+	}
+	for i := range v.Prizes {
+		p := &v.Prizes[i]
+		at := x.books.find(p.ID)
+		if at < 0 {
+			x.books = append(x.books, openCell(p))
+			continue
+		}
+		c := &x.books[at]
+		c.Live = true
+		unchanged := p.Stock == StockUnstated || c.Unlimited && p.Stock == Unlimited || !c.Unlimited && p.Stock == c.Total
+		if !unchanged {
+			return problem.StockChanged, fmt.Errorf("prize %q has a total of %d: leave stock out or state that, and change it with :adjust", p.ID, c.Total)
+		}
+	}
+	if len(x.books) > MaxPrizesEver {
+		return problem.InvalidCampaign, fmt.Errorf("more than %d prize ids over the campaign's life", MaxPrizesEver)
+	}
+	for i := range x.books {
+		if c := &x.books[i]; !c.Live {
+			c.withdraw()
+		}
+	}
+	return problem.OK, nil
+}
+
+func openCell(p *Prize) cell {
+	if p.Stock < 0 {
+		return cell{ID: p.ID, Live: true, Unlimited: true}
+	}
+	return cell{ID: p.ID, Live: true, Total: p.Stock, Available: p.Stock}
+}
+
+// A sealed seed: nonce 12 B ‖ AES-256-GCM of 16 B under the cluster key ‖ tag 16 B.
+const (
+	nonceBytes      = 12
+	sealedSeedBytes = nonceBytes + 16 + 16
+)
+
+var seedContext = []byte("drawd campaign seed 1")
+
+func newSealer(key [32]byte) cipher.AEAD {
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic("BUG: " + err.Error()) // a 32-byte key is always accepted
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return aead
+}
+
+// SealSeed seals a campaign's seed under the cluster key: the log and snapshots never hold a seed in the clear. Nonce
+// and seed come from crypto/rand.
+func SealSeed(clusterKey [32]byte, nonce [12]byte, seed [16]byte) []byte {
+	return newSealer(clusterKey).Seal(nonce[:], nonce[:], seed[:], seedContext)
+}
+
+func (e *Engine) openSeed(sealed []byte) (seed [16]byte, err error) {
+	if len(sealed) != sealedSeedBytes {
+		return seed, invalid("sealed seed")
+	}
+	plain, err := e.sealer.Open(nil, sealed[:nonceBytes], sealed[nonceBytes:], seedContext)
+	if err != nil {
+		return seed, fmt.Errorf("engine: a campaign's seed does not open: is this the cluster's key? %w", err)
+	}
+	return [16]byte(plain), nil
+}

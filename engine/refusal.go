@@ -1,0 +1,276 @@
+package engine
+
+import (
+	"encoding/binary"
+
+	"github.com/drawd/drawd/engine/internal/pages"
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// sight is the time at which a draw is looked at. The applier sees log time only. A reader may also trust his own clock,
+// but then refuses only what stays refused for margin longer: the leader's clock may differ.
+type sight struct {
+	logTime UnixMilli
+	now     UnixMilli // at or after logTime
+	margin  UnixMilli
+}
+
+// refusal takes rungs 2 to 6: everything that refuses a draw without consuming anything. It also finds the rows and
+// prepares the moments that the later rungs use. The draw's shards are locked.
+func (t *tx) refusal(d *Draw, c *Campaign, s sight) Result {
+	t.plan, t.rules = c.plan.Load(), c.namespace.rules.Load()
+	// 2. Campaign at log time.
+	if r := c.closed(c.control.Load(), s); r.Code != problem.OK {
+		return r
+	}
+	if d.ExpectVersion != 0 && d.ExpectVersion != t.plan.version.Number {
+		return refuse(problem.VersionChanged)
+	}
+	// 3. Eligibility: the values that the caps' scopes need.
+	if r := t.missing(d); r.Code != problem.OK {
+		return r
+	}
+	t.look(d, c, s.now)
+	// 4. Caps on draws: all sub-draws must fit.
+	if r := t.capped(d, s); r.Code != problem.OK {
+		return r
+	}
+	// 5. Exhaustion, of the campaign and for this user.
+	if c.winnable.Load() == 0 {
+		switch t.plan.version.Exhausted {
+		case Deny:
+			return refuse(problem.Exhausted)
+		case End:
+			return Result{Code: problem.Ended, Now: s.now}
+		}
+	}
+	if t.plan.version.UserExhausted == Deny && t.nothingLeft(s) {
+		return refuse(problem.NothingLeftForUser)
+	}
+	// 6. Chances: this level knows free campaigns only. Caps on wins that deny are asked once, before the first sub-draw.
+	if t.plan.denyWins {
+		return t.deniedByWins(s)
+	}
+	return Result{}
+}
+
+// closed refuses what is outside the campaign's time or was stopped by hand.
+func (c *Campaign) closed(k *control, s sight) Result {
+	v := c.plan.Load().version
+	switch {
+	case s.now+s.margin < v.StartsAt:
+		return Result{Code: problem.NotStarted, ResetsAt: v.StartsAt, Now: s.now}
+	case s.logTime >= c.endsAt(k):
+		return Result{Code: problem.Ended, Now: s.now}
+	case k.paused:
+		return refuse(problem.Paused)
+	case k.fenced != "":
+		return refuse(problem.CampaignFenced)
+	}
+	return Result{}
+}
+
+// missing refuses a draw without a value that a cap counts by. Cap says which cap.
+func (t *tx) missing(d *Draw) Result {
+	if (t.rules.needs[ScopeDevice] || t.plan.needs[ScopeDevice]) && !d.HasDevice {
+		return Result{Code: problem.ScopeValueMissing, Cap: uint8(ScopeDevice)}
+	}
+	if (t.rules.needs[ScopeIP] || t.plan.needs[ScopeIP]) && !d.HasIP {
+		return Result{Code: problem.ScopeValueMissing, Cap: uint8(ScopeIP)}
+	}
+	return Result{}
+}
+
+// look finds the rows of the draw's subjects that matter, and fixes the moment.
+func (t *tx) look(d *Draw, c *Campaign, now UnixMilli) {
+	t.own.set(&t.plan.zone, now)
+	if len(t.rules.draws)+len(t.rules.wins) > 0 {
+		t.shared.set(&t.rules.zone, now)
+	}
+	keys := [scopes]*Key{&d.User, &d.Device, &d.IP}
+	for s := range keys {
+		t.campaign[s], t.everyone[s] = subject{}, subject{}
+		if s == int(ScopeUser) || t.plan.needs[s] {
+			t.campaign[s].find(t.world, c.tables[s], keys[s])
+		}
+		if t.rules.needs[s] {
+			t.everyone[s].find(t.world, c.namespace.tables[s], keys[s])
+		}
+	}
+}
+
+func (s *subject) find(w *world, table *rowTable, key *Key) {
+	s.part, s.key = table.parts[w.shardOf(key)], key
+	if row, ok := s.part.Find((*pages.Key)(key)); ok {
+		s.row, s.data = row, s.part.Payload(row)
+	}
+}
+
+// capped refuses a draw that does not fit under some cap on draws. Of several, the one that resets last is named; of
+// those, the first: the namespace's before the campaign's, in file order.
+func (t *tx) capped(d *Draw, s sight) Result {
+	worst := Result{Allowed: d.Times}
+	for i := range t.rules.draws {
+		k := &t.rules.draws[i]
+		t.weigh(&worst, k, t.everyone[k.scope].data, &t.shared, d.Times, s)
+	}
+	for i := range t.plan.draws {
+		k := &t.plan.draws[i]
+		t.weigh(&worst, k, t.campaign[k.scope].data, &t.own, d.Times, s)
+	}
+	if worst.Code == problem.OK {
+		return Result{}
+	}
+	return worst
+}
+
+// weigh takes one cap into account: n more must fit, a cooldown counting a request once.
+func (t *tx) weigh(worst *Result, k *counter, row []byte, m *moment, n uint8, s sight) {
+	need := uint32(n)
+	if k.kind == WindowCooldown {
+		need = 1
+	}
+	free := k.free(row, m)
+	if free >= need {
+		return
+	}
+	resets := k.resets(row, m, need)
+	if resets != 0 && resets <= s.now+s.margin {
+		return // a reader: it may have reset by the time the log decides
+	}
+	worst.Allowed = uint8(min(uint32(worst.Allowed), free))
+	if worst.Code == problem.OK || worst.ResetsAt != 0 && (resets == 0 || resets > worst.ResetsAt) {
+		worst.Code, worst.Cap, worst.ResetsAt, worst.Now = problem.Capped, k.name(), resets, s.now
+		worst.Used, worst.Limit = k.limit-min(k.limit, free), k.limit
+	}
+}
+
+func (k *counter) name() uint8 {
+	if k.aggregate {
+		return k.index | AggregateBit
+	}
+	return k.index
+}
+
+// nothingLeft reports whether every prize is out for this user by his own caps. Caps that deny answer for themselves.
+func (t *tx) nothingLeft(s sight) bool {
+	for i := range t.rules.wins {
+		if k := &t.rules.wins[i]; k.reached(t.everyone[k.scope].data, &t.shared, s) {
+			return t.anyPrize()
+		}
+	}
+	if len(t.plan.wins) == 0 {
+		return false
+	}
+	for i := range t.plan.wins {
+		if k := &t.plan.wins[i]; k.prize < 0 && !k.deny && k.reached(t.campaign[k.scope].data, &t.own, s) {
+			return t.anyPrize()
+		}
+	}
+	for i := range t.plan.prizes {
+		if !t.plan.prizes[i].thanks && !t.outForUser(i, s) {
+			return false
+		}
+	}
+	return t.anyPrize()
+}
+
+func (t *tx) anyPrize() bool {
+	for i := range t.plan.prizes {
+		if !t.plan.prizes[i].thanks {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *tx) outForUser(prize int, s sight) bool {
+	for i := range t.plan.wins {
+		if k := &t.plan.wins[i]; int(k.prize) == prize && !k.deny && k.reached(t.campaign[k.scope].data, &t.own, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// deniedByWins refuses a draw when a cap on wins that denies is reached.
+func (t *tx) deniedByWins(s sight) Result {
+	worst := Result{}
+	for i := range t.plan.wins {
+		if k := &t.plan.wins[i]; k.deny {
+			t.weigh(&worst, k, t.campaign[k.scope].data, &t.own, 1, s)
+		}
+	}
+	return worst
+}
+
+// reached reports whether nothing more fits, and for a reader: will not for a while.
+func (k *counter) reached(row []byte, m *moment, s sight) bool {
+	if k.free(row, m) > 0 {
+		return false
+	}
+	resets := k.resets(row, m, 1)
+	return resets == 0 || resets > s.now+s.margin
+}
+
+// lockShards takes the locks of a draw's subjects, ascending and without duplicates. The idempotency key's row shares
+// the user's shard.
+func (t *tx) lockShards(d *Draw) {
+	t.locked[0], t.locks = t.world.shardOf(&d.User), 1
+	if d.HasDevice {
+		t.addLock(t.world.shardOf(&d.Device))
+	}
+	if d.HasIP {
+		t.addLock(t.world.shardOf(&d.IP))
+	}
+	for i := range t.locks {
+		t.world.shards[t.locked[i]].mu.Lock()
+	}
+}
+
+func (t *tx) addLock(shard int) {
+	at := t.locks
+	for i := range t.locks {
+		if t.locked[i] == shard {
+			return
+		}
+		if t.locked[i] > shard {
+			at = i
+			break
+		}
+	}
+	copy(t.locked[at+1:], t.locked[at:t.locks])
+	t.locked[at] = shard
+	t.locks++
+}
+
+func (t *tx) unlockShards() {
+	for i := range t.locks {
+		t.world.shards[t.locked[i]].mu.Unlock()
+	}
+}
+
+// touch looks at the pages that the next draw will need, so that they are on their way from memory while earlier draws
+// are decided. It skips the command and returns the rest. Only the applier does this: he alone moves pages.
+func (t *tx) touch(commands []byte) []byte {
+	o, body, rest, err := nextCommand(commands)
+	if err != nil {
+		return nil // applyAll reports it when it gets there
+	}
+	if o != opDraw || len(body) < drawFixed {
+		return rest
+	}
+	c := t.world.campaign(CampaignRef(binary.LittleEndian.Uint32(body)))
+	if c == nil || c.keys == nil {
+		return rest
+	}
+	user, digest := Key(body[8:24]), Key(body[24:40])
+	shard := t.world.shardOf(&user)
+	if t.world.widened { // then a reader may move pages too: see rowTable.widen
+		mu := &t.world.shards[shard].mu
+		mu.Lock()
+		defer mu.Unlock()
+	}
+	t.touched += c.tables[ScopeUser].parts[shard].Touch((*pages.Key)(&user)) + c.keys.parts[shard].Touch((*pages.Key)(&digest))
+	return rest
+}

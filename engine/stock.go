@@ -1,0 +1,96 @@
+package engine
+
+// cell is the books of one prize: the conserved sum
+//
+//	total = unreleased + available + reserved + held + issued + expired + withdrawn
+//
+// with every part ≥ 0, checked before each change. An unlimited prize counts issued only.
+type cell struct {
+	ID        string
+	Unlimited bool
+	Live      bool // in the live version; a dropped prize keeps its books
+
+	Total, Unreleased, Available, Reserved, Held, Issued, Expired, Withdrawn Quantity
+}
+
+// balanced reports whether the books add up.
+func (c *cell) balanced() bool {
+	if c.Unlimited {
+		return c.Issued >= 0 && c.Total|c.Unreleased|c.Available|c.Reserved|c.Held|c.Expired|c.Withdrawn == 0
+	}
+	sum := c.Unreleased + c.Available + c.Reserved + c.Held + c.Issued + c.Expired + c.Withdrawn
+	negative := c.Unreleased | c.Available | c.Reserved | c.Held | c.Issued | c.Expired | c.Withdrawn
+	return negative >= 0 && sum == c.Total && c.Total <= MaxStock
+}
+
+// has reports whether units can be given now.
+func (c *cell) has(units Quantity) bool { return c.Unlimited || c.Available >= units }
+
+// hopeless reports whether units cannot be given and no release will change that.
+func (c *cell) hopeless(units Quantity) bool { return !c.Unlimited && c.Available+c.Unreleased < units }
+
+// issue takes units out of what is available. The caller asked has and balanced.
+func (c *cell) issue(units Quantity) {
+	c.Issued += units
+	if !c.Unlimited {
+		c.Available -= units
+	}
+}
+
+// left returns the available units, or Unlimited.
+func (c *cell) left() Quantity {
+	if c.Unlimited {
+		return Unlimited
+	}
+	return c.Available
+}
+
+// adjustable reports whether the total can move by delta: what is taken back must be available.
+func (c *cell) adjustable(delta Quantity) bool {
+	return !c.Unlimited && delta >= -MaxStock && delta <= MaxStock && c.Available+delta >= 0 && c.Total+delta <= MaxStock
+}
+
+func (c *cell) adjust(delta Quantity) {
+	c.Total += delta
+	c.Available += delta
+}
+
+// withdraw takes what nobody has yet out of the game: the prize was dropped.
+func (c *cell) withdraw() {
+	c.Withdrawn += c.Available + c.Unreleased
+	c.Available, c.Unreleased = 0, 0
+	c.Live = false
+}
+
+// PrizeStock is one prize's books. Total is the sum of the other parts; an unlimited prize has Total Unlimited and
+// counts Issued only.
+type PrizeStock struct {
+	ID                                                                       string
+	Total, Unreleased, Available, Reserved, Held, Issued, Expired, Withdrawn Quantity
+}
+
+func (c *cell) stock() PrizeStock {
+	s := PrizeStock{c.ID, c.Total, c.Unreleased, c.Available, c.Reserved, c.Held, c.Issued, c.Expired, c.Withdrawn}
+	if c.Unlimited {
+		s.Total = Unlimited
+	}
+	return s
+}
+
+func (w *writer) cell(c *cell) {
+	w.str(c.ID)
+	w.flag(c.Unlimited)
+	w.flag(c.Live)
+	for _, q := range [...]Quantity{c.Total, c.Unreleased, c.Available, c.Reserved, c.Held, c.Issued, c.Expired, c.Withdrawn} {
+		w.i64(int64(q))
+	}
+}
+
+func (r *reader) cell() (c cell) {
+	c.ID = r.str(MaxIDBytes)
+	c.Unlimited, c.Live = r.flag(), r.flag()
+	for _, q := range [...]*Quantity{&c.Total, &c.Unreleased, &c.Available, &c.Reserved, &c.Held, &c.Issued, &c.Expired, &c.Withdrawn} {
+		*q = Quantity(r.i64())
+	}
+	return c
+}

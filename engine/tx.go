@@ -1,0 +1,302 @@
+package engine
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/drawd/drawd/engine/internal/pages"
+	"github.com/drawd/drawd/engine/problem"
+	"github.com/zeebo/xxh3"
+)
+
+// tx is one command on its way through the engine: its place in the log, its time, and what it appends. It is reused.
+type tx struct {
+	world   *world
+	library bool      // Decide: position and time are taken while all locks are held
+	stamp   UnixMilli // library: the caller's clock
+	now     UnixMilli // log time of the command
+	at      Location  // of the next record
+	out     sink
+	err     error // the replica cannot go on
+
+	// Of the draw in hand.
+	plan     *plan
+	rules    *rules
+	own      moment // now in the campaign's zone
+	shared   moment // now in the namespace's zone
+	campaign [scopes]subject
+	everyone [scopes]subject // rows of the namespace
+	locked   [scopes]int     // shards, ascending
+	locks    int
+	draw     Draw
+	record   Record
+	used     [MaxCaps]uint32
+	touched  byte // keeps the reads of touch
+}
+
+// sink takes what commands append.
+type sink struct {
+	records []byte
+	offsets []uint32 // of each record; Apply only
+	wins    []Win    // Apply only
+}
+
+// Win says that the record with this ordinal is a win of the prize.
+type Win struct {
+	Campaign CampaignRef
+	Prize    uint16 // the prize id's number in the campaign's life, the same in all versions
+	Ordinal  uint16
+}
+
+// subject is whose counters a cap moves: a row that may not exist yet.
+type subject struct {
+	part *pages.Table
+	key  *Key
+	row  pages.Row
+	data []byte // payload; nil when there is no row
+}
+
+func refuse(code problem.Code) Result { return Result{Code: code} }
+
+// note appends the record of anything but a draw and puts its place into the result.
+func (t *tx) note(rec Record, r Result) Result {
+	rec.At = t.now
+	start := len(t.out.records)
+	t.out.offsets = append(t.out.offsets, uint32(start))
+	t.out.records = appendOther(t.out.records, &rec)
+	r.At, r.Records = t.at, 1
+	r.Offset, r.Length = uint32(start), uint32(len(t.out.records)-start)
+	t.at.Ordinal++
+	return r
+}
+
+// Outcome is what applying one entry gave. It is reused: Apply resets it.
+type Outcome struct {
+	Index   LogIndex
+	Time    UnixMilli
+	Results []Result // one per command of the entry, in order; Offset counts from the start of Records
+	Head    [headBytes]byte
+	Offsets []uint32 // first byte of each record in Records
+	Records []byte   // encoded records, in order
+	Wins    []Win    // every win, in order: for the win index
+
+	scratch []byte
+}
+
+// touchAhead is how many draws ahead of the one being decided the pages are touched: enough to hide a memory access,
+// few enough to stay in the first-level cache.
+const touchAhead = 16
+
+// Apply decides one entry. Entries are applied in log order by one goroutine; readers may run beside it. An error means
+// that the replica cannot go on (unknown operation, damaged entry, wrong cluster key): the process must end.
+func (e *Engine) Apply(index LogIndex, entry []byte, out *Outcome) error {
+	w := e.world.Load()
+	h, commands, err := ParseEntryHeader(entry)
+	if err != nil {
+		return fmt.Errorf("entry %d: %w", index, err)
+	}
+	t := &e.step
+	t.world, t.library, t.err = w, false, nil
+	w.clock.Lock()
+	w.clock.now = max(w.clock.now, h.Stamp)
+	w.clock.index = index
+	t.now = w.clock.now
+	w.clock.Unlock()
+	t.at = Location{Index: index}
+	t.out = sink{out.Records[:0], out.Offsets[:0], out.Wins[:0]}
+	out.Results = out.Results[:0]
+	if int64(t.now) >= w.due.Load() {
+		w.lockAll()
+		w.settle(t.now)
+		w.unlockAll()
+	}
+	if err := t.applyAll(commands, int(h.Count), out); err != nil {
+		return fmt.Errorf("entry %d: %w", index, err)
+	}
+	out.Index, out.Time = index, t.now
+	out.Records, out.Offsets, out.Wins = t.out.records, t.out.offsets, t.out.wins
+	w.advance(index, t.now, entry, out)
+	return nil
+}
+
+func (t *tx) applyAll(commands []byte, count int, out *Outcome) error {
+	ahead, touched := commands, 0
+	for n := range count {
+		for touched < n+touchAhead && len(ahead) > 0 {
+			ahead = t.touch(ahead)
+			touched++
+		}
+		o, body, rest, err := nextCommand(commands)
+		if err != nil {
+			return err
+		}
+		r, err := t.apply(o, body)
+		if err != nil {
+			return fmt.Errorf("command %d: %w", n, err)
+		}
+		out.Results = append(out.Results, r)
+		commands = rest
+	}
+	if len(commands) != 0 {
+		return fmt.Errorf("%w: %d bytes after the last command", ErrDamagedEntry, len(commands))
+	}
+	return nil
+}
+
+// advance closes an entry: the running hash covers the entry, its results and its records (D8).
+func (w *world) advance(index LogIndex, now UnixMilli, entry []byte, out *Outcome) {
+	b := writer{out.scratch[:0]}
+	b.raw(w.clock.running[:]) // only this goroutine writes it
+	b.u64(uint64(index))
+	b.i64(int64(now))
+	for _, part := range [...][]byte{entry, out.Records} {
+		h := xxh3.Hash128(part)
+		b.u64(h.Hi)
+		b.u64(h.Lo)
+	}
+	for i := range out.Results {
+		b.result(&out.Results[i])
+	}
+	running := xxh3.Hash128(b.b).Bytes()
+	out.scratch = b.b
+	w.clock.Lock()
+	w.clock.running = running
+	w.clock.Unlock()
+	putHead(&out.Head, len(out.Offsets), index, now, running)
+	w.logTime.Store(int64(now))
+	w.applied.Store(uint64(index))
+}
+
+func (w *writer) result(r *Result) {
+	w.u8(uint8(r.Code))
+	w.flag(r.Replayed)
+	w.u8(r.Records)
+	w.u8(r.Cap)
+	w.u8(r.Allowed)
+	w.u32(r.Used)
+	w.u64(uint64(r.At.Index))
+	w.u16(r.At.Ordinal)
+	w.u64(r.Value)
+}
+
+// apply decides one command. Draws take their own locks; everything else takes every shard.
+func (t *tx) apply(o op, body []byte) (Result, error) {
+	if o == opDraw {
+		if err := parseDraw(body, &t.draw); err != nil {
+			return Result{}, err
+		}
+		return t.decideDraw(&t.draw), nil
+	}
+	t.world.lockAll()
+	defer t.world.unlockAll()
+	if t.library {
+		t.takePosition()
+	}
+	r, err := t.applyRare(o, &reader{b: body})
+	if err == nil {
+		err = t.err
+	}
+	return r, err
+}
+
+// applyRare decides a command of the control plane. Every shard is locked.
+func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
+	switch o {
+	case opTick:
+		err = r.done()
+	case opInit:
+		c := r.init()
+		if err = r.done(); err == nil {
+			res = t.applyInit(&c)
+		}
+	case opNamespace:
+		c := r.newNamespace()
+		if err = r.done(); err == nil {
+			res = t.applyNamespace(&c)
+		}
+	case opPublish:
+		c, form := r.publish()
+		if err = r.done(); err == nil {
+			res = t.applyPublish(&c, form)
+		}
+	case opControl:
+		c := r.control()
+		if err = r.done(); err == nil {
+			res = t.applyControl(&c)
+		}
+	case opAdjust:
+		c := r.adjust()
+		if err = r.done(); err == nil {
+			res = t.applyAdjust(&c)
+		}
+	case opPolicy:
+		c := r.putPolicy()
+		if err = r.done(); err == nil {
+			res = t.applyPolicy(&c)
+		}
+	case opDocument:
+		c := r.document()
+		if err = r.done(); err == nil {
+			res = t.applyDocument(&c)
+		}
+	case opAbandon:
+		c := r.abandon()
+		if err = r.done(); err == nil {
+			res = t.applyAbandon(&c)
+		}
+	default:
+		return Result{}, fmt.Errorf("%w: operation %d", ErrUnknownEntry, o)
+	}
+	if err != nil {
+		err = fmt.Errorf("%w: operation %d: %w", ErrDamagedEntry, o, err)
+	}
+	return res, err
+}
+
+// takePosition assigns position and time, as a library, while all locks of the command are held.
+func (t *tx) takePosition() {
+	w := t.world
+	w.clock.Lock()
+	w.clock.index++
+	w.clock.now = max(w.clock.now, t.stamp)
+	t.at = Location{Index: w.clock.index}
+	t.now = w.clock.now
+	w.logTime.Store(int64(t.now))
+	w.applied.Store(uint64(t.at.Index))
+	w.clock.Unlock()
+}
+
+// steps are the txs of the library's goroutines.
+var steps = sync.Pool{New: func() any { return new(tx) }}
+
+// Decide applies one batch without a log: the library's way. Any number of goroutines may call it; stamp is the
+// caller's clock. Each command that changes something takes the next position as its index. An engine is used either
+// with Apply or with Decide, not with both.
+func (e *Engine) Decide(b *Batch, stamp UnixMilli) error {
+	t := steps.Get().(*tx)
+	defer steps.Put(t)
+	w := e.world.Load()
+	t.world, t.library, t.stamp, t.err = w, true, stamp, nil
+	t.out = sink{b.Records[:0], t.out.offsets[:0], t.out.wins[:0]}
+	b.Results = b.Results[:0]
+	if int64(stamp) >= w.due.Load() {
+		w.lockAll()
+		w.settle(stamp)
+		w.unlockAll()
+	}
+	for commands := b.commands; len(commands) > 0; {
+		o, body, rest, err := nextCommand(commands)
+		if err != nil {
+			return err
+		}
+		r, err := t.apply(o, body)
+		if err != nil {
+			return err
+		}
+		b.Results = append(b.Results, r)
+		commands = rest
+	}
+	b.Records = t.out.records
+	b.Index, b.Time = t.at.Index, t.now
+	return nil
+}
