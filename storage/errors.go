@@ -8,7 +8,13 @@ import (
 // ErrNotFound says that there is no such record, and that this is not a fault.
 var ErrNotFound = errors.New("storage: not found")
 
-// DamagedError says that what is on disk is not what was written. The node must not vote or answer from it.
+// What an operator does about damages. The words are the same wherever they apply, so that a runbook can quote them.
+const (
+	remedyReplace = "This node must not go on: keep the directory for analysis, then restore a backup or, in a cluster, replace the node"
+	remedyRestart = "Restart the node; if it comes again, keep the directory for analysis, then restore a backup or, in a cluster, replace the node"
+)
+
+// DamagedError says that what is on disk is not what was written. The node must neither vote nor answer from it.
 type DamagedError struct {
 	What   string // what is damaged, and how that shows
 	Index  uint64 // the log index concerned; 0 for none
@@ -31,8 +37,9 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 
 // FormatError says that the data directory was written by a newer drawd.
 type FormatError struct {
-	Dir         string
-	Found, Upto uint32
+	Dir   string
+	Found uint32 // the format of the directory
+	Upto  uint32 // the highest format that this drawd reads
 }
 
 func (e *FormatError) Error() string {
@@ -40,7 +47,7 @@ func (e *FormatError) Error() string {
 		e.Dir, e.Found, e.Upto)
 }
 
-// LockedError says that another process has the data directory open.
+// LockedError says that the data directory cannot be locked, because another process has it open.
 type LockedError struct {
 	Dir string
 	Err error
@@ -55,7 +62,7 @@ func (e *LockedError) Unwrap() error { return e.Err }
 // DivergedError says that replaying a log entry gave other bytes than it gave before. The node must stop.
 type DivergedError struct {
 	Index uint64
-	What  string
+	What  string // what differs
 }
 
 func (e *DivergedError) Error() string {

@@ -1,77 +1,102 @@
 package storage
 
-// State holds what replaying the log can rebuild. Writes are not synced; Sync and Commit are.
-type State struct{}
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
 
-// HeadSize is the size of a blob head.
-const HeadSize = 40
+	"github.com/cockroachdb/pebble/v2"
+)
 
-// Win says that the record with this ordinal is a win of the prize.
-type Win struct {
-	Campaign uint32
-	Prize    uint16
-	Ordinal  uint16
+// Prefixes of the keys in state/. Numbers are on disk.
+const (
+	keyBlob     = 0x01 // ‖ index u64 BE ‖ first ordinal u16 BE → chunk
+	keyPage     = 0x02 // ‖ page u64 BE ‖ complement of the generation u64 BE → page
+	keyManifest = 0x03 // ‖ generation u64 BE → manifest
+	keyWin      = 0x04 // ‖ campaign u32 BE ‖ prize u16 BE ‖ index u64 BE → ordinals, u16 BE each
+)
+
+// State holds what replaying the log can rebuild: record blobs, the win index and checkpoints. Its writes are not synced: they
+// are in this process's memory until Sync or CheckpointWriter.Commit. PutBlob belongs to one goroutine; a checkpoint to one
+// other; any number may read beside them.
+type State struct {
+	store    *Store
+	db       *pebble.DB
+	counters counters
+
+	replayTo uint64        // highest index with a blob at Open: up to here PutBlob compares
+	lastBlob atomic.Uint64 // highest index with a blob
+
+	checkpoints struct {
+		sync.Mutex
+		manifest storedManifest // the newest complete one
+		has      bool
+		busy     bool // a CheckpointWriter or LoadPages is at work: it owns live
+	}
+
+	// live is what a checkpoint must know of the pages on disk.
+	live struct {
+		known bool                // pages is filled in
+		pages map[uint64]livePage // the live pages, without their data
+		next  uint64              // generation of the next checkpoint: above all that ever stood on disk
+	}
 }
 
-// PutBlob stores the records of one log entry: head, the first byte of each record in records, the records, and the wins among
-// them. If a blob of that index is there already it is compared: equal, nothing is written; different, *DivergedError.
-func (s *State) PutBlob(index uint64, head []byte, offsets []uint32, records []byte, wins []Win) error {
-	return errStub
+// claim takes live; one at a time.
+func (s *State) claim(what string) {
+	s.checkpoints.Lock()
+	defer s.checkpoints.Unlock()
+	if s.checkpoints.busy {
+		panic("BUG: " + what + " while a checkpoint is written or loaded")
+	}
+	s.checkpoints.busy = true
 }
 
-// Head returns a copy of the blob head of an entry; false when there is no blob.
-func (s *State) Head(index uint64) ([]byte, bool, error) { return nil, false, errStub }
-
-// Records appends n consecutive encoded records to dst. ErrNotFound when they are not all there.
-func (s *State) Records(dst []byte, index uint64, ordinal uint16, n int) ([]byte, error) {
-	return dst, errStub
+func (s *State) release() {
+	s.checkpoints.Lock()
+	defer s.checkpoints.Unlock()
+	s.checkpoints.busy = false
 }
 
-// Scan calls fn for each record from a location on, in log order, until it returns false. The slices are valid during the call.
-func (s *State) Scan(index uint64, ordinal uint16, fn func(index uint64, head []byte, ordinal uint16, record []byte) (more bool)) error {
-	return errStub
-}
+func newState(s *Store) *State { return &State{store: s} }
 
-// Wins calls fn for each win of a prize after a location, in log order, until it returns false. (0, 0) is before all.
-func (s *State) Wins(campaign uint32, prize uint16, afterIndex uint64, afterOrdinal uint16, fn func(index uint64, ordinal uint16) (more bool)) error {
-	return errStub
+// load reads the newest manifest and the highest blob.
+func (s *State) load() error {
+	if err := s.loadManifest(); err != nil {
+		return err
+	}
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyBlob}, UpperBound: []byte{keyBlob + 1}})
+	if err != nil {
+		return fmt.Errorf("storage: read the blobs: %w", err)
+	}
+	if it.Last() {
+		s.replayTo = binary.BigEndian.Uint64(it.Key()[1:])
+		s.lastBlob.Store(s.replayTo)
+	}
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return damagedRead("the newest record blob", 0, err)
+	}
+	return nil
 }
 
 // LastBlob returns the highest index that has a blob, 0 for none.
-func (s *State) LastBlob() uint64 { return 0 }
+func (s *State) LastBlob() uint64 { return s.lastBlob.Load() }
 
 // Sync makes every earlier write of State durable.
-func (s *State) Sync() error { return errStub }
-
-// Manifest describes a complete checkpoint. Its Index is the one durable index of a node.
-type Manifest struct {
-	Generation         uint64 // given by BeginCheckpoint
-	Index, Term        uint64
-	Chain              [16]byte // the log's chain hash at Index
-	Running            [16]byte // the engine's running hash after Index
-	Configuration      []byte
-	ConfigurationIndex uint64
-	Meta               []byte
-	At                 int64 // unix milliseconds
+func (s *State) Sync() error {
+	if err := s.db.LogData(nil, pebble.Sync); err != nil {
+		return fmt.Errorf("storage: sync the state: %w", err)
+	}
+	return nil
 }
 
-// Manifest returns the newest complete checkpoint's manifest; false when there is none.
-func (s *State) Manifest() (Manifest, bool) { return Manifest{}, false }
-
-// BeginCheckpoint starts the next generation. One at a time.
-func (s *State) BeginCheckpoint() *CheckpointWriter { return nil }
-
-// LoadPages calls fn for each live page of the newest complete checkpoint, ascending. data is valid during the call.
-func (s *State) LoadPages(fn func(page uint64, data []byte) error) error { return errStub }
-
-// CheckpointWriter writes one checkpoint: changed pages, then the manifest.
-type CheckpointWriter struct{}
-
-// Put writes a page. Data that is all zero says that the page is gone.
-func (w *CheckpointWriter) Put(page uint64, data []byte) error { return errStub }
-
-// Commit makes the checkpoint the newest one. It returns when it is durable.
-func (w *CheckpointWriter) Commit(m Manifest) error { return errStub }
-
-// Abort gives the checkpoint up.
-func (w *CheckpointWriter) Abort() {}
+func (s *State) close() error {
+	if s.db == nil {
+		return nil
+	}
+	err := s.db.Close()
+	s.db = nil
+	return err
+}

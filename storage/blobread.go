@@ -1,0 +1,190 @@
+package storage
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// blobDamage makes the error of a chunk that is not what was written.
+func blobDamage(index uint64, fault string) error {
+	return &DamagedError{What: fault, Index: index, Remedy: remedyReplace}
+}
+
+// Head returns a copy of the blob head of an entry; false when there is no blob.
+func (s *State) Head(index uint64) ([]byte, bool, error) {
+	k := blobKey(index, 0)
+	v, closer, err := s.db.Get(k[:])
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, damagedRead("a record blob", index, err)
+	}
+	defer closer.Close()
+	c, fault := parseChunk(index, 0, v)
+	if fault != "" {
+		return nil, false, blobDamage(index, fault)
+	}
+	return append([]byte(nil), c.head...), true, nil
+}
+
+// Records appends n consecutive encoded records to dst, from one record of an entry on. ErrNotFound when they are not all there;
+// dst is then as it was.
+func (s *State) Records(dst []byte, index uint64, ordinal uint16, n int) ([]byte, error) {
+	if n <= 0 {
+		return dst, nil
+	}
+	// Most blobs are one chunk, so its key is known and a lookup is cheaper than an iterator.
+	k := blobKey(index, 0)
+	v, closer, err := s.db.Get(k[:])
+	if errors.Is(err, pebble.ErrNotFound) {
+		return dst, ErrNotFound
+	}
+	if err != nil {
+		return dst, damagedRead("a record blob", index, err)
+	}
+	c, fault := parseChunk(index, 0, v)
+	from, to := int(ordinal), int(ordinal)+n
+	var out []byte
+	switch {
+	case fault != "":
+		err = blobDamage(index, fault)
+	case to > c.total:
+		err = ErrNotFound
+	case to <= c.count:
+		out = append(dst, c.span(from, to)...)
+	}
+	if e := closer.Close(); e != nil && err == nil {
+		err = damagedRead("a record blob", index, e)
+	}
+	switch {
+	case err != nil:
+		return dst, err
+	case out != nil:
+		return out, nil
+	}
+	return s.recordsOver(dst, index, from, to)
+}
+
+// recordsOver appends the records [from, to) of a blob of several chunks.
+func (s *State) recordsOver(dst []byte, index uint64, from, to int) ([]byte, error) {
+	out, at := dst, from
+	err := s.chunks(index, uint16(from), index, func(c *chunk) bool {
+		end := min(to, c.first+c.count)
+		if at < c.first || at >= end {
+			return false
+		}
+		out = append(out, c.span(at-c.first, end-c.first)...)
+		at = end
+		return at < to
+	})
+	if err != nil {
+		return dst, err
+	}
+	if at < to {
+		return dst, blobDamage(index, "a record blob lacks a chunk")
+	}
+	return out, nil
+}
+
+// chunks calls fn for each chunk from the one that holds a record on, up to and including the entry through, until fn returns false.
+func (s *State) chunks(index uint64, ordinal uint16, through uint64, fn func(c *chunk) (more bool)) error {
+	lower, upper := blobKey(index, 0), blobKey(through, math.MaxUint16)
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower[:], UpperBound: append(upper[:], 0)})
+	if err != nil {
+		return fmt.Errorf("storage: read the blobs: %w", err)
+	}
+	ok := it.First()
+	if ordinal > 0 {
+		seek := blobKey(index, ordinal)
+		if ok = it.SeekLT(append(seek[:], 0)); !ok {
+			ok = it.First() // no blob has this index
+		}
+	}
+	for more := true; ok && more; ok = more && it.Next() {
+		at, first, valid := parseBlobKey(it.Key())
+		v, err := it.ValueAndErr()
+		if err != nil || !valid {
+			return errors.Join(damagedRead("a record blob", at, err), it.Close())
+		}
+		c, fault := parseChunk(at, first, v)
+		if fault != "" {
+			return errors.Join(blobDamage(at, fault), it.Close())
+		}
+		more = fn(&c)
+	}
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return damagedRead("a record blob", index, err)
+	}
+	return nil
+}
+
+// Scan calls fn for each record from a location on, in log order and across entries, until fn returns false. Entries that have
+// no records are passed over. The slices are valid during the call. It reads one consistent cut, which holds back compactions
+// while it lasts: page through long ranges.
+func (s *State) Scan(index uint64, ordinal uint16, fn func(index uint64, head []byte, ordinal uint16, record []byte) (more bool)) error {
+	var (
+		head   [HeadSize]byte
+		headOf uint64
+		fault  error
+	)
+	err := s.chunks(index, ordinal, math.MaxUint64, func(c *chunk) bool {
+		if len(c.head) == HeadSize {
+			copy(head[:], c.head)
+			headOf = c.index
+		} else if headOf != c.index {
+			// The scan begins within a blob of several chunks: its head stands in the first one.
+			h, ok, err := s.Head(c.index)
+			if err != nil || !ok {
+				fault = errors.Join(err, blobDamage(c.index, "a record blob lacks its first chunk"))
+				return false
+			}
+			copy(head[:], h)
+			headOf = c.index
+		}
+		i := 0
+		if c.index == index {
+			i = max(0, int(ordinal)-c.first)
+		}
+		for ; i < c.count; i++ {
+			if !fn(c.index, head[:], uint16(c.first+i), c.span(i, i+1)) {
+				return false
+			}
+		}
+		return true
+	})
+	return errors.Join(fault, err)
+}
+
+// Wins calls fn for each win of a prize after a location, in log order, until fn returns false. Location (0, 0) is before all.
+func (s *State) Wins(campaign uint32, prize uint16, afterIndex uint64, afterOrdinal uint16, fn func(index uint64, ordinal uint16) (more bool)) error {
+	var lower, upper [winKeySize]byte
+	putWinKey(lower[:], campaign, prize, afterIndex)
+	putWinKey(upper[:], campaign, prize, math.MaxUint64)
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower[:], UpperBound: append(upper[:], 0)})
+	if err != nil {
+		return fmt.Errorf("storage: read the wins: %w", err)
+	}
+	more := true
+	for ok := it.First(); ok && more; ok = it.Next() {
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return errors.Join(damagedRead("a win row", 0, err), it.Close())
+		}
+		index := binary.BigEndian.Uint64(it.Key()[7:])
+		for ; len(v) >= 2 && more; v = v[2:] {
+			ordinal := binary.BigEndian.Uint16(v)
+			if index > afterIndex || ordinal > afterOrdinal {
+				more = fn(index, ordinal)
+			}
+		}
+	}
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return damagedRead("a win row", 0, err)
+	}
+	return nil
+}
