@@ -34,6 +34,10 @@ func (l *Loader) Page(id PageID, page []byte) error {
 	return l.world.shards[shard].mu.arena.LoadPage(number, page)
 }
 
+// Foreign reports whether pages came from an engine with another number of shards. The loaded state has other pages, so
+// the next checkpoint must be a full one that drops those.
+func (l *Loader) Foreign() bool { return len(l.foreign) > 0 }
+
 // Finish checks that meta and pages belong together and puts the loaded state in force. After an error the engine is as
 // it was, and the loader of no use.
 func (l *Loader) Finish(meta []byte) error {
