@@ -54,10 +54,6 @@ func CrashLoop(ctx context.Context, o CrashLoopOptions) (*CrashLoopReport, error
 	return nil, errStub
 }
 
-// ServeEmpty answers every POST with a constant body of o.Body bytes until ctx ends. It writes "listening ADDR" and a
-// line feed to ready once it serves. It is run in a process of its own, by the command named in Environment.Empty.
-func ServeEmpty(ctx context.Context, o EmptyOptions, ready io.Writer) error { return errStub }
-
 // VerdictError says that drawd was wrong: exit 21.
 type VerdictError struct{ Faults []string }
 

@@ -1,0 +1,64 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Run sends the requests of s and returns what it measured. newWorkload is called once for each loop, beforehand; loop k
+// of n sends the requests whose id is k modulo n. Run returns early when ctx ends, with the context's error beside the
+// statistics so far.
+func Run(ctx context.Context, o Options, s Schedule, newWorkload func(loop int) Workload) (*Stats, error) {
+	if err := errors.Join(o.Validate(), s.validate()); err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	o = o.withDefaults()
+	if s.Drain == 0 {
+		s.Drain = 10 * time.Second
+	}
+	var stop atomic.Bool
+	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
+
+	loops := make([]*loop, o.Loops)
+	for k := range loops {
+		l, err := newLoop(k, &o, &s, newWorkload(k), &stop)
+		if err != nil {
+			for _, made := range loops[:k] {
+				made.closeAll()
+			}
+			return nil, err
+		}
+		loops[k] = l
+	}
+	var (
+		connected, ended sync.WaitGroup
+		start            = make(chan time.Time)
+		faults           = make([]error, len(loops))
+	)
+	for k, l := range loops {
+		connected.Add(1)
+		ended.Go(func() { faults[k] = l.run(connected.Done, start) })
+	}
+	connected.Wait()
+	t0 := time.Now().Add(5 * time.Millisecond)
+	if o.OnStart != nil {
+		o.OnStart(t0)
+	}
+	for range loops {
+		start <- t0
+	}
+	ended.Wait()
+
+	total := newStats()
+	for _, l := range loops {
+		total.merge(l.stats)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return total, err
+	}
+	return total, ctx.Err()
+}
