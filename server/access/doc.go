@@ -9,8 +9,8 @@
 // a page of another origin or under a foreign host name is refused, because then "loopback" says nothing about who asks.
 //
 // Threads: a [Gate] is used by any number of goroutines. Check reads an immutable snapshot of all keys through one
-// atomic pointer and allocates nothing. The snapshot is rebuilt when the engine has applied entries since, at most every
-// [Options].RefreshEvery, by whoever comes first; the others go on with the old one. The node that changes a key calls
+// atomic pointer and allocates nothing. Every [Options].RefreshEvery one of the callers asks the source whether documents
+// have changed, and rebuilds the snapshot if so; the others go on with the old one. The node that changes a key calls
 // Refresh before it answers, so the change holds there at once; elsewhere it holds within RefreshEvery. This works the
 // same after a restart and on a node that only follows.
 //

@@ -15,7 +15,7 @@ import (
 
 // Source is where keys stand. *engine.Engine is one.
 type Source interface {
-	AppliedIndex() engine.LogIndex
+	DocumentsRevision() uint64 // moves with every change of any document
 	Namespace(name string) (*engine.Namespace, bool)
 	Namespaces() []*engine.Namespace
 	Documents(ns engine.NamespaceRef, prefix string) []engine.Document
@@ -57,17 +57,16 @@ type Gate struct {
 
 	mu struct {
 		sync.Mutex
-		complained map[string]uint64 // revision of each damaged key that was logged
+		complained map[keyName]uint64 // revision of each damaged key that was logged
 	}
 }
 
-// keyring is all keys at one applied index; immutable.
+// keyring is all keys at one revision of the documents; immutable.
 type keyring struct {
-	index  engine.LogIndex
-	count  int // documents, with those that cannot be read: they too say that keys are configured
-	bySHA  map[[sha256.Size]byte]*Key
-	byID   map[keyName]keyEntry
-	admins int // operators' keys
+	revision uint64 // of the source's documents
+	count    int    // documents, with those that cannot be read: they too say that keys are configured
+	bySHA    map[[sha256.Size]byte]*Key
+	byID     map[keyName]keyEntry
 }
 
 type keyName struct{ namespace, id string }
@@ -89,7 +88,7 @@ func New(o Options) (*Gate, error) {
 	if g.every == 0 {
 		g.every = DefaultRefreshEvery
 	}
-	g.mu.complained = make(map[string]uint64)
+	g.mu.complained = make(map[keyName]uint64)
 	g.keys.Store(&keyring{})
 	g.Refresh()
 	return g, nil
@@ -98,8 +97,28 @@ func New(o Options) (*Gate, error) {
 // HasKeys reports whether any key is configured, expired and unreadable ones included.
 func (g *Gate) HasKeys() bool { return g.keys.Load().count > 0 }
 
-// Operators returns how many keys may act on the whole cluster, expired ones included.
-func (g *Gate) Operators() int { return g.keys.Load().admins }
+// Strands reports whether nobody could change keys any more once k is there (added true) or gone: keys would be configured,
+// so that keyless requests are refused, and none of those that are valid now would be an operator's.
+func (g *Gate) Strands(k *Key, added bool, now time.Time) bool {
+	ring := g.keys.Load()
+	count, operators := 0, 0
+	for name, e := range ring.byID {
+		if name.namespace == k.Namespace && name.id == k.ID {
+			continue
+		}
+		count++
+		if e.key != nil && e.key.operator() && !e.key.expired(now) {
+			operators++
+		}
+	}
+	if added {
+		count++
+		if k.operator() && !k.expired(now) {
+			operators++
+		}
+	}
+	return count > 0 && operators == 0
+}
 
 // Check admits a request that needs any of the scopes (0: any key will do), or says why not. It allocates nothing when it
 // admits.
@@ -116,7 +135,7 @@ func (g *Gate) Check(r *Request, need Scope) (Grant, Refusal) {
 		return Grant{}, Refusal{Code: problem.Unauthenticated}
 	}
 	k := ring.bySHA[sha256.Sum256(token)]
-	if k == nil || !k.ExpiresAt.IsZero() && !r.Now.Before(k.ExpiresAt) {
+	if k == nil || k.expired(r.Now) {
 		return Grant{}, Refusal{Code: problem.Unauthenticated}
 	}
 	if !k.allowsPeer(r.Peer) {
@@ -155,23 +174,21 @@ func (g *Gate) enter(k *Key, r *Request) (Grant, Refusal) {
 	return Grant{Namespace: ns, Key: k}, Refusal{}
 }
 
-// operator reports whether the key may choose any namespace.
-func (k *Key) operator() bool { return k.Scopes&ScopeAdmin != 0 && k.Namespace == DefaultNamespace }
+// operator reports whether the key may choose any namespace and change the whole cluster.
+func (k *Key) operator() bool {
+	return k.Scopes&ScopeAdmin != 0 && k.Namespace == DefaultNamespace && len(k.Campaigns) == 0
+}
 
-// current returns the keyring, after a rebuild if entries were applied since it was built and the last look is RefreshEvery ago.
+// current returns the keyring, after a rebuild if the last look is RefreshEvery ago and documents changed since.
 func (g *Gate) current(now time.Time) *keyring {
-	ring := g.keys.Load()
-	if g.source.AppliedIndex() == ring.index {
-		return ring
-	}
 	at, last := now.UnixNano(), g.checked.Load()
 	if ago := at - last; ago >= 0 && ago < int64(g.every) {
-		return ring
+		return g.keys.Load()
 	}
-	if !g.checked.CompareAndSwap(last, at) {
-		return ring // somebody else rebuilds
+	// Whoever moves the time looks; the others go on with what there is.
+	if g.checked.CompareAndSwap(last, at) && g.source.DocumentsRevision() != g.keys.Load().revision {
+		g.Refresh()
 	}
-	g.Refresh()
 	return g.keys.Load()
 }
 
@@ -179,9 +196,11 @@ func (g *Gate) current(now time.Time) *keyring {
 func (g *Gate) Refresh() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	// The index is read first: what is applied while the documents are read is looked at again next time.
+	// The revision is read first: what changes while the documents are read is looked at again next time.
 	old := g.keys.Load()
-	ring := &keyring{index: g.source.AppliedIndex(), bySHA: make(map[[sha256.Size]byte]*Key, len(old.bySHA)), byID: make(map[keyName]keyEntry, len(old.byID))}
+	ring := &keyring{
+		revision: g.source.DocumentsRevision(), bySHA: make(map[[sha256.Size]byte]*Key, len(old.bySHA)), byID: make(map[keyName]keyEntry, len(old.byID)),
+	}
 	for _, ns := range g.source.Namespaces() {
 		for _, d := range g.source.Documents(ns.Ref(), DocumentPrefix) {
 			name := keyName{namespace: ns.Name(), id: strings.TrimPrefix(d.Name, DocumentPrefix)}
@@ -199,8 +218,8 @@ func (g *Gate) entryLocked(old *keyring, name keyName, d engine.Document) keyEnt
 	}
 	k, err := DecodeKey(name.namespace, name.id, d.Body)
 	if err != nil {
-		if g.mu.complained[d.Name] != d.Revision {
-			g.mu.complained[d.Name] = d.Revision
+		if g.mu.complained[name] != d.Revision {
+			g.mu.complained[name] = d.Revision
 			g.logger.Error("a key cannot be read and is refused", "key", name.id, "namespace", name.namespace, "error", err)
 		}
 		return keyEntry{revision: d.Revision}
@@ -216,7 +235,4 @@ func (r *keyring) add(name keyName, e keyEntry) {
 		return
 	}
 	r.bySHA[e.key.Hash] = e.key
-	if e.key.operator() {
-		r.admins++
-	}
 }

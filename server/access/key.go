@@ -85,6 +85,8 @@ func (k *Key) AllowsCampaign(id []byte) bool {
 	return false
 }
 
+func (k *Key) expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) }
+
 // storedKey is the document of a key. Field names are on disk.
 type storedKey struct {
 	Format    int      `json:"format"`
@@ -144,9 +146,11 @@ func DecodeKey(namespace, id string, body []byte) (*Key, error) {
 		}
 		k.CIDR = append(k.CIDR, p)
 	}
-	if n, err := hex.Decode(k.Hash[:], []byte(s.Hash)); err != nil || n != len(k.Hash) || len(s.Hash) != 2*len(k.Hash) {
+	hash, err := hex.DecodeString(s.Hash)
+	if err != nil || len(hash) != len(k.Hash) {
 		return nil, fmt.Errorf("access: key %s has no SHA-256", id)
 	}
+	k.Hash = [sha256.Size]byte(hash)
 	k.CreatedAt = time.UnixMilli(s.CreatedMS).UTC()
 	if s.ExpiresMS != 0 {
 		k.ExpiresAt = time.UnixMilli(s.ExpiresMS).UTC()

@@ -45,7 +45,16 @@ func (g *Grant) AllowsCampaign(id []byte) bool { return g.Key == nil || g.Key.Al
 // Has reports whether the asker holds any of the scopes.
 func (g *Grant) Has(any Scope) bool { return g.Key == nil || g.Key.Scopes&any != 0 }
 
-// Operator reports whether the asker may act on the whole cluster: namespaces, the clock, profiles.
+// ClusterWide reports whether the asker may look beyond namespaces and campaigns: a key of the namespace "default" that is
+// not limited to campaigns.
+func (g *Grant) ClusterWide() bool {
+	return g.Key == nil || g.Key.Namespace == DefaultNamespace && len(g.Key.Campaigns) == 0
+}
+
+// Limited reports whether the asker may touch some campaigns only, and so nothing that concerns a whole namespace.
+func (g *Grant) Limited() bool { return g.Key != nil && len(g.Key.Campaigns) > 0 }
+
+// Operator reports whether the asker may change the whole cluster: namespaces, the clock, everybody's keys.
 func (g *Grant) Operator() bool { return g.Key == nil || g.Key.operator() }
 
 // Refusal is why a request is not admitted. The zero Refusal is none.
@@ -148,11 +157,37 @@ func loopbackHost(host []byte) bool {
 	return len(port) == 0 || port[0] == ':' && len(bytes.Trim(port[1:], "0123456789")) == 0
 }
 
-// loopbackIPv4 reports whether name is a dotted IPv4 address in 127.0.0.0/8.
+// loopbackIPv4 reports whether name is a dotted IPv4 address in 127.0.0.0/8. It does not allocate, as netip would.
 func loopbackIPv4(name []byte) bool {
-	if !bytes.HasPrefix(name, []byte("127.")) || len(name) > len("127.255.255.255") {
+	rest, ok := bytes.CutPrefix(name, []byte("127."))
+	if !ok {
 		return false
 	}
-	addr, err := netip.ParseAddr(string(name))
-	return err == nil && addr.Is4() && addr.IsLoopback()
+	for part := range 3 {
+		number := rest
+		if i := bytes.IndexByte(rest, '.'); i >= 0 {
+			number, rest = rest[:i], rest[i+1:]
+		} else if part < 2 {
+			return false
+		}
+		if !octet(number) {
+			return false
+		}
+	}
+	return true
+}
+
+// octet reports whether b is a number of 0 to 255 without leading zeros.
+func octet(b []byte) bool {
+	if len(b) == 0 || len(b) > 3 || len(b) > 1 && b[0] == '0' {
+		return false
+	}
+	n := 0
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n <= 255
 }
