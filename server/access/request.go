@@ -164,11 +164,11 @@ func loopbackIPv4(name []byte) bool {
 		return false
 	}
 	for part := range 3 {
-		number := rest
-		if i := bytes.IndexByte(rest, '.'); i >= 0 {
-			number, rest = rest[:i], rest[i+1:]
-		} else if part < 2 {
-			return false
+		number := rest // the last part is all that is left: a dot in it is no digit
+		if part < 2 {
+			if number, rest, ok = bytes.Cut(rest, []byte(".")); !ok {
+				return false
+			}
 		}
 		if !octet(number) {
 			return false
