@@ -39,3 +39,17 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 		Column  int    `json:"column,omitempty"`
 	}{f.Pointer, f.Code.String(), f.Message, f.Line, f.Column})
 }
+
+// invalid returns a fault that has no place yet.
+func invalid(pointer, format string, args ...any) Fault {
+	return Fault{Pointer: pointer, Code: problem.InvalidField, Message: fmt.Sprintf(format, args...)}
+}
+
+// pointerTo returns the pointer of the i-th item of a list, or of one of its fields.
+func pointerTo(list string, i int, field string) string {
+	p := fmt.Sprintf("/%s/%d", list, i)
+	if field != "" {
+		p += "/" + field
+	}
+	return p
+}

@@ -1,6 +1,11 @@
 package campaignfile
 
-import "github.com/drawd/drawd/engine"
+import (
+	"time"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+)
 
 // File is a campaign file that has no faults.
 type File struct {
@@ -15,18 +20,149 @@ type File struct {
 type place struct{ line, column int }
 
 // Parse reads a campaign file, YAML or JSON, of at most engine.MaxDocumentBytes. The file is nil when there are faults.
-func Parse(src []byte) (*File, []Fault) { return nil, nil }
+func Parse(src []byte) (*File, []Fault) {
+	root, faults := readSource(src)
+	if root == nil {
+		return nil, sorted(faults)
+	}
+	c := &campaign{
+		reader:  reader{faults: faults, places: map[string]place{"": root.at}},
+		version: &engine.Version{Denominator: engine.DefaultDenominator},
+	}
+	c.read(value{root, ""})
+	c.check()
+	if len(c.faults) > 0 {
+		return nil, sorted(c.faults)
+	}
+	c.compile()
+	if len(c.faults) > 0 {
+		return nil, sorted(c.faults)
+	}
+	return &File{Version: c.version, Warnings: sorted(c.warnings), places: c.places}, nil
+}
 
 // Locate fills in line and column of faults that name a value of this file by its pointer.
-func (f *File) Locate(faults []Fault) []Fault { return faults }
+func (f *File) Locate(faults []Fault) []Fault {
+	for i := range faults {
+		if at, ok := f.places[faults[i].Pointer]; ok {
+			faults[i].Line, faults[i].Column = at.line, at.column
+		}
+	}
+	return faults
+}
 
-// Unstated returns a fault for every prize that states no stock although its id is new, known telling which ids the
-// campaign has ever had. A forgotten line must not become an unlimited prize; "thanks" prizes are unlimited anyway.
-func (f *File) Unstated(known func(prizeID string) bool) []Fault { return nil }
+// campaign reads one campaign file. What needs more than one value is checked after everything has been read.
+type campaign struct {
+	reader
+	version *engine.Version
+	zone    *time.Location
 
-// Favourable returns a fault for every change from live to next that takes something away from users (semantics.md
-// §10). Publishing such a version must be forced, with a reason.
-func Favourable(live, next *engine.Version) []Fault { return nil }
+	title  map[string]string
+	caps   []capEntry
+	prizes []prizeEntry
 
-// ParsePolicy reads the policy of a namespace, YAML or JSON. The policy is nil when there are faults; its Revision is 0.
-func ParsePolicy(src []byte) (*engine.NamespacePolicy, []Fault) { return nil, nil }
+	// Where the values stand that checks are about.
+	startsAt, endsAt, prizesAt, guaranteedAt value
+}
+
+func (c *campaign) read(v value) {
+	c.object(v, []field{
+		{name: "campaign", required: required, read: func(v value) { c.version.Campaign, _ = c.id(v) }},
+		{name: "title", read: func(v value) { c.title = c.reader.title(v) }},
+		{name: "time_zone", required: required, read: func(v value) { c.zone, _ = c.reader.zone(v) }},
+		{name: "starts_at", required: required, read: func(v value) {
+			c.startsAt = v
+			c.version.StartsAt, _ = c.instant(v)
+		}},
+		{name: "ends_at", required: required, read: func(v value) {
+			c.endsAt = v
+			c.version.EndsAt, _ = c.instant(v)
+		}},
+		{name: "denominator", read: func(v value) {
+			n, _ := c.integer(v, engine.MinDenominator, engine.MaxDenominator)
+			c.version.Denominator = uint32(n) // 0 when it is faulty: checks of weights are skipped then
+		}},
+		{name: "expected_users", read: func(v value) {
+			n, _ := c.integer(v, 0, maxExpectedUsers)
+			c.version.ExpectedUsers = uint64(n)
+		}},
+		{name: "guaranteed", read: func(v value) {
+			c.guaranteedAt = v
+			c.version.Guaranteed = c.boolean(v)
+		}},
+		{name: "exhausted", read: func(v value) {
+			i, _ := c.choice(v, policies)
+			c.version.Exhausted = engine.Policy(i)
+		}},
+		{name: "user_exhausted", read: func(v value) {
+			i, _ := c.choice(v, policies[:engine.Miss+1])
+			c.version.UserExhausted = engine.Policy(i)
+		}},
+		{name: "chances", read: c.readChances},
+		{name: "mode", read: func(v value) { c.choice(v, []string{"weighted"}, "deck", "pace") }},
+		{name: "caps", read: func(v value) { c.list(v, engine.MaxCaps, c.readCap) }},
+		{name: "prizes", required: required, read: func(v value) {
+			c.prizesAt = v
+			c.list(v, engine.MaxPrizes, c.readPrize)
+		}},
+		{name: "sessions", later: "publish one campaign per session"},
+		{name: "pity", later: "remove it; draws are independent until then"},
+		{name: "audience", later: "remove it and check eligibility before you call"},
+		{name: "pace", later: "remove it"},
+		{name: "deck", later: "remove it"},
+		{name: "pools", later: "remove it; give each prize its own stock"},
+		{name: "purse", later: "remove it; limit users by caps"},
+		{name: "price", later: "remove it; limit users by caps"},
+		{name: "milestones", later: "remove it"},
+		{name: "budget", later: "remove it; bound the money by stock times amount"},
+		{name: "tickets", later: "remove it and check tickets before you call"},
+		{name: "testers", later: "remove it; test in a campaign of its own"},
+	})
+}
+
+// policies are the wire names of engine.Policy, by number.
+var policies = []string{"deny", "miss", "end"}
+
+func (c *campaign) readChances(v value) {
+	c.object(v, []field{
+		{name: "mode", required: required, read: func(v value) { c.choice(v, []string{"free"}, "granted", "purse") }},
+		{name: "sources", later: "remove it; limit users by caps"},
+	})
+}
+
+// check finds the faults that need more than one value.
+func (c *campaign) check() {
+	v := c.version
+	if v.StartsAt != 0 && v.EndsAt != 0 {
+		switch span := v.EndsAt - v.StartsAt; {
+		case span <= 0:
+			c.fault(c.endsAt, "must be after starts_at")
+		case span > engine.MaxCampaignSpan:
+			c.fault(c.endsAt, "must be at most 10 years (%d days) after starts_at", engine.MaxCampaignSpan/(24*3600*1000))
+		}
+	}
+	c.checkPrizes()
+	c.checkCaps()
+}
+
+// compile fills in the version. It runs only when there are no faults, so that every value is there.
+func (c *campaign) compile() {
+	v := c.version
+	v.TimeZone = c.zone.String()
+	start, end := time.UnixMilli(int64(v.StartsAt)).Add(-zoneBefore), time.UnixMilli(int64(v.EndsAt)).Add(zoneAfter)
+	var ok bool
+	if v.Transitions, ok = transitions(c.zone, start, end); !ok {
+		c.fault(c.endsAt, "the zone changes its offset more than %d times until then: make the campaign shorter", engine.MaxTransitions)
+	}
+	v.Title = canonicalTitle(c.title)
+	for _, p := range c.prizes {
+		v.Prizes = append(v.Prizes, c.compilePrize(p))
+	}
+	for _, entry := range c.caps {
+		v.Caps = append(v.Caps, c.compileCap(entry))
+	}
+	v.Document = c.canonical()
+	if size := sizeOf(v); size > engine.MaxVersionBytes {
+		c.add("", problem.InvalidField, place{}, "the campaign takes %d bytes; at most %d are allowed: shorten titles or drop prizes", size, engine.MaxVersionBytes)
+	}
+}

@@ -1,0 +1,261 @@
+package campaignfile
+
+import (
+	"math"
+
+	"github.com/drawd/drawd/engine"
+)
+
+// prizeEntry is a prize as it is read: what is compiled, and where the values stand that checks are about.
+type prizeEntry struct {
+	engine.Prize
+	title    map[string]string
+	fallback string // id of the fallback prize, for OnFallback
+	stated   bool   // the file names a kind
+
+	at, idAt, weightAt, stockAt, amountAt, fallbackAt, slotAt value
+}
+
+// kinds are the wire names of engine.PrizeKind, by number.
+func kinds() (all []string) {
+	for k := engine.KindPhysical; ; k++ {
+		if _, ok := engine.ParsePrizeKind(k.String()); !ok {
+			return all
+		}
+		all = append(all, k.String())
+	}
+}
+
+func (c *campaign) readPrize(_ int, v value) {
+	p := prizeEntry{at: v, Prize: engine.Prize{Stock: engine.StockUnstated, Units: 1, Fallback: -1, Slot: -1}}
+	c.object(v, []field{
+		{name: "id", required: required, read: func(v value) {
+			p.idAt = v
+			p.ID, _ = c.id(v)
+		}},
+		{name: "kind", required: required, read: func(v value) {
+			i, ok := c.choice(v, kinds(), "chance")
+			p.Kind, p.stated = engine.PrizeKind(i), ok
+		}},
+		{name: "title", read: func(v value) { p.title = c.reader.title(v) }},
+		{name: "weight", required: required, read: func(v value) {
+			n, ok := c.integer(v, 0, engine.MaxDenominator)
+			if ok {
+				p.weightAt = v
+			}
+			p.Weight = uint32(n)
+		}},
+		{name: "stock", read: func(v value) {
+			p.stockAt = v
+			p.Stock = c.readStock(v)
+		}},
+		{name: "units", read: func(v value) {
+			n, _ := c.integer(v, 1, math.MaxUint32)
+			p.Units = uint32(n)
+		}},
+		{name: "value", read: func(v value) { p.Value, _ = c.integer(v, 0, maxValue) }},
+		{name: "amount", read: func(v value) {
+			p.amountAt = v
+			c.readAmount(v, &p)
+		}},
+		{name: "on_unavailable", read: func(v value) { c.readUnavailable(v, &p) }},
+		{name: "slot", read: func(v value) {
+			n, ok := c.integer(v, 0, maxSlot)
+			if ok {
+				p.slotAt, p.Slot = v, int16(n)
+			}
+		}},
+		{name: "listed", read: func(v value) { p.Unlisted = !c.boolean(v) }},
+		{name: "release", later: "remove it; the whole stock is available from the start"},
+		{name: "pool", later: "remove it; give the prize its own stock"},
+		{name: "award", later: "remove it; a win is final at once"},
+		{name: "budget", later: "remove it; bound the money by stock times amount"},
+		{name: "codes", later: "remove it and hand out codes yourself"},
+	})
+	c.prizes = append(c.prizes, p)
+}
+
+// readStock reads a number of units, or "unlimited" (null means the same).
+func (c *campaign) readStock(v value) engine.Quantity {
+	if v.kind == kindNull || v.kind == kindText && v.node.text == "unlimited" {
+		return engine.Unlimited
+	}
+	if v.kind == kindText {
+		c.fault(v, "must be a number of units or unlimited, not %q", brief(v.node.text))
+		return 0
+	}
+	n, _ := c.integer(v, 0, engine.MaxStock)
+	return engine.Quantity(n)
+}
+
+func (c *campaign) readAmount(v value, p *prizeEntry) {
+	const useFixed = "use {fixed: n}, the same amount for every win"
+	if v.kind == kindNumber {
+		c.fault(v, "must be {fixed: %s}, in minor units", v.node.text)
+		return
+	}
+	c.object(v, []field{
+		{name: "fixed", required: !hasKey(v, "split"), read: func(v value) {
+			p.Amount, _ = c.integer(v, 1, maxValue)
+		}},
+		{name: "split", later: useFixed},
+		{name: "min", later: useFixed},
+		{name: "max", later: useFixed},
+		{name: "budget", later: useFixed},
+	})
+}
+
+func (c *campaign) readUnavailable(v value, p *prizeEntry) {
+	if v.kind == kindMap {
+		c.object(v, []field{
+			{name: "fallback", read: func(v value) {
+				if id, ok := c.id(v); ok {
+					p.Unavailable, p.fallback, p.fallbackAt = engine.OnFallback, id, v
+				}
+			}},
+			{name: "redistribute", later: "use miss or {fallback: <prize>}"},
+		})
+		if len(v.keys) == 0 {
+			c.fault(v, "must be miss or {fallback: <prize>}")
+		}
+		return
+	}
+	if v.kind != kindText || v.node.text != "miss" {
+		c.fault(v, "must be miss or {fallback: <prize>}")
+	}
+}
+
+// hasKey reports whether the map v has a key.
+func hasKey(v value, name string) bool {
+	for _, k := range v.keys {
+		if k.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// prize returns the index of the prize with an id, or -1.
+func (c *campaign) prize(id string) int {
+	for i := range c.prizes {
+		if c.prizes[i].ID == id && id != "" {
+			return i
+		}
+	}
+	return -1
+}
+
+func (c *campaign) checkPrizes() {
+	if c.prizesAt.node != nil && c.prizesAt.kind == kindList && len(c.prizesAt.items) == 0 {
+		c.fault(c.prizesAt, "must name at least one prize")
+	}
+	slots := make(map[int16]string)
+	for i := range c.prizes {
+		p := &c.prizes[i]
+		if first := c.prize(p.ID); first >= 0 && first < i {
+			c.fault(p.idAt, "prize %q is already defined in line %d: ids must be unique", p.ID, c.prizes[first].idAt.at.line)
+		}
+		c.checkStock(p)
+		c.checkAmount(p)
+		c.checkFallback(i)
+		if p.Slot >= 0 {
+			if other, taken := slots[p.Slot]; taken {
+				c.warn(p.slotAt, "slot %d is also the slot of prize %q", p.Slot, other)
+			}
+			slots[p.Slot] = p.ID
+		}
+	}
+	c.checkWeights()
+}
+
+func (c *campaign) checkStock(p *prizeEntry) {
+	switch {
+	case p.Stock > 0 && p.Stock < engine.Quantity(p.Units):
+		c.fault(p.stockAt, "is %d, less than the %d units of one win: it could never be won", p.Stock, p.Units)
+	case p.Stock == 0 && p.stockAt.node != nil:
+		c.warn(p.stockAt, "prize %q cannot be won until its stock is adjusted", p.ID)
+	case p.Stock == engine.StockUnstated && p.Kind == engine.KindThanks && p.stated:
+		p.Stock = engine.Unlimited // thanks cost nothing, and nobody counts them
+	}
+}
+
+func (c *campaign) checkAmount(p *prizeEntry) {
+	pays := p.Kind == engine.KindCash || p.Kind == engine.KindPoints
+	switch {
+	case !p.stated:
+	case pays && p.amountAt.node == nil:
+		c.fault(p.at, "a prize of kind %s needs an amount, like amount: {fixed: 100}, in minor units", p.Kind)
+	case !pays && p.amountAt.node != nil:
+		c.fault(p.amountAt, "only prizes of kind cash or points pay an amount, not %s", p.Kind)
+	}
+}
+
+// checkFallback walks the chain of fallbacks of the i-th prize.
+func (c *campaign) checkFallback(i int) {
+	p := &c.prizes[i]
+	last := i
+	for hops := 0; c.prizes[last].Unavailable == engine.OnFallback; hops++ {
+		next := c.prize(c.prizes[last].fallback)
+		switch {
+		case next < 0:
+			if last == i { // the prize that names it gets the fault, not all before it
+				c.fault(p.fallbackAt, "there is no prize %q in this file", p.fallback)
+			}
+			return
+		case next == i:
+			c.fault(p.fallbackAt, "the fallbacks of prize %q lead back to itself", p.ID)
+			return
+		case hops == engine.MaxFallbackHops:
+			c.fault(p.fallbackAt, "more than %d fallbacks follow one another from prize %q", engine.MaxFallbackHops, p.ID)
+			return
+		}
+		last = next
+	}
+	if c.version.Guaranteed && c.prizes[last].Stock != engine.Unlimited && p.stated && p.idAt.node != nil {
+		c.fault(p.at, "in a guaranteed campaign every prize must be unlimited or fall back to one that is; prize %q ends in %q, which can run out",
+			p.ID, c.prizes[last].ID)
+	}
+}
+
+// checkWeights holds the sum of the weights against the denominator.
+func (c *campaign) checkWeights() {
+	var sum int64
+	for i := range c.prizes {
+		if c.prizes[i].weightAt.node == nil {
+			return // one of them is faulty: the sum says nothing
+		}
+		sum += int64(c.prizes[i].Weight)
+	}
+	denominator := int64(c.version.Denominator)
+	switch {
+	case denominator == 0 || len(c.prizes) == 0:
+	case sum > denominator:
+		c.fault(c.prizesAt, "the weights sum to %d, %d more than the denominator %d", sum, sum-denominator, denominator)
+	case c.version.Guaranteed && sum != denominator:
+		c.fault(c.prizesAt, "the weights sum to %d; in a guaranteed campaign they must sum to the denominator %d exactly (%d is missing)",
+			sum, denominator, denominator-sum)
+	case sum == 0:
+		c.warn(c.prizesAt, "all weights are 0: nothing can be won")
+	}
+}
+
+func (c *campaign) compilePrize(p prizeEntry) engine.Prize {
+	if p.Unavailable == engine.OnFallback {
+		p.Fallback = int16(c.prize(p.fallback))
+	}
+	p.Prize.Title = canonicalTitle(p.title)
+	return p.Prize
+}
+
+// Unstated returns a fault for every prize that states no stock although its id is new, known telling which ids the
+// campaign has ever had. A forgotten line must not become an unlimited prize; "thanks" prizes are unlimited anyway.
+func (f *File) Unstated(known func(prizeID string) bool) []Fault {
+	var faults []Fault
+	for i, p := range f.Version.Prizes {
+		if p.Stock == engine.StockUnstated && !known(p.ID) {
+			faults = append(faults, invalid(pointerTo("prizes", i, ""),
+				"prize %q is new and states no stock: write a number of units, or stock: unlimited", p.ID))
+		}
+	}
+	return f.Locate(faults)
+}
