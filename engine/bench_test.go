@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
+	"github.com/drawd/drawd/internal/hugepage"
 	"testing"
 )
 
@@ -35,7 +36,8 @@ type bencher struct {
 }
 
 func newBencher(b testing.TB, users uint64, shards int) *bencher {
-	e, err := New(Options{Shards: shards})
+	var huge hugepage.Allocator
+	e, err := New(Options{Shards: shards, Alloc: huge.Alloc})
 	if err != nil {
 		b.Fatal(err)
 	}

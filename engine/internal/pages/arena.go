@@ -49,9 +49,8 @@ func (a *Arena) NewTable(id uint32, keyBytes, width int) *Table {
 	if id == 0 || a.tables[id] != nil {
 		panic(fmt.Sprintf("BUG: pages: table id %d is zero or taken", id))
 	}
-	t := &Table{arena: a, id: id, keyBytes: keyBytes, mask: ^uint64(0)}
+	t := &Table{arena: a, id: id, keyBytes: keyBytes, geo: geometryOf(keyBytes, width)}
 	t.reset()
-	t.setWidth(width)
 	a.tables[id] = t
 	return t
 }

@@ -2,29 +2,35 @@ package pages
 
 import "math/bits"
 
-// room makes room for one row with this hash and returns the page, which has the current width. While the rows of a
-// page are moving to a new width (moving), only pages that never held a row of another page may be touched, so that
-// rows found before stay where they are: a page with overflow pages then gets one more instead of being split.
-func (t *Table) room(h uint32, moving bool) uint32 {
+// room finds a slot for a key, makes one if there is none, and returns the page and the offset of the row. While the
+// rows of a page are moving to a new width (moving), rows of other pages stay where they are, so that what was found
+// before remains valid: a page with overflow pages then gets one more instead of being split.
+func (t *Table) room(head uint64, tag byte, moving bool) (uint32, int) {
 	for {
-		n := t.dir[uint64(h)>>(t.shift&63)]
+		n := t.dir[uint64(hashOf(head))>>(t.shift&63)]
 		if n == 0 {
 			n = t.newPage(0, 0, false)
 			t.dir[0] = n
-			return n
 		}
 		if !moving && t.upgradeAll(n) {
 			continue // the directory may have changed
 		}
 		for m := n; m != 0; m = t.chain[m] {
-			if p := t.arena.page(m); p.width() == t.geo.width && p.count() < t.geo.limit {
-				return m
+			p := t.arena.page(m)
+			if p.width() != t.geo.width {
+				continue
+			}
+			t.arena.mark(m)
+			if at := t.geo.place(p, head, tag); at != 0 {
+				return m, at
 			}
 		}
-		if t.arena.page(n).depth() >= t.depthLimit() || moving && t.chain[n] != 0 {
-			return t.extend(n)
+		if t.arena.page(n).depth() < t.depthLimit() && (!moving || t.chain[n] == 0) {
+			t.split(n)
+			continue
 		}
-		t.split(n)
+		m := t.extend(n)
+		return m, t.geo.place(t.arena.page(m), head, tag)
 	}
 }
 
@@ -75,37 +81,33 @@ func (t *Table) split(n uint32) {
 	for m := n; m != 0; m = t.chain[m] {
 		t.arena.mark(m)
 		to = t.moveUpper(t.arena.page(m), up, to, bit)
-		t.arena.page(m).setDepth(depth + 1)
 	}
 }
 
-// moveUpper moves the rows of p that have the bit to page to, or once that is full to new overflow pages of up. It
-// returns the page that has room.
+// moveUpper rebuilds p, one level deeper, without the rows that have the bit: they go to page to, or once that is full
+// to new overflow pages of up. It returns the page that has room.
 func (t *Table) moveUpper(p *page, up, to uint32, bit uint32) uint32 {
 	g := &t.geo
+	old := *p
+	clear(p[headerSize:])
+	p.setDepth(p.depth() + 1)
 	q := t.arena.page(to)
-	last := p.count() - 1
-	for i := 0; i <= last; {
-		if g.rowHash(p, i)&bit == 0 {
-			i++
+	for s := 0; s < g.slots; s++ {
+		if !g.occupied(&old, s) {
 			continue
 		}
-		if q.count() == g.limit {
+		head, tag, into := g.head(&old, s), g.tag(&old, s), p
+		if hashOf(head)&bit != 0 {
+			into = q
+		}
+		at := g.place(into, head, tag)
+		if at == 0 {
 			to = t.extend(up)
 			q = t.arena.page(to)
+			into, at = q, g.place(q, head, tag)
 		}
-		row, _ := t.push(to, q, p[headerSize+i])
-		copy(row, g.row(p, i))
-		// The last row fills the gap; it is looked at next.
-		if i != last {
-			copy(g.row(p, i), g.row(p, last))
-			p[headerSize+i] = p[headerSize+last]
-		}
-		clear(g.row(p, last))
-		p[headerSize+last] = 0
-		last--
+		copy(into[at:], g.row(&old, s))
 	}
-	p.setCount(last + 1)
 	return to
 }
 
@@ -139,15 +141,23 @@ func (t *Table) upgrade(n uint32) {
 	old := *p
 	g := geometryOf(t.keyBytes, old.width())
 	p.setWidth(t.geo.width)
-	p.setCount(0)
 	clear(p[headerSize:])
-	for i, c := 0, old.count(); i < c; i++ {
-		to := n
-		if p.count() == t.geo.limit || !covers(p, g.rowHash(&old, i)) {
-			to = t.room(g.rowHash(&old, i), true)
+	t.older--
+	for s := 0; s < g.slots; s++ {
+		if !g.occupied(&old, s) {
+			continue
 		}
-		row, _ := t.push(to, t.arena.page(to), old[headerSize+i])
-		copy(row, g.row(&old, i)) // the rest is zero: a new page, or one cleared above
+		head, tag := g.head(&old, s), g.tag(&old, s)
+		into, at := p, 0
+		if covers(p, hashOf(head)) {
+			at = t.geo.place(p, head, tag)
+		}
+		if at == 0 {
+			var m uint32
+			m, at = t.room(head, tag, true)
+			into = t.arena.page(m)
+		}
+		copy(into[at:], g.row(&old, s)) // the bytes after it are zero
 	}
 }
 
@@ -168,7 +178,7 @@ func (t *Table) Reserve(rows int) {
 	for i := 0; i < len(t.dir); {
 		n := t.dir[i]
 		p := t.arena.page(n)
-		if t.chain[n] != 0 || t.expected(p, rows) <= t.geo.limit || p.depth() >= t.depthLimit() {
+		if t.chain[n] != 0 || t.expected(p, rows) <= t.geo.slots || p.depth() >= t.depthLimit() {
 			i += 1 << (32 - int(t.shift) - p.depth())
 			continue
 		}

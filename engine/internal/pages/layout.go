@@ -3,6 +3,7 @@ package pages
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 
 	"github.com/zeebo/xxh3"
 )
@@ -30,9 +31,8 @@ const (
 	atChecksum = 8
 	atPrefix   = 16
 	atWidth    = 20
-	atCount    = 22
-	atDepth    = 24
-	atOverflow = 25
+	atDepth    = 22
+	atOverflow = 23
 	atNumber   = 28
 )
 
@@ -52,10 +52,7 @@ func (p *page) setDepth(d int)       { p[atDepth] = uint8(d) }
 func (p *page) overflow() bool       { return p[atOverflow] != 0 }
 func (p *page) free() bool           { return binary.LittleEndian.Uint16(p[atMagic:]) == 0 }
 func (p *page) width() int           { return int(binary.LittleEndian.Uint16(p[atWidth:])) }
-func (p *page) count() int           { return int(binary.LittleEndian.Uint16(p[atCount:])) }
 func (p *page) setWidth(w int)       { binary.LittleEndian.PutUint16(p[atWidth:], uint16(w)) }
-func (p *page) setCount(n int)       { binary.LittleEndian.PutUint16(p[atCount:], uint16(n)) }
-func (p *page) widthCount() uint32   { return binary.LittleEndian.Uint32(p[atWidth:]) } // width in the low half
 func (p *page) checksum() uint64     { return binary.LittleEndian.Uint64(p[atChecksum:]) }
 func (p *page) setChecksum(s uint64) { binary.LittleEndian.PutUint64(p[atChecksum:], s) }
 
@@ -80,19 +77,32 @@ func (p *page) format(n, table uint32, keyBytes, width int, prefix uint32, depth
 	binary.LittleEndian.PutUint32(p[atNumber:], n)
 }
 
+const (
+	lowBits  = 0x0101010101010101
+	highBits = 0x8080808080808080
+)
+
+// Slots come in groups: one byte of occupancy bits, a tag for each slot, the rows.
+const (
+	groupSlots = 8
+	groupHead  = 1 + groupSlots
+)
+
 // geometry says where rows of one width lie in a page.
 type geometry struct {
 	width  int // payload bytes
 	rest   int // key bytes before the payload: all stored ones but the tag
 	stride int // rest + width
-	limit  int // rows that fit
-	rows   int // offset of row 0
+	group  int // bytes of a group
+	slots  int // rows that fit
 }
 
 func geometryOf(keyBytes, width int) geometry {
 	g := geometry{width: width, rest: keyBytes - 1, stride: keyBytes - 1 + width}
-	g.limit = (PageSize - headerSize) / (g.stride + 1)
-	g.rows = PageSize - g.limit*g.stride
+	g.group = groupHead + groupSlots*g.stride
+	left := (PageSize - headerSize) % g.group
+	g.slots = (PageSize - headerSize) / g.group * groupSlots
+	g.slots += max(0, left-groupHead) / g.stride
 	return g
 }
 
@@ -101,33 +111,128 @@ func checkGeometry(keyBytes, width int) error {
 	if keyBytes < minKeyBytes || keyBytes > maxKeyBytes {
 		return fmt.Errorf("pages: %d key bytes, must be %d to %d", keyBytes, minKeyBytes, maxKeyBytes)
 	}
-	if width < 1 || geometryOf(keyBytes, width).limit < minPageRows {
+	if width < 1 || geometryOf(keyBytes, width).slots < minPageRows {
 		return fmt.Errorf("pages: %d payload bytes, must be at least 1 and fit %d times in a page", width, minPageRows)
 	}
 	return nil
 }
 
-// row returns row i of a page with this geometry: key bytes without the tag, then the payload.
-func (g *geometry) row(p *page, i int) []byte {
-	at := g.rows + i*g.stride
+// groupAt returns the offset of the group of slot s.
+func (g *geometry) groupAt(s int) int { return headerSize + s/groupSlots*g.group }
+
+// rowAt returns the offset of the row in slot s.
+func (g *geometry) rowAt(s int) int {
+	return g.groupAt(s) + groupHead + s%groupSlots*g.stride
+}
+
+// row returns slot s: key bytes without the tag, then the payload.
+func (g *geometry) row(p *page, s int) []byte {
+	at := g.rowAt(s)
 	return p[at : at+g.stride : at+g.stride]
 }
 
-// key returns the stored part of a row's key.
-func (g *geometry) key(p *page, i int) (k Key) {
-	at := g.rows + i*g.stride
-	copy(k[:], p[at:at+g.rest])
-	k[g.rest] = p[headerSize+i]
+func (g *geometry) tag(p *page, s int) byte { return p[g.groupAt(s)+1+s%groupSlots] }
+
+func (g *geometry) occupied(p *page, s int) bool {
+	return p[g.groupAt(s)]>>(s%groupSlots)&1 != 0
+}
+
+// count returns the rows of a page.
+func (g *geometry) count(p *page) (rows int) {
+	for s := 0; s < g.slots; s += groupSlots {
+		rows += bits.OnesCount8(p[g.groupAt(s)])
+	}
+	return rows
+}
+
+// key returns the stored part of the key in slot s.
+func (g *geometry) key(p *page, s int) (k Key) {
+	copy(k[:], g.row(p, s)[:g.rest])
+	k[g.rest] = g.tag(p, s)
 	return k
 }
 
-// rowHash returns the directory bits of row i.
-func (g *geometry) rowHash(p *page, i int) uint32 {
-	at := g.rows + i*g.stride + 2
-	return spread(binary.BigEndian.Uint32(p[at : at+4]))
+// head returns the first eight key bytes of slot s as keyHead does; the last one is wrong if no more are stored.
+func (g *geometry) head(p *page, s int) uint64 {
+	at := g.rowAt(s)
+	return binary.BigEndian.Uint64(p[at : at+8])
 }
 
-func keyHash(k *Key) uint32 { return spread(binary.BigEndian.Uint32(k[2:6])) }
+// full returns the occupancy bits of the group of slot s when no slot is empty.
+func (g *geometry) full(s int) byte {
+	return byte(1<<min(groupSlots, g.slots-s&^(groupSlots-1)) - 1)
+}
+
+// place takes an empty slot for a key, whose bytes are zero, and returns the offset of the row; 0 if the page is full.
+// In the first group it is the next one after the key's home, cyclically: Touch counts on that.
+func (g *geometry) place(p *page, head uint64, tag byte) int {
+	s := home(head, g.slots)
+	at := g.groupAt(s)
+	for range (g.slots + groupSlots - 1) / groupSlots {
+		if empty := g.full(s) &^ p[at]; empty != 0 {
+			s += bits.TrailingZeros8(bits.RotateLeft8(empty, -s))
+			s &= groupSlots - 1
+			p[at] |= 1 << s
+			p[at+1+s] = tag
+			return at + groupHead + s*g.stride
+		}
+		s, at = g.next(s, at)
+	}
+	return 0
+}
+
+// next returns the first slot of the group after that of slot s, and the group's offset.
+func (g *geometry) next(s, at int) (int, int) {
+	s = s&^(groupSlots-1) + groupSlots
+	if s >= g.slots {
+		return 0, headerSize
+	}
+	return s, at + g.group
+}
+
+// search returns the offset of a key's payload in the page, 0 if it is not there.
+func (g *geometry) search(p *page, head uint64, k *Key) int {
+	first := bits.ReverseBytes64(head)
+	tag := k[g.rest&15]
+	pattern := uint64(tag) * lowBits
+	s := home(head, g.slots)
+	at := g.groupAt(s)
+	for range (g.slots + groupSlots - 1) / groupSlots {
+		used := p[at]
+		w := binary.LittleEndian.Uint64(p[at+1:at+9]) ^ pattern
+		// A byte of m is set where the tag fits; sometimes also above such a byte.
+		for m := (w - lowBits) &^ w & highBits; m != 0; m &= m - 1 {
+			j := bits.TrailingZeros64(m) >> 3
+			row := at + groupHead + j*g.stride
+			if used>>j&1 != 0 && g.same(p, row, first, k) && p[at+1+j] == tag {
+				return row + g.rest
+			}
+		}
+		if used != g.full(s) {
+			return 0
+		}
+		s, at = g.next(s, at)
+	}
+	return 0
+}
+
+// same reports whether the row at this offset begins with the key's bytes before the tag.
+func (g *geometry) same(p *page, row int, first uint64, k *Key) bool {
+	d := binary.LittleEndian.Uint64(p[row:row+8]) ^ first
+	if g.rest < 8 {
+		return d<<8 == 0
+	}
+	// The second eight bytes overlap the first.
+	i := g.rest&15 - 8
+	e := binary.LittleEndian.Uint64(p[row+i:row+i+8]) ^ binary.LittleEndian.Uint64(k[i&7:i&7+8])
+	return d|e == 0
+}
+
+// A key's first eight bytes, read big endian, give its place: bytes 2 to 5 in the directory, 5 and 6 in the page.
+
+func keyHead(k *Key) uint64           { return binary.BigEndian.Uint64(k[:8]) }
+func hashOf(head uint64) uint32       { return spread(uint32(head >> 16)) }
+func home(head uint64, slots int) int { return int(uint64(uint16(head>>8)) * uint64(slots) >> 16) }
 
 // spread bends the hash a little, x -> x - 5/16 x(1-x) on [0,1): the density of rows then falls by about half from one
 // end of the directory to the other. With an even density all pages of all shards are full, and split, at about the

@@ -62,13 +62,31 @@ func checkPage(data []byte) error {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	g := geometryOf(keyBytes, p.width())
-	if p.table() == 0 || p.depth() > maxDepth || p.count() > g.limit || p[atOverflow] > 1 ||
+	if p.table() == 0 || p.depth() > maxDepth || p[atOverflow] > 1 ||
 		uint64(p.prefix())<<p.depth()&(1<<32-1) != 0 {
 		return fmt.Errorf("%w: impossible header", ErrDamaged)
 	}
-	for i := 0; i < p.count(); i++ {
-		if !covers(p, g.rowHash(p, i)) {
-			return fmt.Errorf("%w: row %d does not belong here", ErrDamaged, i)
+	return checkSlots(p, &g)
+}
+
+// checkSlots says whether every row is where a search finds it.
+func checkSlots(p *page, g *geometry) error {
+	for s := 0; s < g.slots; s++ {
+		at := g.groupAt(s)
+		if p[at]&^g.full(s) != 0 {
+			return fmt.Errorf("%w: slots from %d on: more rows than slots", ErrDamaged, s)
+		}
+		if !g.occupied(p, s) {
+			continue
+		}
+		head := g.head(p, s)
+		if !covers(p, hashOf(head)) {
+			return fmt.Errorf("%w: the row in slot %d belongs to another page", ErrDamaged, s)
+		}
+		for h, hat := home(head, g.slots), g.groupAt(home(head, g.slots)); hat != at; h, hat = g.next(h, hat) {
+			if p[hat] != g.full(h) {
+				return fmt.Errorf("%w: the row in slot %d cannot be reached", ErrDamaged, s)
+			}
 		}
 	}
 	return nil
@@ -96,7 +114,11 @@ func (a *Arena) FinishLoad() error {
 				p[atKeyBytes], p.width(), t.id, t.keyBytes, t.geo.width)
 		}
 		t.pages++
-		t.rows += p.count()
+		g := geometryOf(t.keyBytes, p.width())
+		t.rows += g.count(p)
+		if p.width() != t.geo.width {
+			t.older++
+		}
 		if p.overflow() {
 			overflow = append(overflow, n)
 		} else {
@@ -167,8 +189,11 @@ func Rows(data []byte, fn func(table uint32, keyBytes int, k Key, payload []byte
 	}
 	p := (*page)(data)
 	g := geometryOf(int(p[atKeyBytes]), p.width())
-	for i := 0; i < p.count(); i++ {
-		if err := fn(p.table(), int(p[atKeyBytes]), g.key(p, i), g.row(p, i)[g.rest:]); err != nil {
+	for s := 0; s < g.slots; s++ {
+		if !g.occupied(p, s) {
+			continue
+		}
+		if err := fn(p.table(), int(p[atKeyBytes]), g.key(p, s), g.row(p, s)[g.rest:]); err != nil {
 			return err
 		}
 	}
