@@ -1,0 +1,201 @@
+package raftlog
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/storage"
+	"github.com/hashicorp/raft"
+)
+
+// Snapshot cuts the machine's state, between two entries, on raft's FSM goroutine: nothing is applied meanwhile.
+func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
+	if f.stopped.Load() {
+		return nil, errNoOutcome
+	}
+	begun := f.clock.Monotonic()
+	era := f.era.Load()
+	full := era != f.durableEra.Load()
+	cut, err := f.machine.Capture(full)
+	if err != nil {
+		return nil, fmt.Errorf("raftlog: cut the state: %w", err)
+	}
+	index, conf := f.configuration()
+	s := &snapshot{
+		fsm: f, cut: cut, era: era, full: full, applied: f.applied.Load(), running: f.machine.RunningHash(),
+		configuration: conf, configurationIndex: index, bytes: f.sinceCheckpoint.Swap(0),
+	}
+	s.pause = f.clock.Monotonic() - begun
+	f.metrics.pause.Update(s.pause.Seconds())
+	return s, nil
+}
+
+// snapshot is one checkpoint on its way to disk. Persist runs beside the FSM goroutine.
+type snapshot struct {
+	fsm                *fsm
+	cut                capture
+	era                uint64
+	full               bool   // it replaces every page of the checkpoint before
+	applied            uint64 // the last entry in the cut
+	running            [16]byte
+	configuration      []byte
+	configurationIndex uint64
+	bytes              int64 // of log since the checkpoint before
+	pause              time.Duration
+	committed          atomic.Bool
+}
+
+// Persist writes the checkpoint and returns when its manifest is synced: only then may raft cut the log. The records of
+// all its entries are synced before, because the log that could rebuild them goes.
+func (s *snapshot) Persist(sink raft.SnapshotSink) error {
+	target, ok := sink.(*checkpointSink)
+	if !ok {
+		return fmt.Errorf("BUG: a checkpoint is persisted to %T", sink)
+	}
+	if err := s.persist(target); err != nil {
+		return fmt.Errorf("raftlog: checkpoint at %d: %w", target.index, err)
+	}
+	s.committed.Store(true)
+	s.fsm.durableEra.Store(s.era)
+	s.cut.Commit()
+	return nil
+}
+
+func (s *snapshot) persist(target *checkpointSink) error {
+	if err := s.check(target); err != nil {
+		return err
+	}
+	if err := s.fsm.state.Sync(); err != nil {
+		return err
+	}
+	chain, ok := target.store.chain(target.index)
+	if !ok {
+		return fmt.Errorf("the log knows no chain hash at its index")
+	}
+	gone, err := s.replaced()
+	if err != nil {
+		return err
+	}
+	w := s.fsm.state.BeginCheckpoint()
+	if err := s.pages(w, gone); err != nil {
+		w.Abort()
+		return err
+	}
+	// Commit releases w whether it succeeds or not.
+	return w.Commit(storage.Manifest{
+		Index: target.index, Term: target.term, Chain: chain, Running: s.running,
+		Configuration: s.configuration, ConfigurationIndex: s.configurationIndex,
+		Meta: s.cut.Meta(), At: s.fsm.clock.Now().UnixMilli(),
+	})
+}
+
+// pages writes the pages of the cut. What is left of gone is no page any more.
+func (s *snapshot) pages(w *storage.CheckpointWriter, gone map[uint64]bool) error {
+	page := make([]byte, engine.PageSize)
+	for id, more := s.cut.Next(page); more; id, more = s.cut.Next(page) {
+		delete(gone, uint64(id))
+		if err := w.Put(uint64(id), page); err != nil {
+			return err
+		}
+	}
+	// order-free: each page is deleted once.
+	for id := range gone {
+		if err := w.Put(id, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replaced returns the stored pages when this checkpoint replaces them all, else nothing.
+func (s *snapshot) replaced() (map[uint64]bool, error) {
+	if !s.full {
+		return nil, nil
+	}
+	if _, some := s.fsm.state.Manifest(); !some {
+		return nil, nil
+	}
+	gone := map[uint64]bool{}
+	err := s.fsm.state.LoadPages(func(page uint64, _ []byte) error {
+		gone[page] = true
+		return nil
+	})
+	return gone, err
+}
+
+// check holds what raft asks for against what was cut. Raft's index counts records that the FSM never sees (no-ops,
+// barriers), so it may lie above the cut, never below.
+func (s *snapshot) check(target *checkpointSink) error {
+	if target.index < s.applied {
+		return fmt.Errorf("BUG: entry %d is in a checkpoint at %d", s.applied, target.index)
+	}
+	if target.configurationIndex != s.configurationIndex || !bytes.Equal(target.configuration, s.configuration) {
+		return fmt.Errorf("BUG: raft has the configuration of index %d, the FSM that of %d", target.configurationIndex, s.configurationIndex)
+	}
+	return nil
+}
+
+// Release is called when raft is done with s, written or not.
+func (s *snapshot) Release() {
+	if s.committed.Load() {
+		return
+	}
+	s.cut.Abort()
+	s.fsm.sinceCheckpoint.Add(s.bytes)
+}
+
+// snapshotStore shows raft one snapshot: the newest checkpoint. There is no other notion of what is durable.
+type snapshotStore struct {
+	state stateDisk
+	chain func(index uint64) ([16]byte, bool)
+}
+
+var errStreaming = errors.New("raftlog: snapshots between nodes are not built yet: a node joins by replaying the whole log")
+
+// List returns the newest checkpoint as a snapshot, if there is one.
+func (s *snapshotStore) List() ([]*raft.SnapshotMeta, error) {
+	m, ok := s.state.Manifest()
+	if !ok {
+		return nil, nil
+	}
+	return []*raft.SnapshotMeta{snapshotMeta(&m)}, nil
+}
+
+func snapshotMeta(m *storage.Manifest) *raft.SnapshotMeta {
+	return &raft.SnapshotMeta{
+		Version: 1, ID: fmt.Sprintf("checkpoint-%d", m.Generation), Index: m.Index, Term: m.Term,
+		Configuration: raft.DecodeConfiguration(m.Configuration), ConfigurationIndex: m.ConfigurationIndex,
+	}
+}
+
+// Open would stream a snapshot to a follower.
+func (s *snapshotStore) Open(string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	return nil, nil, errStreaming
+}
+
+// Create is called before each checkpoint.
+func (s *snapshotStore) Create(_ raft.SnapshotVersion, index, term uint64, configuration raft.Configuration, configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
+	return &checkpointSink{
+		store: s, index: index, term: term, configuration: raft.EncodeConfiguration(configuration), configurationIndex: configurationIndex,
+	}, nil
+}
+
+// checkpointSink names the checkpoint that snapshot.Persist writes. Nothing is written to it.
+type checkpointSink struct {
+	store              *snapshotStore
+	index, term        uint64
+	configuration      []byte
+	configurationIndex uint64
+}
+
+// Write would take a snapshot from a leader.
+func (*checkpointSink) Write([]byte) (int, error) { return 0, errStreaming }
+
+func (c *checkpointSink) ID() string  { return fmt.Sprintf("checkpoint-at-%d", c.index) }
+func (*checkpointSink) Close() error  { return nil }
+func (*checkpointSink) Cancel() error { return nil }

@@ -1,0 +1,136 @@
+package raftlog
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	"github.com/drawd/drawd/engine"
+)
+
+// lead follows the leadership: a new leader applies everything that earlier ones may have committed before it takes or
+// answers anything.
+func (n *Node) lead() {
+	for {
+		select {
+		case leads := <-n.leadership:
+			if !leads {
+				n.leading.Store(false)
+				n.gate.shut(reasonNoLeader, errElecting)
+				continue
+			}
+			if err := n.takeOver(); err != nil {
+				n.options.Logger.Error("this node leads but cannot take over", "error", err)
+			}
+		case <-n.stop:
+			return
+		}
+	}
+}
+
+func (n *Node) takeOver() error {
+	n.leading.Store(true)
+	if err := n.barrier(); err != nil {
+		return err
+	}
+	n.time.observe(n.machine.LogTime())
+	n.time.recheck()
+	if !n.machine.Initialized() {
+		if err := n.initialize(); err != nil {
+			return err
+		}
+	}
+	n.gate.open(reasonNoLeader)
+	n.ticker.kick()
+	n.readyOnce.Do(func() { close(n.ready) })
+	return nil
+}
+
+// barrier returns when everything committed so far is applied. Raft answers no barrier that is still queued when it is
+// shut down, so the wait ends with the node, too.
+func (n *Node) barrier() error {
+	done := make(chan error, 1)
+	go func() { done <- n.raft.Barrier(0).Error() }()
+	select {
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("raftlog: barrier: %w", err)
+		}
+		return nil
+	case <-n.stop:
+		return errClosing
+	}
+}
+
+// initialize proposes the first command of the cluster. Its secrets are made here, once, and live in replicated state.
+func (n *Node) initialize() error {
+	c := engine.Init{Namespace: engine.NewNamespace{Name: "default"}}
+	for _, secret := range [][]byte{c.ClusterID[:], c.IDKey[:], c.Namespace.Secret[:]} {
+		_, _ = rand.Read(secret) // never fails
+	}
+	var b engine.Batch
+	b.AddInit(&c)
+	if err := n.proposer.decide(&b); err != nil {
+		return fmt.Errorf("raftlog: propose the cluster's first entry: %w", err)
+	}
+	if !n.machine.Initialized() {
+		return errors.New("raftlog: BUG: the cluster's first entry was applied and the engine is not initialized")
+	}
+	return nil
+}
+
+// Close stops the node: new commands are refused, those that wait are decided, a checkpoint is taken, raft stops. The
+// store is the caller's to close, but only after a nil error: otherwise something may still write, and the process should
+// end instead. Nothing acknowledged depends on Close.
+func (n *Node) Close(ctx context.Context) error {
+	n.closing.Do(func() { n.closed = n.close(ctx) })
+	return n.closed
+}
+
+func (n *Node) close(ctx context.Context) error {
+	n.gate.shut(reasonClosing, errClosing)
+	n.proposer.queue.shut(errClosing)
+	select {
+	case <-n.proposer.queue.drained:
+	case <-ctx.Done():
+		n.proposer.drop(errClosing)
+	}
+	var checkpointed error
+	if n.fsm.sinceCheckpoint.Load() > 0 && n.leading.Load() && !n.stopped.Load() && ctx.Err() == nil {
+		checkpointed = within(ctx, n.points.take)
+	}
+	err := within(ctx, n.raft.Shutdown().Error)
+	close(n.stop)
+	close(n.proposer.stop)
+	ended := within(ctx, func() error {
+		n.loops.Wait()
+		n.proposer.done.Wait()
+		return nil
+	})
+	if checkpointed != nil {
+		// The log still holds everything: the next start only takes longer.
+		n.options.Logger.Warn("no checkpoint was taken while shutting down", "error", checkpointed)
+	}
+	if err := errors.Join(err, ended); err != nil {
+		return fmt.Errorf("raftlog: close: %w", err)
+	}
+	return nil
+}
+
+// within runs f and waits for it no longer than ctx lasts.
+func within(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		select { // both may be true
+		case err := <-done:
+			return err
+		default:
+			return ctx.Err()
+		}
+	}
+}

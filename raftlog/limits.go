@@ -1,0 +1,67 @@
+package raftlog
+
+import (
+	"time"
+
+	"github.com/drawd/drawd/engine"
+)
+
+// The bounds of this package. Those that an operator may move are defaults of Options.
+const (
+	// DefaultQueueCommands and DefaultQueueBytes bound what waits for an entry; DefaultQueueAge is how long it may wait.
+	DefaultQueueCommands = 65536
+	DefaultQueueBytes    = 32 << 20
+	DefaultQueueAge      = 250 * time.Millisecond
+	// DefaultGiveUp is how long after its dispatch a command's outcome is waited for.
+	DefaultGiveUp = 5 * time.Second
+	// DefaultDepth and MaxDepth bound the entries in flight. hashicorp/raft syncs on the goroutine that also processes
+	// commits: a third entry only delays the answers to the first.
+	DefaultDepth = 2
+	MaxDepth     = 2
+
+	// DefaultCheckpointBytes of log and DefaultCheckpointInterval lie between two checkpoints; DefaultTrailingBytes of
+	// log are kept behind one.
+	DefaultCheckpointBytes    = 192 << 20
+	DefaultCheckpointInterval = 30 * time.Second
+	DefaultTrailingBytes      = 8 << 20
+	// minTrailingLogs keeps the log from ever becoming empty, so that no truncation reaches its last index.
+	minTrailingLogs = 16
+
+	// DefaultSyncLimit is the age at which a running sync ends the process on a leader.
+	DefaultSyncLimit = 5 * time.Second
+	// followerSyncFactor is by how much longer a follower waits: nobody depends on its disk alone.
+	followerSyncFactor = 4
+	// transferLimit is for how many election timeouts ErrLeadershipTransferInProgress is believed.
+	transferLimit = 3
+
+	// watchInterval is the resolution of every age above.
+	watchInterval = 25 * time.Millisecond
+	// tickInterval is the least time between two ticks; tickLookAhead the longest sleep of the ticker while something
+	// is due later.
+	tickInterval  = 50 * time.Millisecond
+	tickLookAhead = time.Minute
+
+	// stampSlack is what log time may gain on the monotonic clock between two moves; startAhead how far ahead of the
+	// last stamp a clock may be when a node starts.
+	stampSlack = 500 * time.Millisecond
+	startAhead = 24 * time.Hour
+
+	// maxEntryCommands bounds the commands of one entry: each may leave MaxTimes records, and a record's ordinal is a
+	// uint16.
+	maxEntryCommands = engine.MaxEntryRecords / engine.MaxTimes
+
+	// One node: a lone voter would otherwise wait its whole timeout for a leader that cannot exist.
+	oneNodeTimeout = 20 * time.Millisecond
+	commitTimeout  = 10 * time.Millisecond
+	// maxAppendEntries counts entries and not bytes: 64 × MaxEntryBytes is a message of 16 MiB.
+	maxAppendEntries = 64
+	// rpcTimeout bounds one message between nodes.
+	rpcTimeout = 10 * time.Second
+)
+
+// Relations that the code relies on: a negative constant does not fit in a uint.
+const (
+	_ = uint(maxEntryCommands - engine.MaxBatchDraws)
+	_ = uint(DefaultQueueBytes - engine.MaxEntryBytes)
+	_ = uint(engine.MaxEntryBytes - engine.EntryHeaderSize - engine.MaxCommandBytes - engine.CommandHeaderSize)
+)

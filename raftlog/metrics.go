@@ -1,0 +1,89 @@
+package raftlog
+
+import (
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// metricSet holds what this package measures. Everything is counted per entry: a draw costs nothing here.
+type metricSet struct {
+	entries, commands   *metrics.Counter
+	commandsPerEntry    *metrics.Histogram
+	entryBytes          *metrics.Histogram
+	queueWait           *metrics.Histogram // of the oldest command of an entry
+	commit              *metrics.Histogram // from dispatch until the outcome was there
+	full, old           *metrics.Counter
+	unknown, unlucky    *metrics.Counter
+	appendLog           *metrics.Histogram
+	apply, blob         *metrics.Histogram
+	checkpoints, failed *metrics.Counter
+	checkpoint, pause   *metrics.Histogram
+}
+
+func newMetricSet(s *metrics.Set) *metricSet {
+	return &metricSet{
+		entries:          s.GetOrCreateCounter("drawd_proposer_entries_total"),
+		commands:         s.GetOrCreateCounter("drawd_proposer_commands_total"),
+		commandsPerEntry: s.GetOrCreateHistogram("drawd_proposer_commands_per_entry"),
+		entryBytes:       s.GetOrCreateHistogram("drawd_proposer_entry_bytes"),
+		queueWait:        s.GetOrCreateHistogram("drawd_proposer_queue_wait_seconds"),
+		commit:           s.GetOrCreateHistogram("drawd_proposer_commit_seconds"),
+		full:             s.GetOrCreateCounter(`drawd_proposer_refused_total{why="queue_full"}`),
+		old:              s.GetOrCreateCounter(`drawd_proposer_refused_total{why="queue_old"}`),
+		unlucky:          s.GetOrCreateCounter(`drawd_proposer_refused_total{why="other"}`),
+		unknown:          s.GetOrCreateCounter("drawd_proposer_unknown_total"),
+		appendLog:        s.GetOrCreateHistogram("drawd_raft_append_seconds"),
+		apply:            s.GetOrCreateHistogram("drawd_raft_apply_seconds"),
+		blob:             s.GetOrCreateHistogram("drawd_raft_blob_seconds"),
+		checkpoints:      s.GetOrCreateCounter("drawd_raft_checkpoints_total"),
+		failed:           s.GetOrCreateCounter("drawd_raft_checkpoints_failed_total"),
+		checkpoint:       s.GetOrCreateHistogram("drawd_raft_checkpoint_seconds"),
+		pause:            s.GetOrCreateHistogram("drawd_raft_checkpoint_pause_seconds"),
+	}
+}
+
+// gauges registers what is read when somebody asks.
+func (n *Node) gauges(s *metrics.Set) {
+	gauge := func(name string, f func() float64) { s.GetOrCreateGauge(name, f) }
+	truth := func(b bool) float64 {
+		if b {
+			return 1
+		}
+		return 0
+	}
+	gauge("drawd_proposer_queue_commands", func() float64 { c, _ := n.proposer.queue.size(); return float64(c) })
+	gauge("drawd_proposer_queue_bytes", func() float64 { _, b := n.proposer.queue.size(); return float64(b) })
+	gauge("drawd_raft_ready", func() float64 { return truth(n.gate.refusal.Load() == nil) })
+	gauge("drawd_raft_leader", func() float64 { return truth(n.leading.Load()) })
+	gauge("drawd_raft_clock_skew", func() float64 { return truth(n.gate.why(reasonClock) != nil) })
+	gauge("drawd_raft_applied_index", func() float64 { return float64(n.fsm.applied.Load()) })
+	gauge("drawd_raft_last_index", func() float64 { return float64(n.log.disk.Last()) })
+	gauge("drawd_raft_log_bytes", func() float64 { return float64(n.log.disk.Bytes()) })
+	gauge("drawd_raft_log_bytes_since_checkpoint", func() float64 { return float64(n.fsm.sinceCheckpoint.Load()) })
+	gauge("drawd_raft_sync_age_seconds", func() float64 { return n.log.syncAge(n.options.Clock.Monotonic()).Seconds() })
+}
+
+func (m *metricSet) sent(f *flight, now time.Duration) {
+	m.entries.Inc()
+	m.commands.Add(f.commands)
+	m.commandsPerEntry.Update(float64(f.commands))
+	m.entryBytes.Update(float64(f.bytes))
+	m.queueWait.Update((now - f.oldest).Seconds())
+}
+
+func (m *metricSet) landed(f *flight, now time.Duration) { m.commit.Update((now - f.sentAt).Seconds()) }
+
+func (m *metricSet) refused(e *problem.Error) {
+	switch {
+	case e == errQueueFull:
+		m.full.Inc()
+	case e == errQueueOld:
+		m.old.Inc()
+	case e.Code == problem.UnknownOutcome:
+		m.unknown.Inc()
+	default:
+		m.unlucky.Inc()
+	}
+}

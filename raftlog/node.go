@@ -1,0 +1,279 @@
+package raftlog
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/storage"
+	"github.com/hashicorp/raft"
+)
+
+// Node is one member of a log: the way of a batch into the log and of its results out of it.
+type Node struct {
+	options Options
+	machine machine
+	state   stateDisk
+	metrics *metricSet
+
+	gate      gate
+	time      *timekeeper
+	log       *logStore
+	fsm       *fsm
+	proposer  *proposer
+	ticker    *ticker
+	points    *checkpointer
+	snapshots *snapshotStore
+	raft      *raft.Raft
+
+	leadership chan bool // from raft, which must never block on it
+	leading    atomic.Bool
+	ready      chan struct{} // closed when this node led for the first time, with everything applied
+	readyOnce  sync.Once
+
+	stopped atomic.Bool // see die
+	stop    chan struct{}
+	loops   sync.WaitGroup
+	closing sync.Once
+	closed  error
+}
+
+// Open starts a node on its data: it loads the newest checkpoint, checks the log, replays what follows, and returns when
+// this node leads and has applied everything that it knows. An empty data directory becomes a cluster of one.
+//
+// It fails when the data cannot be trusted, with a message that says what to do, and when ctx ends first.
+func Open(ctx context.Context, o Options) (*Node, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	return open(ctx, o, engineMachine{o.Engine}, o.Store.Log(), o.Store.State())
+}
+
+func open(ctx context.Context, o Options, m machine, disk logDisk, state stateDisk) (*Node, error) {
+	n := assemble(o, m, disk, state)
+	if err := n.load(); err != nil {
+		return nil, err
+	}
+	if err := n.startRaft(); err != nil {
+		return nil, err
+	}
+	n.startLoops()
+	select {
+	case <-n.ready:
+		return n, nil
+	case <-ctx.Done():
+		err := fmt.Errorf("raftlog: this node did not come to lead: %w", ctx.Err())
+		ended, cancel := context.WithTimeout(context.Background(), rpcTimeout)
+		defer cancel()
+		return nil, errors.Join(err, n.Close(ended))
+	}
+}
+
+// assemble makes the parts and ties them together. Nothing runs yet.
+func assemble(o Options, m machine, disk logDisk, state stateDisk) *Node {
+	n := &Node{
+		options: o, machine: m, state: state, metrics: newMetricSet(o.Metrics),
+		leadership: make(chan bool, 64), ready: make(chan struct{}), stop: make(chan struct{}),
+	}
+	n.gate.shut(reasonNoLeader, errStarting)
+	n.time = newTimekeeper(&o, &n.gate)
+	n.log = &logStore{disk: disk, clock: o.Clock, metrics: n.metrics, fatal: n.die, durable: n.durable}
+	n.snapshots = &snapshotStore{state: state, chain: disk.Chain}
+	id := randomID()
+	n.proposer = newProposer(&o, id, raftEntries{n}, &n.gate, n.time, n.metrics, n.die)
+	n.ticker = &ticker{
+		machine: m, clock: o.Clock, busy: n.proposer.queue.busy, decide: n.Decide, kicked: make(chan struct{}, 1), stop: n.stop,
+	}
+	n.points = &checkpointer{
+		disk: disk, clock: o.Clock, metrics: n.metrics, interval: o.CheckpointInterval, trailing: o.TrailingBytes,
+		warn: o.Logger.Warn, due: make(chan struct{}, 1), stop: n.stop,
+	}
+	n.fsm = &fsm{
+		machine: m, state: state, time: n.time, clock: o.Clock, logger: o.Logger, metrics: n.metrics, fatal: n.die,
+		stopped: &n.stopped, kick: n.ticker.kick, grown: n.points.grown, limit: o.CheckpointBytes, skip: o.Skip, self: id,
+		spare: n.proposer.outcome,
+	}
+	n.points.fsm = n.fsm
+	n.gauges(o.Metrics)
+	return n
+}
+
+func randomID() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// load fills the machine from the newest checkpoint and proves that the log continues it.
+func (n *Node) load() error {
+	m, ok := n.state.Manifest()
+	if ok {
+		if err := n.loadPages(&m); err != nil {
+			return fmt.Errorf("raftlog: load the checkpoint at log index %d: %w", m.Index, err)
+		}
+		n.fsm.base = m.Index
+		n.fsm.applied.Store(m.Index)
+		n.fsm.conf.index, n.fsm.conf.data = m.ConfigurationIndex, m.Configuration
+	}
+	if err := n.log.disk.Verify(storage.Base{Index: m.Index, Term: m.Term, Chain: m.Chain}); err != nil {
+		return fmt.Errorf("raftlog: %w", err)
+	}
+	return nil
+}
+
+func (n *Node) loadPages(m *storage.Manifest) error {
+	l := n.machine.Loader()
+	err := n.state.LoadPages(func(page uint64, data []byte) error { return l.Page(engine.PageID(page), data) })
+	if err == nil {
+		err = l.Finish(m.Meta)
+	}
+	if err != nil {
+		return err
+	}
+	if l.Foreign() {
+		n.fsm.era.Add(1)
+	}
+	if n.machine.RunningHash() != m.Running || uint64(n.machine.AppliedIndex()) > m.Index {
+		return &storage.DamagedError{
+			What: "the pages of the checkpoint do not belong to its manifest", Index: m.Index,
+			Remedy: "Replace this node, or restore a backup; keep the data directory for analysis",
+		}
+	}
+	return nil
+}
+
+// startRaft makes this node a cluster of one if it has no past, and starts raft on it.
+func (n *Node) startRaft() error {
+	logger := newRaftLogger(n.options.Logger)
+	config := raftConfig(&n.options, logger, n.leadership)
+	transport := newTransport(n.options.Stream, logger)
+	fail := func(err error) error {
+		return errors.Join(fmt.Errorf("raftlog: start: %w", err), transport.Close())
+	}
+	past, err := raft.HasExistingState(n.log, n.log, n.snapshots)
+	if err != nil {
+		return fail(err)
+	}
+	if !past {
+		alone := raft.Configuration{Servers: []raft.Server{{ID: config.LocalID, Address: transport.LocalAddr()}}}
+		if err := raft.BootstrapCluster(config, n.log, n.log, n.snapshots, transport, alone); err != nil {
+			return fail(err)
+		}
+	}
+	n.raft, err = raft.NewRaft(config, n.fsm, n.log, n.log, n.snapshots, transport)
+	if err != nil {
+		return fail(err)
+	}
+	n.points.raft = n.raft
+	if err := n.member(); err != nil {
+		return errors.Join(err, n.raft.Shutdown().Error())
+	}
+	return nil
+}
+
+// member checks that this node may vote in its own log: raft would wait for ever.
+func (n *Node) member() error {
+	f := n.raft.GetConfiguration()
+	if err := f.Error(); err != nil {
+		return fmt.Errorf("raftlog: read the members: %w", err)
+	}
+	var others []raft.ServerID
+	for _, s := range f.Configuration().Servers {
+		if s.ID == raft.ServerID(n.options.NodeID) {
+			return nil
+		}
+		others = append(others, s.ID)
+	}
+	return fmt.Errorf("raftlog: the data directory belongs to node %q, this node is %q: start it with the node id it was made with", others, n.options.NodeID)
+}
+
+func (n *Node) startLoops() {
+	n.proposer.start()
+	for _, loop := range []func(){n.lead, n.watch, n.ticker.run, n.points.run} {
+		n.loops.Add(1)
+		go func() {
+			defer n.loops.Done()
+			loop()
+		}()
+	}
+}
+
+// durable returns the newest checkpoint's index.
+func (n *Node) durable() uint64 {
+	m, _ := n.state.Manifest()
+	return m.Index
+}
+
+// Decide hands a batch to the log and returns when its results are in b. It does not allocate, and any number of
+// goroutines may call it.
+//
+// A *problem.Error says what became of a batch without results: with the effect none, b is as it was; with the effect
+// unknown, b may still be decided, and must be dropped. ErrBatchTooLarge is a fault of the caller. An empty batch
+// returns when everything that was acknowledged before the call is applied here.
+func (n *Node) Decide(b *engine.Batch) error {
+	if e := n.gate.refusal.Load(); e != nil {
+		n.metrics.refused(e)
+		return e
+	}
+	return n.proposer.decide(b)
+}
+
+// AcceptClock takes this machine's clock as it is, after clock_skew. Log time still never goes back: behind it, it stays
+// until the clock has passed it.
+func (n *Node) AcceptClock() error {
+	n.time.accept()
+	n.ticker.kick()
+	return nil
+}
+
+// die ends the process: what is in memory can no longer be trusted, or no longer be written. It is called while a disk
+// may hang, so it neither logs nor waits. If Exit returns, which it may in tests only, the node refuses everything.
+func (n *Node) die(code int, why string) {
+	if !n.stopped.CompareAndSwap(false, true) {
+		return
+	}
+	n.options.Exit(code, why)
+	e := problem.New(problem.NoLeader, "this node has stopped: "+why)
+	n.gate.shut(reasonStopped, e)
+	n.proposer.drop(e)
+}
+
+// watch looks at every age, every watchInterval: of commands in the queue and in flight, and of a running sync.
+func (n *Node) watch() {
+	t := time.NewTicker(watchInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-n.stop:
+			return
+		}
+		now := n.options.Clock.Monotonic()
+		n.proposer.watch(now)
+		limit := n.options.SyncLimit
+		if !n.leading.Load() {
+			limit *= followerSyncFactor
+		}
+		if age := n.log.syncAge(now); age >= limit {
+			n.die(ExitDisk, fmt.Sprintf("raftlog: the disk did not answer for %v while the log was written: check the disk under --data, then start drawd again", age.Round(time.Millisecond)))
+		}
+		if n.gate.why(reasonClock) != nil {
+			n.time.recheck()
+		}
+	}
+}
+
+// raftEntries is raft as the proposer sees it.
+type raftEntries struct{ n *Node }
+
+func (r raftEntries) Propose(entry []byte, timeout time.Duration) future {
+	return r.n.raft.Apply(entry, timeout)
+}

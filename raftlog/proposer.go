@@ -1,0 +1,314 @@
+package raftlog
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+	"github.com/hashicorp/raft"
+)
+
+// future is what the proposer needs of raft.ApplyFuture.
+type future interface {
+	Error() error
+	Response() any
+}
+
+// entryLog takes entries. Propose blocks until the log has taken the entry, or refuses it after the timeout.
+type entryLog interface {
+	Propose(entry []byte, timeout time.Duration) future
+}
+
+// proposer turns batches into entries and outcomes back into results. It has two goroutines: fly builds entries and
+// hands them to the log, land waits for them in order and wakes the callers. Neither is the goroutine that applies.
+//
+// Batching needs no timer: while an entry is on its way the queue fills, and the next entry takes all of it.
+type proposer struct {
+	queue   *queue
+	waiters waiters
+	gate    *gate
+	time    *timekeeper
+	clock   Clock
+	log     entryLog
+	metrics *metricSet
+	giveUp  time.Duration
+	fatal   func(code int, why string)
+
+	id       uint64 // random per process, in every entry
+	sequence uint64 // of the last entry; fly only
+	transfer transferWatch
+
+	landing chan *flight // in order; holds MaxDepth
+	spare   chan *flight
+	outcome chan *engine.Outcome // outcomes that land has finished with, for the applier to use again
+	stop    chan struct{}
+	done    sync.WaitGroup
+
+	// air holds the flights whose callers wait, for the watch to give them up.
+	air struct {
+		sync.Mutex
+		flights [MaxDepth]*flight
+	}
+	expired []ticket // the watch's
+}
+
+func newProposer(o *Options, id uint64, log entryLog, g *gate, keeper *timekeeper, m *metricSet, fatal func(int, string)) *proposer {
+	return &proposer{
+		queue: newQueue(o), gate: g, time: keeper, clock: o.Clock, log: log, metrics: m, giveUp: o.GiveUp, fatal: fatal, id: id,
+		transfer: transferWatch{limit: transferLimit * o.ElectionTimeout},
+		landing:  make(chan *flight, MaxDepth), spare: make(chan *flight, MaxDepth), outcome: make(chan *engine.Outcome, MaxDepth),
+		stop: make(chan struct{}),
+	}
+}
+
+func (p *proposer) start() {
+	p.done.Add(2)
+	go p.fly()
+	go p.land()
+}
+
+// decide queues a batch and waits for its outcome. It does not allocate.
+func (p *proposer) decide(b *engine.Batch) error {
+	if err := checkSize(b); err != nil {
+		return err
+	}
+	w := p.waiters.get()
+	refusal := p.queue.put(w.begin(b), b.Len(), len(b.Commands()))
+	if refusal == nil {
+		<-w.done
+		refusal = w.err
+	}
+	p.waiters.put(w)
+	if refusal != nil {
+		p.metrics.refused(refusal)
+		return refusal
+	}
+	return nil
+}
+
+// fly sends entries for as long as there is something to send and room for it.
+func (p *proposer) fly() {
+	defer p.done.Done()
+	defer close(p.landing)
+	for {
+		select {
+		case <-p.queue.wake:
+		case <-p.stop:
+			return
+		}
+		for p.send() {
+		}
+	}
+}
+
+// send builds one entry from the queue and hands it to the log. It reports whether there was one to build.
+func (p *proposer) send() bool {
+	f := p.spareFlight()
+	now := p.clock.Monotonic()
+	if !p.queue.take(f, now) {
+		p.release(f)
+		return false
+	}
+	stamp, bad := p.time.stamp()
+	if bad.kind != skewNone {
+		p.refuse(f, p.time.close(bad))
+		return true
+	}
+	p.somebody(f)
+	p.metrics.sent(f, now)
+	entry := p.build(f, stamp)
+	f.sentAt = now
+	p.board(f)
+	f.future = p.log.Propose(entry, p.queue.maxAge)
+	p.landing <- f
+	return true
+}
+
+// build encodes the entry. Its memory goes to raft and to the ring of recent entries for good: it is never pooled.
+func (p *proposer) build(f *flight, stamp engine.UnixMilli) []byte {
+	p.sequence++
+	header := engine.EntryHeader{Stamp: stamp, Count: uint32(f.commands), Proposer: p.id, Sequence: p.sequence}
+	entry := engine.AppendEntryHeader(make([]byte, 0, engine.EntryHeaderSize+f.bytes), &header)
+	for _, it := range f.items {
+		entry = append(entry, it.w.batch.Commands()...)
+	}
+	return entry
+}
+
+// somebody gives an entry a command when all its batches are empty: they wait for a commit, whatever is in it.
+func (p *proposer) somebody(f *flight) {
+	if f.commands > 0 {
+		return
+	}
+	w := p.waiters.get() // nobody waits on it
+	tick := new(engine.Batch)
+	tick.AddTick()
+	t := w.begin(tick)
+	t.dispatch()
+	f.add(&pending{ticket: t, commands: 1, bytes: int32(len(tick.Commands()))})
+}
+
+// refuse answers a flight that was never sent.
+func (p *proposer) refuse(f *flight, e *problem.Error) {
+	p.settle(f, e)
+	p.queue.landed(p.clock.Monotonic())
+	p.release(f)
+}
+
+// land answers the callers of each entry, oldest first.
+func (p *proposer) land() {
+	defer p.done.Done()
+	for f := range p.landing {
+		if err := f.future.Error(); err != nil {
+			p.arrive(f, nil, err)
+			continue
+		}
+		out, _ := f.future.Response().(*engine.Outcome)
+		p.arrive(f, out, errNoOutcome)
+	}
+}
+
+// arrive ends a flight: with its outcome, or with the error that explains why there is none.
+func (p *proposer) arrive(f *flight, out *engine.Outcome, err error) {
+	now := p.clock.Monotonic()
+	if out != nil {
+		p.transfer.clear()
+		p.metrics.landed(f, now)
+		p.deliver(f, out)
+		select {
+		case p.outcome <- out:
+		default:
+		}
+	} else {
+		if errors.Is(err, raft.ErrLeadershipTransferInProgress) && p.transfer.stuck(now) {
+			p.fatal(ExitFailed, "a leadership transfer does not end: this node refuses every entry; it must be started again")
+		}
+		p.settle(f, refusalOf(err))
+	}
+	p.disembark(f)
+	p.queue.landed(now)
+	p.release(f)
+}
+
+// deliver copies the outcome into each waiting batch and wakes its caller.
+func (p *proposer) deliver(f *flight, out *engine.Outcome) {
+	first := 0
+	for _, it := range f.items {
+		if it.claim(phaseDispatched) { // else the caller was told that the outcome is unknown, and dropped the batch
+			deliver(out, first, it.commands, it.w.batch)
+			it.wake(nil)
+		}
+		first += it.commands
+	}
+}
+
+// settle refuses everybody who still waits for f.
+func (p *proposer) settle(f *flight, e *problem.Error) {
+	for _, it := range f.items {
+		if it.claim(phaseDispatched) {
+			it.wake(e)
+		}
+	}
+}
+
+// watch refuses what waited too long, in the queue and in flight. It is called every watchInterval by one goroutine.
+func (p *proposer) watch(now time.Duration) {
+	p.expired = wakeAll(p.queue.expire(now, p.expired[:0]), errQueueOld)
+	p.expired = wakeAll(p.ground(p.expired[:0], func(f *flight) bool { return now-f.sentAt >= p.giveUp }), errGaveUp)
+}
+
+// drop refuses everything that waits, and whatever comes later: queued batches with effect none, entries in flight with
+// effect unknown.
+func (p *proposer) drop(e *problem.Error) {
+	wakeAll(p.queue.clear(e, nil), e)
+	wakeAll(p.ground(nil, func(*flight) bool { return true }), errStopped)
+}
+
+// ground claims everybody who still waits for the chosen flights. What lands later finds nobody to answer.
+func (p *proposer) ground(dst []ticket, chosen func(*flight) bool) []ticket {
+	p.air.Lock()
+	defer p.air.Unlock()
+	for _, f := range p.air.flights {
+		if f == nil || f.givenUp || !chosen(f) {
+			continue
+		}
+		f.givenUp = true
+		for _, it := range f.items {
+			if it.claim(phaseDispatched) {
+				dst = append(dst, it.ticket)
+			}
+		}
+	}
+	return dst
+}
+
+// wakeAll answers claimed tickets and returns the emptied slice.
+func wakeAll(claimed []ticket, e *problem.Error) []ticket {
+	for _, t := range claimed {
+		t.wake(e)
+	}
+	clear(claimed)
+	return claimed[:0]
+}
+
+func (p *proposer) board(f *flight) {
+	p.air.Lock()
+	defer p.air.Unlock()
+	for i, other := range p.air.flights {
+		if other == nil {
+			p.air.flights[i] = f
+			return
+		}
+	}
+	panic("BUG: more entries in flight than MaxDepth")
+}
+
+func (p *proposer) disembark(f *flight) {
+	p.air.Lock()
+	defer p.air.Unlock()
+	for i, other := range p.air.flights {
+		if other == f {
+			p.air.flights[i] = nil
+		}
+	}
+}
+
+func (p *proposer) spareFlight() *flight {
+	select {
+	case f := <-p.spare:
+		return f
+	default:
+		return &flight{}
+	}
+}
+
+func (p *proposer) release(f *flight) {
+	f.future = nil
+	clear(f.items)
+	f.items = f.items[:0]
+	select {
+	case p.spare <- f:
+	default:
+	}
+}
+
+// transferWatch notices a leadership transfer that never ends (raft-and-pebble.md, rule 5). land only.
+type transferWatch struct {
+	limit time.Duration
+	since time.Duration
+	on    bool
+	fired atomic.Bool
+}
+
+// stuck counts one refusal and reports, once, that refusals went on for longer than the limit.
+func (t *transferWatch) stuck(now time.Duration) bool {
+	if !t.on {
+		t.on, t.since = true, now
+	}
+	return now-t.since > t.limit && t.fired.CompareAndSwap(false, true)
+}
+
+func (t *transferWatch) clear() { t.on = false }

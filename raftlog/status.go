@@ -1,0 +1,68 @@
+package raftlog
+
+import (
+	"time"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// Status is where a node stands. It is assembled from single readings: no common cut.
+type Status struct {
+	Ready   bool   // commands are taken
+	Reason  string // why not: a code and what to do about it
+	Code    problem.Code
+	NodeID  string
+	Leader  bool
+	State   string // raft's word: Leader, Follower, Candidate, Shutdown
+	Term    uint64
+	Members int
+
+	Applied   uint64 // last entry applied by the engine
+	FirstLog  uint64
+	LastLog   uint64
+	LogBytes  int64
+	LogTime   engine.UnixMilli
+	ClockSkew string // what is wrong with the clock; empty when it is trusted
+
+	QueueCommands int
+	QueueBytes    int
+	SyncAge       time.Duration // of the running write to the log; 0 when there is none
+
+	Checkpoint      uint64           // index of the newest checkpoint
+	CheckpointAt    engine.UnixMilli // when it was written
+	CheckpointTook  time.Duration    // of the newest one of this process
+	CheckpointError string           // of the newest try, when it failed
+	SinceCheckpoint int64            // bytes of log
+
+	Stopped bool // the node found a reason to end its process
+}
+
+// Status returns where the node stands. It takes no lock for long and touches no disk.
+func (n *Node) Status() Status {
+	now := n.options.Clock.Monotonic()
+	s := Status{
+		NodeID: n.options.NodeID, Leader: n.leading.Load(), State: n.raft.State().String(), Term: n.raft.CurrentTerm(),
+		Members: len(n.raft.GetConfiguration().Configuration().Servers),
+		Applied: n.fsm.applied.Load(), FirstLog: n.log.disk.First(), LastLog: n.log.disk.Last(), LogBytes: n.log.disk.Bytes(),
+		LogTime: n.machine.LogTime(), SyncAge: n.log.syncAge(now), SinceCheckpoint: n.fsm.sinceCheckpoint.Load(),
+	}
+	if e := n.gate.refusal.Load(); e != nil {
+		s.Reason, s.Code = e.Error(), e.Code
+	} else {
+		s.Ready = true
+	}
+	if e := n.gate.why(reasonClock); e != nil {
+		s.ClockSkew = e.Detail
+	}
+	s.QueueCommands, s.QueueBytes = n.proposer.queue.size()
+	if m, ok := n.state.Manifest(); ok {
+		s.Checkpoint, s.CheckpointAt = m.Index, engine.UnixMilli(m.At)
+	}
+	last := n.points.latest()
+	s.CheckpointTook, s.Stopped = last.took, n.stopped.Load()
+	if last.err != nil {
+		s.CheckpointError = last.err.Error()
+	}
+	return s
+}

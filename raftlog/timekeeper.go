@@ -1,0 +1,84 @@
+package raftlog
+
+import (
+	"log/slog"
+	"sync"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// timekeeper reads the clock, keeps the stamper, and shuts the gate while the clock cannot be trusted.
+type timekeeper struct {
+	clock  Clock
+	gate   *gate
+	logger *slog.Logger
+	mu     struct {
+		sync.Mutex
+		stamper
+	}
+}
+
+func newTimekeeper(o *Options, g *gate) *timekeeper {
+	return &timekeeper{clock: o.Clock, gate: g, logger: o.Logger}
+}
+
+// stamp returns the time of an entry that is proposed now.
+func (k *timekeeper) stamp() (engine.UnixMilli, skew) {
+	wall, mono := k.clock.Now(), k.clock.Monotonic()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.mu.stamp(engine.UnixMilli(wall.UnixMilli()), mono)
+}
+
+// close shuts the gate because of bad and returns what callers are told.
+func (k *timekeeper) close(bad skew) *problem.Error {
+	e := problem.New(problem.ClockSkew, bad.String())
+	if k.gate.shut(reasonClock, e) {
+		k.logger.Error("the clock cannot be trusted: no draw is decided", "why", bad.String())
+	}
+	return e
+}
+
+// recheck shuts or opens the gate by what the clock says now.
+func (k *timekeeper) recheck() {
+	wall, mono := k.clock.Now(), k.clock.Monotonic()
+	k.mu.Lock()
+	bad := k.mu.check(engine.UnixMilli(wall.UnixMilli()), mono)
+	k.mu.Unlock()
+	if bad.kind != skewNone {
+		k.close(bad)
+		return
+	}
+	if k.gate.open(reasonClock) {
+		k.logger.Info("the clock agrees with the log again")
+	}
+}
+
+// accept takes the clock as it is, on an operator's word.
+func (k *timekeeper) accept() {
+	wall, mono := k.clock.Now(), k.clock.Monotonic()
+	k.mu.Lock()
+	before := k.mu.last
+	k.mu.accept(engine.UnixMilli(wall.UnixMilli()), mono)
+	after := k.mu.last
+	k.mu.Unlock()
+	k.gate.open(reasonClock)
+	k.logger.Warn("the clock was accepted by an operator", "log_time_before_ms", int64(before), "log_time_after_ms", int64(after),
+		"clock_ms", wall.UnixMilli())
+}
+
+// observe learns the time of an entry that this process did not stamp.
+func (k *timekeeper) observe(at engine.UnixMilli) {
+	mono := k.clock.Monotonic()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.mu.observe(at, mono)
+}
+
+// logTime returns the time of the last stamp.
+func (k *timekeeper) logTime() engine.UnixMilli {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.mu.last
+}
