@@ -135,10 +135,16 @@ func (c *campaign) checkCaps() {
 		if e.Counts == engine.CountDraws {
 			e.DenyWhenReached = false // says nothing of a cap on draws: one meaning has one form
 		}
-		if c.version.Guaranteed && e.counted && e.Counts == engine.CountWins && !e.DenyWhenReached {
+		if c.version.Guaranteed && e.counted && e.Counts == engine.CountWins && !e.DenyWhenReached && !c.fallsBack(e) {
 			c.warn(e.at, "cap %q turns wins into misses although the campaign is guaranteed; on_reached: deny refuses the draw instead", e.ID)
 		}
 	}
+}
+
+// fallsBack reports whether a win that the cap forbids becomes another prize.
+func (c *campaign) fallsBack(e *capEntry) bool {
+	i := c.prize(e.prize)
+	return i >= 0 && c.prizes[i].Unavailable == engine.OnFallback
 }
 
 // checkCap finds the faults that campaign caps and aggregate caps share; before holds the caps in front of e.

@@ -41,6 +41,9 @@ func FuzzParse(f *testing.F) {
 		if file == nil {
 			return
 		}
+		if err := file.Version.Validate(); err != nil {
+			t.Fatalf("the engine refuses what was accepted here: %v", err)
+		}
 		again, faults := Parse(file.Version.Document)
 		if len(faults) > 0 {
 			t.Fatalf("the canonical form has faults: %v\n%s", faults, file.Version.Document)

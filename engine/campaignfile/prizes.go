@@ -1,10 +1,6 @@
 package campaignfile
 
-import (
-	"math"
-
-	"github.com/drawd/drawd/engine"
-)
+import "github.com/drawd/drawd/engine"
 
 // prizeEntry is a prize as it is read: what is compiled, and where the values stand that checks are about.
 type prizeEntry struct {
@@ -50,7 +46,7 @@ func (c *campaign) readPrize(_ int, v value) {
 			p.Stock = c.readStock(v)
 		}},
 		{name: "units", read: func(v value) {
-			n, _ := c.integer(v, 1, math.MaxUint32)
+			n, _ := c.integer(v, 1, maxUnits)
 			p.Units = uint32(n)
 		}},
 		{name: "value", read: func(v value) { p.Value, _ = c.integer(v, 0, maxValue) }},
@@ -149,14 +145,19 @@ func (c *campaign) checkPrizes() {
 	if c.prizesAt.node != nil && c.prizesAt.kind == kindList && len(c.prizesAt.items) == 0 {
 		c.fault(c.prizesAt, "must name at least one prize")
 	}
+	for i := range c.prizes {
+		c.checkStock(&c.prizes[i]) // before the fallbacks, which ask what is unlimited
+	}
 	slots := make(map[int16]string)
 	for i := range c.prizes {
 		p := &c.prizes[i]
 		if first := c.prize(p.ID); first >= 0 && first < i {
 			c.fault(p.idAt, "prize %q is already defined in line %d: ids must be unique", p.ID, c.prizes[first].idAt.at.line)
 		}
-		c.checkStock(p)
 		c.checkAmount(p)
+		if c.version.Guaranteed && p.stated && p.Kind == engine.KindThanks {
+			c.fault(p.at, "a thanks prize is a miss with a name: a guaranteed campaign cannot have one")
+		}
 		c.checkFallback(i)
 		if p.Slot >= 0 {
 			if other, taken := slots[p.Slot]; taken {
@@ -170,6 +171,8 @@ func (c *campaign) checkPrizes() {
 
 func (c *campaign) checkStock(p *prizeEntry) {
 	switch {
+	case p.stated && p.Kind == engine.KindThanks && p.Stock >= 0:
+		c.fault(p.stockAt, "a thanks prize has no stock: remove it")
 	case p.Stock > 0 && p.Stock < engine.Quantity(p.Units):
 		c.fault(p.stockAt, "is %d, less than the %d units of one win: it could never be won", p.Stock, p.Units)
 	case p.Stock == 0 && p.stockAt.node != nil:

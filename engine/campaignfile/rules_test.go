@@ -71,6 +71,8 @@ func TestEveryRuleAlone(t *testing.T) {
 		{`"weight":20,`, ``, "/prizes/1/weight", "missing"},
 		{`"stock":50`, `"stock":1125899906842625`, "/prizes/1/stock", "from 0 to 1125899906842624"},
 		{`"stock":50`, `"stock":50,"units":0`, "/prizes/1/units", "from 1 to"},
+		{`"stock":50`, `"stock":50,"units":1048577`, "/prizes/1/units", "from 1 to 1048576"},
+		{`"kind":"coupon"`, `"kind":"thanks"`, "/prizes/1/stock", "thanks prize has no stock"},
 		{`"stock":50`, `"stock":50,"units":51`, "/prizes/1/stock", "less than the 51 units"},
 		{`"stock":50`, `"stock":50,"value":-1`, "/prizes/1/value", "from 0 to"},
 		{`"stock":50`, `"stock":50,"slot":-1`, "/prizes/1/slot", "from 0 to 999"},
