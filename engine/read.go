@@ -191,12 +191,9 @@ func (e *Engine) UserState(c *Campaign, user Key, now UnixMilli) UserState {
 	t.lockShards(&d)
 	defer t.unlockShards()
 	s := w.sight(now)
-	s.margin = 0
+	s.margin, s.onlyUser = 0, true
 	u := UserState{CanDraw: t.refusal(&d, c, s)}
 	u.CanDraw.Campaign = c.ref
-	if u.CanDraw.Code == problem.ScopeValueMissing {
-		u.CanDraw = Result{Campaign: c.ref} // only a draw brings a device and an ip
-	}
 	t.look(&d, c, s.now)
 	if row := t.campaign[ScopeUser].data; row != nil {
 		u.Known, u.Draws = true, drawsOf(row)

@@ -13,6 +13,8 @@ type sight struct {
 	logTime UnixMilli
 	now     UnixMilli // at or after logTime
 	margin  UnixMilli
+	// onlyUser: the look is at a user and not at a request, so there is no device and no ip to count by.
+	onlyUser bool
 }
 
 // refusal takes rungs 2 to 6: everything that refuses a draw without consuming anything. It also finds the rows and
@@ -27,7 +29,7 @@ func (t *tx) refusal(d *Draw, c *Campaign, s sight) Result {
 		return refuse(problem.VersionChanged)
 	}
 	// 3. Eligibility: the values that the caps' scopes need.
-	if r := t.missing(d); r.Code != problem.OK {
+	if r := t.missing(d); r.Code != problem.OK && !s.onlyUser {
 		return r
 	}
 	t.look(d, c, s.now)
@@ -87,9 +89,12 @@ func (t *tx) look(d *Draw, c *Campaign, now UnixMilli) {
 	if len(t.rules.draws)+len(t.rules.wins) > 0 {
 		t.shared.set(&t.rules.zone, now)
 	}
-	keys := [scopes]*Key{&d.User, &d.Device, &d.IP}
+	keys, has := [scopes]*Key{&d.User, &d.Device, &d.IP}, [scopes]bool{true, d.HasDevice, d.HasIP}
 	for s := range keys {
 		t.campaign[s], t.everyone[s] = subject{}, subject{}
+		if !has[s] {
+			continue // its shard is not locked either
+		}
 		if s == int(ScopeUser) || t.plan.needs[s] {
 			t.campaign[s].find(t.world, c.tables[s], keys[s])
 		}
