@@ -26,12 +26,15 @@ func appendDrawJSON1(dst []byte, s *subdraw) []byte {
 	} else {
 		dst = appendPrize1(append(dst, `,"outcome":"win","prize":`...), &s.version.Prizes[r.Prize])
 	}
+	if slot := slot1(s.version.Prizes, r); slot >= 0 {
+		dst = appendInt(append(dst, `,"slot":`...), int64(slot))
+	}
 	dst = append(dst, `,"remaining":{"caps":{`...)
 	dst = appendRemaining1(dst, s.version.Caps, r.Used)
 	return append(dst, `}}}`...)
 }
 
-// appendPrize1 appends a prize as the winner sees it, and where the wheel stops.
+// appendPrize1 appends a prize as the winner sees it.
 func appendPrize1(dst []byte, p *engine.Prize) []byte {
 	dst = append(dst, `{"id":"`...)
 	dst = append(dst, p.ID...)
@@ -44,11 +47,30 @@ func appendPrize1(dst []byte, p *engine.Prize) []byte {
 	if p.Amount > 0 {
 		dst = appendInt(append(dst, `,"amount":`...), p.Amount)
 	}
-	dst = append(dst, '}')
-	if p.Slot >= 0 {
-		dst = appendInt(append(dst, `,"slot":`...), int64(p.Slot))
+	return append(dst, '}')
+}
+
+// slot1 returns where the wheel stops, -1 for nowhere. A miss has a place on the wheel when the word, or the fallbacks of
+// the prize that it named, led to a prize of the kind thanks, which is a miss with a name.
+func slot1(prizes []engine.Prize, r *engine.Record) int16 {
+	if r.Prize != engine.NoPrize {
+		return prizes[r.Prize].Slot
 	}
-	return dst
+	at := r.Natural
+	for range engine.MaxFallbackHops + 1 {
+		if at < 0 || at >= len(prizes) {
+			break
+		}
+		p := &prizes[at]
+		if p.Kind == engine.KindThanks {
+			return p.Slot
+		}
+		if p.Unavailable != engine.OnFallback {
+			break
+		}
+		at = int(p.Fallback)
+	}
+	return -1
 }
 
 // appendRemaining1 appends what is left of the user's own caps after the draw: limit − used, in file order.
@@ -96,12 +118,12 @@ func appendDrawBinary1(dst []byte, s *subdraw) []byte {
 		}
 	}
 	dst[count] = byte(n)
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(slot1(s.version.Prizes, r)))
 	if win == 0 {
 		return dst
 	}
 	p := &s.version.Prizes[r.Prize]
 	dst = append(append(dst, byte(len(p.ID))), p.ID...)
 	dst = append(dst, byte(p.Kind))
-	dst = binary.LittleEndian.AppendUint16(dst, uint16(p.Slot))
 	return binary.LittleEndian.AppendUint64(dst, uint64(p.Amount))
 }

@@ -98,16 +98,14 @@ func prizeID(v *engine.Version, ordinal int) string {
 	return v.Prizes[ordinal].ID
 }
 
-// appendFeedChange appends what a record that is not a draw says.
+// appendFeedChange appends what a record that is not a draw says. An abandoned key's record names its user.
 func appendFeedChange(dst []byte, r *engine.Record) []byte {
-	if len(r.Name) > 0 {
+	switch {
+	case len(r.Name) == 0:
+	case r.Kind == engine.RecordAbandon:
+		dst = AppendString(append(dst, `,"user":`...), r.Name)
+	default:
 		dst = AppendString(append(dst, `,"name":`...), r.Name)
-	}
-	if len(r.User) > 0 {
-		dst = AppendString(append(dst, `,"user":`...), r.User)
-	}
-	if r.Kind == engine.RecordAbandon {
-		dst = appendHex(append(dst, `,"key_digest":`...), r.Digest[:])
 	}
 	if len(r.Actor) > 0 {
 		dst = AppendString(append(dst, `,"actor":`...), r.Actor)

@@ -1,6 +1,8 @@
 package render
 
 import (
+	"encoding/binary"
+
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
 )
@@ -115,4 +117,31 @@ func appendErrors(dst []byte, errors []FieldError) []byte {
 		dst = append(dst, '}')
 	}
 	return append(dst, ']')
+}
+
+// AppendProblemBinary appends p in the binary form (docs/wire.md, "Problem"). Of several errors the first is told.
+func AppendProblemBinary(dst []byte, p *Problem) []byte {
+	info := p.Code.Info()
+	retryable := byte(0)
+	if info.Retryable {
+		retryable = 1
+	}
+	dst = append(dst, byte(p.Code), byte(info.Effect), retryable, p.Allowed)
+	dst = append(dst, p.RequestID...)
+	dst = binary.LittleEndian.AppendUint32(dst, p.Used)
+	dst = binary.LittleEndian.AppendUint32(dst, p.Limit)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(max(p.ResetsAt, p.StartsAt)))
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(p.Now))
+	dst = appendShort(dst, p.Cap)
+	pointer := ""
+	if len(p.Errors) > 0 {
+		pointer = p.Errors[0].Pointer
+	}
+	return appendShort(dst, pointer)
+}
+
+// appendShort appends the length of s in one byte, and s. It is cut to 255 bytes; nothing here is longer.
+func appendShort(dst []byte, s string) []byte {
+	s = s[:min(len(s), 255)]
+	return append(append(dst, byte(len(s))), s...)
 }

@@ -49,6 +49,8 @@ type Answer struct {
 	Records  []byte // the encoded records
 	Count    int
 
+	Wins int // of the sub-draws that were rendered last
+
 	record engine.Record // decoded: kept for its memory
 	draw   subdraw
 }
@@ -57,6 +59,7 @@ type Answer struct {
 // "times". An error means that a record is damaged or is of a newer release than this one.
 func (a *Answer) AppendJSON(dst []byte) ([]byte, error) {
 	rest := a.Records
+	a.Wins = 0
 	for i := range a.Count {
 		n, by, err := a.load(rest, i)
 		if err != nil {
@@ -81,6 +84,7 @@ func (a *Answer) AppendJSON(dst []byte) ([]byte, error) {
 // AppendBinary appends the sub-draws of the answer in the binary form, and reports whether the request named "times".
 func (a *Answer) AppendBinary(dst []byte) (out []byte, listed bool, err error) {
 	rest := a.Records
+	a.Wins = 0
 	for i := range a.Count {
 		n, by, err := a.load(rest, i)
 		if err != nil {
@@ -126,6 +130,9 @@ func (a *Answer) load(b []byte, i int) (int, *renderer, error) {
 	a.draw = subdraw{
 		ids: a.IDs, campaign: a.Campaign.ID(), version: v, record: r,
 		at: engine.Location{Index: a.At.Index, Ordinal: a.At.Ordinal + uint16(i)},
+	}
+	if r.Prize != engine.NoPrize {
+		a.Wins++
 	}
 	return n, &renderers[r.Renderer], nil
 }

@@ -79,6 +79,10 @@ func (s *Sealer) Open(id []byte) (f Facts, ok bool) {
 	if n, err := idEncoding.Decode(b[:], id[1:]); err != nil || n != len(b) {
 		return Facts{}, false
 	}
+	// 26 characters hold 130 bits: the last two must be zero, or several texts would be one id.
+	if last := appendBase32(nil, b); last[25] != id[26] {
+		return Facts{}, false
+	}
 	s.block.Decrypt(b[:], b[:])
 	if b[14]|b[15] != 0 {
 		return Facts{}, false
