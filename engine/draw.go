@@ -162,20 +162,24 @@ func (t *tx) unavailable(c *Campaign, prize int) Cause {
 	if !c.books[p.cell].has(p.units) {
 		return CauseSoldOut
 	}
-	for i := range t.rules.wins {
-		if k := &t.rules.wins[i]; k.free(t.everyone[k.scope].data, &t.shared) == 0 {
-			return CauseWinCap
-		}
-	}
+	cause := CauseNone
 	for i := range t.plan.wins {
 		k := &t.plan.wins[i]
 		if k.prize >= 0 && int(k.prize) != prize || k.free(t.campaign[k.scope].data, &t.own) != 0 {
 			continue
 		}
 		if k.prize >= 0 {
-			return CauseUserPrizeCap
+			return CauseUserPrizeCap // the narrower cause is the one to name
 		}
-		return CauseWinCap
+		cause = CauseWinCap
+	}
+	if cause != CauseNone {
+		return cause
+	}
+	for i := range t.rules.wins {
+		if k := &t.rules.wins[i]; k.free(t.everyone[k.scope].data, &t.shared) == 0 {
+			return CauseWinCap
+		}
 	}
 	return CauseNone
 }

@@ -199,6 +199,9 @@ func (x *publication) openBooks(v *Version) (problem.Code, error) {
 		p := &v.Prizes[i]
 		at := x.books.find(p.ID)
 		if at < 0 {
+			if p.Stock == StockUnstated {
+				return problem.InvalidCampaign, fmt.Errorf("prize %q is new: state its stock, or that it is unlimited", p.ID)
+			}
 			x.books = append(x.books, openCell(p))
 			continue
 		}

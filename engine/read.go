@@ -202,19 +202,21 @@ func (e *Engine) UserState(c *Campaign, user Key, now UnixMilli) UserState {
 	for _, counters := range [...][]counter{t.rules.draws, t.rules.wins} {
 		for i := range counters {
 			if k := &counters[i]; k.scope == ScopeUser {
-				u.Caps = append(u.Caps, k.use("ns/"+t.rules.policy.AggregateCaps[k.index].ID, t.everyone[ScopeUser].data, &t.shared))
+				a := &t.rules.policy.AggregateCaps[k.index]
+				u.Caps = append(u.Caps, k.use("ns/"+a.ID, a.Counts, t.everyone[ScopeUser].data, &t.shared))
 			}
 		}
 	}
 	for i := range t.plan.ofUser {
 		k := &t.plan.ofUser[i]
-		u.Caps = append(u.Caps, k.use(t.plan.version.Caps[k.index].ID, t.campaign[ScopeUser].data, &t.own))
+		a := &t.plan.version.Caps[k.index]
+		u.Caps = append(u.Caps, k.use(a.ID, a.Counts, t.campaign[ScopeUser].data, &t.own))
 	}
 	return u
 }
 
-func (k *counter) use(id string, row []byte, m *moment) CapUse {
-	u := CapUse{ID: id, Used: k.used(row, m), Limit: k.limit}
+func (k *counter) use(id string, counts Counts, row []byte, m *moment) CapUse {
+	u := CapUse{ID: id, Counts: counts, Used: k.used(row, m), Limit: k.limit}
 	if k.kind >= WindowHour && k.kind <= WindowMonth || u.Used >= u.Limit {
 		u.ResetsAt = k.resets(row, m, 1)
 	}

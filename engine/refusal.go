@@ -60,7 +60,7 @@ func (t *tx) refusal(d *Draw, c *Campaign, s sight) Result {
 func (c *Campaign) closed(k *control, s sight) Result {
 	v := c.plan.Load().version
 	switch {
-	case s.now+s.margin < v.StartsAt:
+	case s.now+s.margin < v.StartsAt && k.endedAt == 0: // ended by hand before it started, it never will
 		return Result{Code: problem.NotStarted, ResetsAt: v.StartsAt, Now: s.now}
 	case s.logTime >= c.endsAt(k):
 		return Result{Code: problem.Ended, Now: s.now}
@@ -146,7 +146,7 @@ func (t *tx) weigh(worst *Result, k *counter, row []byte, m *moment, n uint8, s 
 	worst.Allowed = uint8(min(uint32(worst.Allowed), free))
 	if worst.Code == problem.OK || worst.ResetsAt != 0 && (resets == 0 || resets > worst.ResetsAt) {
 		worst.Code, worst.Cap, worst.ResetsAt, worst.Now = problem.Capped, k.name(), resets, s.now
-		worst.Used, worst.Limit = k.limit-min(k.limit, free), k.limit
+		worst.Used, worst.Limit = k.used(row, m), k.limit // used is above the limit when that was lowered
 	}
 }
 
