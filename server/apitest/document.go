@@ -78,11 +78,7 @@ func newDocument(spec *openapi3.T) *Document {
 		for _, m := range parameter.FindAllStringSubmatch(quoted, -1) {
 			names = append(names, m[1])
 		}
-		form := `([^/]+)`
-		if strings.HasPrefix(path, "/debug/pprof/") {
-			form = `([^/]*)`
-		}
-		pattern := regexp.MustCompile("^" + parameter.ReplaceAllString(quoted, form) + "$")
+		pattern := regexp.MustCompile("^" + parameter.ReplaceAllString(quoted, `([^/]+)`) + "$")
 		for method, op := range item.Operations() {
 			d.operations = append(d.operations, operation{method, path, pattern, names, op, item})
 		}

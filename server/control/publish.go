@@ -1,0 +1,218 @@
+package control
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"net/http"
+	"strings"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/campaignfile"
+	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/server/render"
+)
+
+// compile turns a campaign file into a version of the exchange's campaign, or lists every fault of it.
+func (x *exchange) compile(source []byte) (*campaignfile.File, *render.Problem) {
+	file, faults := campaignfile.Parse(source)
+	if len(faults) > 0 {
+		return nil, invalidCampaign(faults)
+	}
+	if got := file.Version.Campaign; got != x.params.campaign {
+		faults = append(faults, campaignfile.Fault{
+			Pointer: "/campaign", Code: problem.InvalidField, Message: "the file is of campaign " + got + ", the path names " + x.params.campaign,
+		})
+	}
+	faults = append(faults, file.Unstated(x.knownPrizes())...)
+	if len(faults) > 0 {
+		return nil, invalidCampaign(file.Locate(faults))
+	}
+	return file, nil
+}
+
+func invalidCampaign(faults []campaignfile.Fault) *render.Problem {
+	return &render.Problem{Code: problem.InvalidCampaign, Errors: fieldErrors(faults)}
+}
+
+// knownPrizes tells which prize ids the campaign has ever had.
+func (x *exchange) knownPrizes() func(string) bool {
+	c, found := x.grant.Namespace.Campaign([]byte(x.params.campaign))
+	if !found {
+		return func(string) bool { return false }
+	}
+	known := map[string]bool{}
+	_, prizes := c.Stock()
+	for i := range prizes {
+		known[prizes[i].ID] = true
+	}
+	return func(id string) bool { return known[id] }
+}
+
+// refusedVersion is the refusal of a version that the engine will not publish as things stand, or nil.
+func (x *exchange) refusedVersion(file *campaignfile.File) *render.Problem {
+	code, err := x.grant.Namespace.CheckPublish(file.Version, engine.UnixMilli(x.now.UnixMilli()))
+	if code == problem.OK {
+		return nil
+	}
+	p := refusal(code, err.Error())
+	if code != problem.StockChanged {
+		return p
+	}
+	totals := map[string]engine.Quantity{}
+	if c, found := x.grant.Namespace.Campaign([]byte(x.params.campaign)); found {
+		_, prizes := c.Stock()
+		for i := range prizes {
+			totals[prizes[i].ID] = prizes[i].Total
+		}
+	}
+	var faults []campaignfile.Fault
+	for i := range file.Version.Prizes {
+		prize := &file.Version.Prizes[i]
+		total, known := totals[prize.ID]
+		if !known || prize.Stock == engine.StockUnstated || prize.Stock == total {
+			continue
+		}
+		faults = append(faults, campaignfile.Fault{
+			Pointer: "/prizes/" + itoa(i) + "/stock", Code: problem.StockChanged,
+			Message: "the current total is " + units(total) + ": leave stock out, or state that and change it with :adjust",
+		})
+	}
+	p.Errors = fieldErrors(file.Locate(faults))
+	return p
+}
+
+func units(q engine.Quantity) string {
+	if q == engine.Unlimited {
+		return "unlimited"
+	}
+	return itoa(int(q))
+}
+
+// unfavourable lists what the version takes from users; nothing for a campaign that is not published yet.
+func (x *exchange) unfavourable(file *campaignfile.File) []campaignfile.Fault {
+	c, found := x.grant.Namespace.Campaign([]byte(x.params.campaign))
+	if !found {
+		return nil
+	}
+	return file.Locate(campaignfile.Favourable(c.Version(), file.Version))
+}
+
+func (p *Plane) validate(x *exchange) *render.Problem {
+	if refused := x.noQuery(); refused != nil {
+		return refused
+	}
+	var source []byte
+	if x.request.ContentLength == 0 {
+		d, refused := x.savedDraft()
+		if refused != nil {
+			return refused
+		}
+		source = d.source
+	} else {
+		body, _, refused := x.readFile()
+		if refused != nil {
+			return refused
+		}
+		source = body
+	}
+	file, refused := x.compile(source)
+	if refused != nil {
+		return refused
+	}
+	if refused := x.refusedVersion(file); refused != nil {
+		// What cannot be published is not valid, whatever publish would call it.
+		if len(refused.Errors) == 0 {
+			refused.Errors = []render.FieldError{{Code: refused.Code.String(), Message: refused.Detail}}
+		}
+		return &render.Problem{Code: problem.InvalidCampaign, Detail: refused.Detail, Errors: refused.Errors}
+	}
+	warnings := append([]campaignfile.Fault{}, file.Warnings...)
+	for _, f := range x.unfavourable(file) {
+		f.Message += " (publishing this must be forced, with a reason)"
+		warnings = append(warnings, f)
+	}
+	return x.answer(http.StatusOK, struct {
+		Valid    bool                 `json:"valid"`
+		Warnings []campaignfile.Fault `json:"warnings"`
+	}{true, warnings})
+}
+
+// forcedPrefix marks in the record the reason of a version that takes something from users.
+const forcedPrefix = "forced: "
+
+func (p *Plane) publish(x *exchange) *render.Problem {
+	if refused := x.noQuery(); refused != nil {
+		return refused
+	}
+	f, refused := x.fields()
+	if refused != nil {
+		return refused
+	}
+	tag, reason, forced := f.text("draft_etag", 1, 64), f.text("reason", 0, engine.MaxReasonBytes-len(forcedPrefix)), f.flag("forced")
+	if forced && reason == "" {
+		f.fault("reason", "required", "publishing by force needs a reason")
+	}
+	if refused := f.done(); refused != nil {
+		return refused
+	}
+	d, refused := x.savedDraft()
+	if refused != nil {
+		return refused
+	}
+	if strings.Trim(tag, `"`) != strings.Trim(etag(d.revision), `"`) {
+		return x.versionConflict(d.revision)
+	}
+	file, refused := x.compile(d.source)
+	if refused != nil {
+		return refused
+	}
+	if worse := x.unfavourable(file); len(worse) > 0 {
+		if !forced {
+			p := refusal(problem.Conflict, `After publication a change must favour users. Publish with "forced": true and a reason to do it nevertheless.`)
+			p.Errors = fieldErrors(worse)
+			return p
+		}
+		reason = forcedPrefix + reason
+	}
+	return x.makeLive(file, reason)
+}
+
+// makeLive publishes a compiled file under a fresh salt and, for a new campaign, a fresh seed.
+func (x *exchange) makeLive(file *campaignfile.File, reason string) *render.Problem {
+	var seed [16]byte
+	var nonce [12]byte
+	rand.Read(seed[:]) // never fails: the process ends when the system has no randomness
+	rand.Read(nonce[:])
+	rand.Read(file.Version.Salt[:])
+	var b engine.Batch
+	b.AddPublish(&engine.Publish{
+		Namespace: x.grant.Namespace.Ref(), Version: file.Version, SealedSeed: engine.SealSeed(x.plane.ClusterKey, nonce, seed),
+		Actor: x.grant.Actor(), Reason: reason,
+	})
+	r, refused := x.decide(&b)
+	if refused != nil {
+		switch refused.Code {
+		case problem.StockChanged, problem.InvalidCampaign, problem.Ended, problem.Capacity:
+			if why := x.refusedVersion(file); why != nil && why.Code == refused.Code {
+				return why
+			}
+		}
+		return refused
+	}
+	number := uint32(r.Value)
+	c, refused := x.campaign()
+	if refused != nil {
+		return x.broken("a published campaign is not there", errNotApplied)
+	}
+	v := c.VersionNumber(number)
+	if v == nil {
+		return x.broken("a published version is not there", errNotApplied)
+	}
+	return x.answer(http.StatusOK, struct {
+		Campaign    string `json:"campaign"`
+		Version     uint32 `json:"version"`
+		Hash        string `json:"hash"`
+		AlreadyLive bool   `json:"already_live"`
+		At          stamp  `json:"at"`
+	}{c.ID(), number, hex.EncodeToString(v.Hash[:]), r.AlreadyLive, stamp(b.Time)})
+}

@@ -1,0 +1,186 @@
+package control
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/drawd/drawd/server/access"
+	"github.com/drawd/drawd/server/render"
+)
+
+// route is one operation. Exactly those of docs/openapi.yaml with "control" in x-planes are here; a test compares them.
+type route struct {
+	method  string
+	pattern string       // parameters are "{name}", alone in their segment but for a ":verb" behind
+	need    access.Scope // any of them; 0 for everybody, without a key
+	reach   reach
+	handle  func(*Plane, *exchange) *render.Problem
+
+	segments []segment
+}
+
+// reach is how much a route touches: a key that is limited to less may not use it.
+type reach uint8
+
+const (
+	reachCampaign  reach = iota // one campaign, or what the handler filters by campaign
+	reachNamespace              // a namespace: not for keys that are limited to campaigns
+	reachCluster                // the whole cluster: for unlimited keys of the default namespace
+)
+
+// segment is one part of a path: literal text, or a parameter with a ":verb".
+type segment struct {
+	param string // name, empty for literal text
+	text  string // the literal, or the verb with its colon
+}
+
+const (
+	readers  = access.ScopeRead | access.ScopeAdmin
+	changers = access.ScopeAdmin
+)
+
+// table returns the routes with literal text before parameters, so that the first match is the right one.
+func table() []route {
+	routes := []route{
+		{method: "GET", pattern: "/admin/v1/campaigns", need: readers, handle: (*Plane).listCampaigns},
+		{method: "GET", pattern: "/admin/v1/campaigns/{campaign}", need: readers, handle: (*Plane).getCampaign},
+		{method: "GET", pattern: "/admin/v1/campaigns/{campaign}/versions", need: readers, handle: (*Plane).listVersions},
+		{method: "GET", pattern: "/admin/v1/campaigns/{campaign}/versions/{version}", need: readers, handle: (*Plane).getVersion},
+		{method: "GET", pattern: "/admin/v1/campaigns/{campaign}/draft", need: readers, handle: (*Plane).getDraft},
+		{method: "PUT", pattern: "/admin/v1/campaigns/{campaign}/draft", need: changers, handle: (*Plane).putDraft},
+		{method: "POST", pattern: "/admin/v1/campaigns/{campaign}:validate", need: readers, handle: (*Plane).validate},
+		{method: "POST", pattern: "/admin/v1/campaigns/{campaign}:publish", need: changers, handle: (*Plane).publish},
+		{method: "POST", pattern: "/admin/v1/campaigns/{campaign}:pause", need: changers, handle: (*Plane).pause},
+		{method: "POST", pattern: "/admin/v1/campaigns/{campaign}:resume", need: changers, handle: (*Plane).resume},
+		{method: "POST", pattern: "/admin/v1/campaigns/{campaign}:end", need: changers, handle: (*Plane).end},
+		{method: "POST", pattern: "/admin/v1/campaigns/{campaign}/prizes/{prize}:adjust", need: changers, handle: (*Plane).adjust},
+		{method: "GET", pattern: "/admin/v1/records", need: readers, handle: (*Plane).feed},
+		{method: "GET", pattern: "/admin/v1/policy", need: readers, reach: reachNamespace, handle: (*Plane).getPolicy},
+		{method: "PUT", pattern: "/admin/v1/policy", need: changers, reach: reachNamespace, handle: (*Plane).putPolicy},
+		{method: "GET", pattern: "/admin/v1/keys", need: changers, reach: reachNamespace, handle: (*Plane).listKeys},
+		{method: "POST", pattern: "/admin/v1/keys", need: changers, reach: reachNamespace, handle: (*Plane).createKey},
+		{method: "DELETE", pattern: "/admin/v1/keys/{id}", need: changers, reach: reachNamespace, handle: (*Plane).deleteKey},
+		{method: "GET", pattern: "/admin/v1/namespaces", need: changers, reach: reachCluster, handle: (*Plane).listNamespaces},
+		{method: "POST", pattern: "/admin/v1/namespaces", need: changers, reach: reachCluster, handle: (*Plane).createNamespace},
+		{method: "GET", pattern: "/admin/v1/cluster", need: readers, reach: reachCluster, handle: (*Plane).getCluster},
+		{method: "POST", pattern: "/admin/v1/cluster:accept-clock", need: changers, reach: reachCluster, handle: (*Plane).acceptClock},
+		{method: "GET", pattern: "/livez", handle: (*Plane).livez},
+		{method: "GET", pattern: "/readyz", handle: (*Plane).readyz},
+		{method: "GET", pattern: "/version", handle: (*Plane).version},
+		{method: "GET", pattern: "/metrics", need: readers, reach: reachCluster, handle: (*Plane).exposeMetrics},
+		{method: "GET", pattern: "/debug/pprof/", need: changers, reach: reachCluster, handle: (*Plane).profile},
+		{method: "GET", pattern: "/debug/pprof/{profile}", need: changers, reach: reachCluster, handle: (*Plane).profile},
+	}
+	for i := range routes {
+		routes[i].segments = segments(routes[i].pattern)
+	}
+	return routes
+}
+
+// Routes returns "METHOD /path/{parameter}" of every operation: what the documentation is held against.
+func Routes() []string {
+	var all []string
+	for _, r := range table() {
+		all = append(all, r.method+" "+r.pattern)
+	}
+	slices.Sort(all)
+	return all
+}
+
+func segments(pattern string) []segment {
+	var parts []segment
+	for text := range strings.SplitSeq(pattern[1:], "/") {
+		if name, verb, ok := strings.Cut(strings.TrimPrefix(text, "{"), "}"); ok {
+			parts = append(parts, segment{param: name, text: verb})
+		} else {
+			parts = append(parts, segment{text: text})
+		}
+	}
+	return parts
+}
+
+// find returns the route for a path as it was sent, or the methods that the path has.
+func (p *Plane) find(method, path string, into *params) (*route, []string) {
+	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "%\x00") || strings.Contains(path, "//") {
+		return nil, nil
+	}
+	if method == "HEAD" {
+		method = "GET" // net/http drops the body
+	}
+	var allowed []string
+	for i := range p.routes {
+		r := &p.routes[i]
+		var found params
+		if !r.match(path[1:], &found) {
+			continue
+		}
+		if r.method == method {
+			*into = found
+			return r, nil
+		}
+		allowed = append(allowed, r.method)
+		if r.method == "GET" {
+			allowed = append(allowed, "HEAD")
+		}
+	}
+	slices.Sort(allowed)
+	return nil, allowed
+}
+
+// params are the values of a path's parameters.
+type params struct {
+	campaign, prize, version, id, profile string
+}
+
+func (ps *params) field(name string) *string {
+	switch name {
+	case "campaign":
+		return &ps.campaign
+	case "prize":
+		return &ps.prize
+	case "version":
+		return &ps.version
+	case "id":
+		return &ps.id
+	case "profile":
+		return &ps.profile
+	}
+	panic("BUG: control: no parameter " + name)
+}
+
+// match reports whether a path (without its first slash) is the route's. A value never holds a colon: what follows one is
+// a verb. Campaigns and prizes must have the form of an id, so that nothing else gets anywhere near the engine.
+func (r *route) match(path string, into *params) bool {
+	for i, want := range r.segments {
+		text, rest, more := strings.Cut(path, "/")
+		if more != (i < len(r.segments)-1) {
+			return false
+		}
+		path = rest
+		if want.param == "" {
+			if text != want.text {
+				return false
+			}
+			continue
+		}
+		value, ok := strings.CutSuffix(text, want.text)
+		if !ok || value == "" || strings.Contains(value, ":") {
+			return false
+		}
+		if (want.param == "campaign" || want.param == "prize") && !validID(value) {
+			return false
+		}
+		*into.field(want.param) = value
+	}
+	return true
+}
+
+// validID reports whether s has the form of a campaign, prize or namespace id: [a-z0-9][a-z0-9-]{0,62}.
+func validID(s string) bool {
+	if len(s) == 0 || len(s) > 63 || s[0] == '-' {
+		return false
+	}
+	return strings.IndexFunc(s, notIDByte) < 0
+}
+
+func notIDByte(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' }
