@@ -1,0 +1,183 @@
+package dataplane
+
+import (
+	"bytes"
+
+	"github.com/drawd/drawd/server/access"
+)
+
+// route is one path of the data plane.
+type route uint8
+
+const (
+	routeNone route = iota
+	routeDraws
+	routeBatch
+	routeDraw
+	routeUser
+	routeUserDraws
+	routeKey
+	routeAbandon
+	routeCampaign
+	routeStock
+	routeLive
+	routeReady
+	routeVersion
+	routes = iota
+)
+
+// routing is what is known of each route.
+var routing = [routes]struct {
+	name  string       // in figures
+	post  bool         // POST; else GET and HEAD
+	open  bool         // asked without a key: for probes
+	scope access.Scope // any of these
+	query [3]string    // parameters that it takes
+}{
+	routeNone:      {name: "none"},
+	routeDraws:     {name: "draws", post: true, scope: access.ScopeDraw},
+	routeBatch:     {name: "batch", post: true, scope: access.ScopeDraw},
+	routeDraw:      {name: "draw", scope: access.ScopeDraw | access.ScopeRead},
+	routeUser:      {name: "user", scope: access.ScopeDraw | access.ScopeRead},
+	routeUserDraws: {name: "user_draws", scope: access.ScopeDraw | access.ScopeRead, query: [3]string{"outcome", "limit", "cursor"}},
+	routeKey:       {name: "key", scope: access.ScopeDraw | access.ScopeRead},
+	routeAbandon:   {name: "abandon", post: true, scope: access.ScopeDraw},
+	routeCampaign:  {name: "campaign", scope: access.ScopeDraw | access.ScopeRead},
+	routeStock:     {name: "stock", scope: access.ScopeRead},
+	routeLive:      {name: "livez", open: true},
+	routeReady:     {name: "readyz", open: true, query: [3]string{"verbose"}},
+	routeVersion:   {name: "version", open: true},
+}
+
+const (
+	batchPath    = "/v1/draws:batch"
+	drawPath     = "/v1/draws/"
+	campaignPath = "/v1/campaigns/"
+	abandonVerb  = ":abandon"
+)
+
+// place is where a path leads, and the parts of it that name something. The parts alias the path.
+type place struct {
+	route    route
+	campaign []byte
+	user     []byte
+	id       []byte // of a draw; an idempotency key
+}
+
+// find matches the raw bytes of a path. Every part must be of the letters that its kind has, so nothing is ever decoded
+// or normalised, and whatever else stands there (%, //, NUL, dots) is nowhere.
+func find(path []byte) (p place) {
+	if rest, ok := bytes.CutPrefix(path, []byte(campaignPath)); ok {
+		p.inCampaign(rest)
+		return p
+	}
+	if id, ok := bytes.CutPrefix(path, []byte(drawPath)); ok {
+		if isID(id) {
+			p.route, p.id = routeDraw, id
+		}
+		return p
+	}
+	switch string(path) {
+	case batchPath:
+		p.route = routeBatch
+	case "/livez":
+		p.route = routeLive
+	case "/readyz":
+		p.route = routeReady
+	case "/version":
+		p.route = routeVersion
+	}
+	return p
+}
+
+// inCampaign matches what stands behind /v1/campaigns/.
+func (p *place) inCampaign(rest []byte) {
+	campaign, rest, more := bytes.Cut(rest, []byte{'/'})
+	if !isID(campaign) {
+		return
+	}
+	p.campaign = campaign
+	switch {
+	case !more:
+		p.route = routeCampaign
+	case string(rest) == "draws":
+		p.route = routeDraws
+	case string(rest) == "stock":
+		p.route = routeStock
+	default:
+		if rest, ok := bytes.CutPrefix(rest, []byte("users/")); ok {
+			p.ofUser(rest)
+		}
+	}
+}
+
+// ofUser matches what stands behind /v1/campaigns/{c}/users/.
+func (p *place) ofUser(rest []byte) {
+	user, rest, more := bytes.Cut(rest, []byte{'/'})
+	if !isSubject(user) {
+		return
+	}
+	p.user = user
+	if !more {
+		p.route = routeUser
+		return
+	}
+	if string(rest) == "draws" {
+		p.route = routeUserDraws
+		return
+	}
+	key, ok := bytes.CutPrefix(rest, []byte("keys/"))
+	if !ok || bytes.ContainsAny(key, "/%") {
+		return
+	}
+	if verb, ok := bytes.CutSuffix(key, []byte(abandonVerb)); ok {
+		if isIdempotencyKey(verb) {
+			p.route, p.id = routeAbandon, verb
+		}
+		return
+	}
+	if isIdempotencyKey(key) {
+		p.route, p.id = routeKey, key
+	}
+}
+
+// maxBody is how long the body of a request to this path may be.
+func (s *Server) maxBody(path []byte) int {
+	if string(path) == batchPath {
+		return s.options.MaxBatchBody
+	}
+	return s.options.MaxUnaryBody
+}
+
+// param returns the value of a query parameter; found is false when it is not there.
+func param(query []byte, name string) (value []byte, found bool) {
+	for len(query) > 0 {
+		var pair []byte
+		pair, query, _ = bytes.Cut(query, []byte{'&'})
+		key, value, _ := bytes.Cut(pair, []byte{'='})
+		if string(key) == name {
+			return value, true
+		}
+	}
+	return nil, false
+}
+
+// strayParam returns the first parameter that the route does not take, or that stands there twice.
+func strayParam(query []byte, r route) (name []byte, stray bool) {
+	var seen [len(routing[r].query)]bool
+	for len(query) > 0 {
+		var pair []byte
+		pair, query, _ = bytes.Cut(query, []byte{'&'})
+		name, _, _ = bytes.Cut(pair, []byte{'='})
+		known := false
+		for i, taken := range routing[r].query {
+			if taken != "" && string(name) == taken && !seen[i] {
+				seen[i], known = true, true
+			}
+		}
+		if !known {
+			return name, true
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,293 @@
+package dataplane
+
+import (
+	"math/rand/v2"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/server/access"
+	"github.com/drawd/drawd/server/render"
+)
+
+// worker is what one request needs while it is handled. It is pooled: a request borrows it and gives it back without any
+// reference to what it was asked.
+type worker struct {
+	server *Server
+	ctx    *fasthttp.RequestCtx
+	conn   *conn
+	head   *head
+	now    time.Time
+	place  place
+	grant  access.Grant
+
+	asker   access.Request
+	scanner scanner
+	body    drawBody
+	command engine.Draw
+	batch   *engine.Batch
+	answer  render.Answer
+	records []byte // read back from storage
+
+	problem   render.Problem
+	facts     render.Facts // of the request id of a refusal
+	requestID []byte
+	buf       []byte // the answer; swapped with the response's own buffer
+	number    []byte
+	wait      int // seconds to say in Retry-After; 0 for a few
+}
+
+func newWorker(s *Server) *worker {
+	w := &worker{server: s, batch: new(engine.Batch)}
+	w.answer.IDs = s.options.Engine
+	return w
+}
+
+// handle serves one request. A panic here is ours, but not of what decides: that runs elsewhere, and ends the process.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	w := s.workers.Get().(*worker)
+	done := false
+	defer func() {
+		if !done {
+			s.recovered(ctx, w, recover())
+		}
+	}()
+	w.begin(ctx, ctx.Conn().(*conn))
+	w.serve()
+	w.end()
+	done = true
+}
+
+// recovered answers a request whose handler panicked. The worker is not used again: nobody knows what state it is in.
+func (s *Server) recovered(ctx *fasthttp.RequestCtx, w *worker, why any) {
+	s.figures.panics.Inc()
+	route := w.place.route
+	fresh := newWorker(s)
+	fresh.begin(ctx, nil)
+	fresh.place.route = route
+	ctx.Response.Reset()
+	fresh.refuse(problem.Internal, "")
+	ctx.SetConnectionClose()
+	s.options.Logger.Error("a handler panicked", "panic", why, "route", routing[route].name, "request_id", string(fresh.requestID), "stack", string(debug.Stack()))
+}
+
+// begin takes a request. c is nil when nothing is known of it.
+func (w *worker) begin(ctx *fasthttp.RequestCtx, c *conn) {
+	w.ctx, w.conn = ctx, c
+	if c != nil {
+		w.head = &c.head
+	}
+	if now := w.server.options.Now; now != nil {
+		w.now = now()
+	} else if w.now = ctx.Time(); c == nil || w.now.IsZero() {
+		w.now = time.Now()
+	}
+}
+
+// end gives the worker back.
+func (w *worker) end() {
+	w.ctx, w.conn, w.head = nil, nil, nil
+	w.place, w.grant, w.asker, w.command = place{}, access.Grant{}, access.Request{}, engine.Draw{}
+	w.body.begin()
+	w.scanner.forget()
+	w.answer.Campaign, w.answer.Records = nil, nil
+	w.problem, w.facts, w.wait = render.Problem{}, render.Facts{}, 0
+	w.server.workers.Put(w)
+}
+
+// serve answers the request.
+func (w *worker) serve() {
+	if fault := w.conn.fault; fault != problem.OK {
+		w.ctx.SetConnectionClose()
+		w.refuse(fault, "")
+		return
+	}
+	if w.server.draining.Load() {
+		w.ctx.SetConnectionClose()
+	}
+	w.place = find(w.head.path)
+	about := &routing[w.place.route]
+	if w.place.route == routeNone {
+		w.refuse(problem.NotFound, "")
+		return
+	}
+	if about.post != (w.head.method == methodPost) || w.head.method == methodOther {
+		w.notAllowed(about.post)
+		return
+	}
+	if w.head.query != nil && !w.takesQuery() {
+		return
+	}
+	if !about.open && !w.admitted(about.scope) {
+		return
+	}
+	if !w.head.accepts(w.answers()) {
+		w.refuse(problem.NotAcceptable, "")
+		return
+	}
+	w.dispatch()
+}
+
+// answers returns the subtype of the form in which the request is answered.
+func (w *worker) answers() string {
+	switch {
+	case w.place.route == routeBatch && w.head.content == contentBatch:
+		return "vnd.drawd.batch"
+	case w.place.route == routeReady && w.head.query != nil:
+		return "*" // text
+	}
+	return "json"
+}
+
+func (w *worker) dispatch() {
+	switch w.place.route {
+	case routeDraws:
+		w.draw()
+	case routeBatch:
+		w.drawBatch()
+	case routeDraw:
+		w.readDraw()
+	case routeUser:
+		w.readUser()
+	case routeUserDraws:
+		w.listDraws()
+	case routeKey:
+		w.readKey()
+	case routeAbandon:
+		w.abandon()
+	case routeCampaign:
+		w.readCampaign()
+	case routeStock:
+		w.readStock()
+	case routeLive:
+		w.live()
+	case routeReady:
+		w.ready()
+	case routeVersion:
+		w.version()
+	}
+}
+
+// admitted asks the gate, and refuses for it.
+func (w *worker) admitted(need access.Scope) bool {
+	h := w.head
+	w.asker = access.Request{
+		Now: w.now, Peer: w.conn.peer, Authorization: h.authorization, Host: h.host, Origin: h.origin,
+		Namespace: h.namespace, Proxied: h.proxied,
+	}
+	grant, refusal := w.server.options.Gate.Check(&w.asker, need)
+	if refusal.Code == problem.OK && w.place.campaign != nil && !grant.AllowsCampaign(w.place.campaign) {
+		refusal = access.Refusal{Code: problem.Forbidden}
+	}
+	if refusal.Code != problem.OK {
+		if refusal.Code == problem.Unauthenticated {
+			w.ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
+		}
+		w.wait = refusal.RetryAfter
+		w.refuse(refusal.Code, refusal.Detail())
+		return false
+	}
+	w.grant = grant
+	return true
+}
+
+func (w *worker) takesQuery() bool {
+	name, stray := strayParam(w.head.query, w.place.route)
+	if stray {
+		f := render.FieldError{Code: whats[isUnknown].code, Message: "There is no such query parameter, or it stands there twice."}
+		if len(name) <= maxToldName && isPlainName(name) {
+			f.Pointer = "/" + string(name)
+		}
+		w.problem.Errors = append(w.problem.Errors, f)
+		w.refuse(problem.UnknownField, "")
+	}
+	return !stray
+}
+
+func (w *worker) notAllowed(post bool) {
+	allow := "GET, HEAD"
+	if post {
+		allow = "POST"
+	}
+	w.ctx.Response.Header.Set("Allow", allow)
+	w.refuse(problem.MethodNotAllowed, "")
+}
+
+// campaign finds the campaign in the path, or refuses.
+func (w *worker) campaign() (*engine.Campaign, bool) {
+	c, ok := w.grant.Namespace.Campaign(w.place.campaign)
+	if !ok {
+		w.refuse(problem.CampaignNotFound, "")
+	}
+	return c, ok
+}
+
+// invalid refuses a request with one bad field.
+func (w *worker) invalid(pointer, code, message string) {
+	w.problem.Errors = append(w.problem.Errors, render.FieldError{Pointer: pointer, Code: code, Message: message})
+	w.refuse(problem.InvalidField, "")
+}
+
+// refuse answers with a problem.
+func (w *worker) refuse(code problem.Code, detail string) {
+	w.problem.Code, w.problem.Detail = code, detail
+	w.newRequestID()
+	w.sendProblem()
+}
+
+// failed answers for an error of the decider.
+func (w *worker) failed(err error) {
+	refusal := refusalOf(err)
+	if refusal.Code == problem.Internal {
+		w.server.options.Logger.Error("a request failed", "route", routing[w.place.route].name, "error", err)
+	}
+	w.refuse(refusal.Code, refusal.Detail)
+}
+
+// sendProblem answers with w.problem.
+func (w *worker) sendProblem() {
+	info := w.problem.Code.Info()
+	if info.Status == 429 || info.Status == 503 {
+		w.retryAfter()
+	}
+	w.server.figures.problems[w.problem.Code].Inc()
+	w.buf = render.AppendProblem(w.buf[:0], &w.problem)
+	w.send(info.Status, typeProblem)
+}
+
+// newRequestID makes the request id of w.problem.
+func (w *worker) newRequestID() {
+	w.facts.Code, w.facts.Seconds = w.problem.Code, w.now.Unix()
+	w.facts.Index = w.server.options.Engine.AppliedIndex()
+	w.requestID = w.server.sealer.Append(w.requestID[:0], &w.facts)
+	w.problem.RequestID = w.requestID
+}
+
+// Bounds of Retry-After where nobody knows better, in seconds. At random between them: whoever was refused together must
+// not come back together.
+const (
+	retryAfterLeast = 1
+	retryAfterMost  = 5
+)
+
+func (w *worker) retryAfter() {
+	seconds := w.wait
+	if seconds == 0 {
+		seconds = retryAfterLeast + rand.IntN(retryAfterMost-retryAfterLeast+1)
+	}
+	w.number = strconv.AppendInt(w.number[:0], int64(seconds), 10)
+	w.ctx.Response.Header.SetBytesV("Retry-After", w.number)
+}
+
+// send answers with w.buf.
+func (w *worker) send(status int, kind string) {
+	r := &w.ctx.Response
+	r.SetStatusCode(status)
+	r.Header.SetContentType(kind)
+	w.buf = r.SwapBody(w.buf)
+	w.server.figures.answered(w.place.route, status)
+}
