@@ -29,6 +29,11 @@ func (f *fields) fault(name, code, format string, args ...any) {
 	*f.faults = append(*f.faults, render.FieldError{Pointer: f.pointer + "/" + escape(name), Code: code, Message: fmt.Sprintf(format, args...)})
 }
 
+// faultAt is a fault of an element of a list.
+func (f *fields) faultAt(name string, i int, code, format string, args ...any) {
+	*f.faults = append(*f.faults, render.FieldError{Pointer: f.pointer + "/" + escape(name) + "/" + itoa(i), Code: code, Message: fmt.Sprintf(format, args...)})
+}
+
 // escape makes a member's name a part of a JSON pointer (RFC 6901).
 func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
 
@@ -140,7 +145,7 @@ func (f *fields) texts(name string, needed bool, most int) []string {
 	for i, e := range list {
 		s, ok := e.(string)
 		if !ok || slices.Contains(out, s) {
-			f.fault(name+"/"+strconv.Itoa(i), "type", "must be a string that is not yet in the list")
+			f.faultAt(name, i, "type", "must be a string that is not yet in the list")
 			continue
 		}
 		out = append(out, s)
@@ -188,6 +193,10 @@ func (f *fields) done() *render.Problem {
 		return nil
 	}
 	p := &render.Problem{Code: problem.InvalidField, Errors: *f.faults}
+	p.Detail = strings.TrimPrefix(p.Errors[0].Pointer+": ", ": ") + p.Errors[0].Message
+	if n := len(p.Errors) - 1; n > 0 {
+		p.Detail += fmt.Sprintf(" (and %d more, in errors)", n)
+	}
 	for i := range p.Errors {
 		if p.Errors[i].Code == problem.UnknownField.String() {
 			p.Code = problem.UnknownField

@@ -112,20 +112,20 @@ func (x *exchange) readKey(f *fields) *access.Key {
 	for i, name := range f.texts("scopes", true, 8) {
 		scope, ok := access.ParseScope(name)
 		if !ok {
-			f.fault("scopes/"+itoa(i), "unknown", "is no scope; there are %s", strings.Join((access.ScopeDraw|access.ScopeChances|access.ScopeStock|access.ScopeRead|access.ScopeAdmin).Names(), ", "))
+			f.faultAt("scopes", i, "unknown", "is no scope; there are %s", strings.Join((access.ScopeDraw|access.ScopeChances|access.ScopeStock|access.ScopeRead|access.ScopeAdmin).Names(), ", "))
 		}
 		k.Scopes |= scope
 	}
 	k.Campaigns = f.texts("campaigns", false, access.MaxKeyCampaigns)
 	for i, id := range k.Campaigns {
 		if !validID(id) {
-			f.fault("campaigns/"+itoa(i), "pattern", "is no campaign id")
+			f.faultAt("campaigns", i, "pattern", "is no campaign id")
 		}
 	}
 	for i, text := range f.texts("cidr", false, access.MaxKeyPrefixes) {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil || prefix.Addr().Is4In6() {
-			f.fault("cidr/"+itoa(i), "pattern", "must be a network such as 10.0.0.0/8 or 2001:db8::/32")
+			f.faultAt("cidr", i, "pattern", "must be a network such as 10.0.0.0/8 or 2001:db8::/32")
 			continue
 		}
 		k.CIDR = append(k.CIDR, prefix.Masked())
