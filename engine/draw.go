@@ -200,6 +200,7 @@ func (t *tx) issue(c *Campaign, p *prizePlan) {
 		k := *c.control.Load()
 		k.endedAt = max(t.now, 1)
 		c.control.Store(&k)
+		t.world.due.Store(int64(t.now)) // the next command finds anew when the keys may be forgotten
 	}
 }
 
