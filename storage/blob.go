@@ -140,7 +140,7 @@ func parseChunk(index uint64, ordinal uint16, v []byte) (c chunk, fault string) 
 	c = chunk{index: index, first: int(ordinal), count: int(le.Uint16(v[10:])), total: int(le.Uint16(v[12:])), width: int(v[9])}
 	head := int(le.Uint16(v[14:]))
 	body := chunkHeader + head + c.width*c.count
-	if v[8] != chunkForm || c.width != 2 && c.width != 4 || body > len(v) || c.first+c.count > c.total {
+	if v[8] != chunkForm || c.width != 2 && c.width != 4 || body > len(v) || c.first+c.count > c.total || c.count == 0 && c.total > 0 {
 		return chunk{}, "a record blob has an unknown form"
 	}
 	c.head = v[chunkHeader : chunkHeader+head]

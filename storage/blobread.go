@@ -34,67 +34,57 @@ func (s *State) Head(index uint64) ([]byte, bool, error) {
 
 // Records appends n consecutive encoded records to dst, from one record of an entry on. ErrNotFound when they are not all there;
 // dst is then as it was.
+//
+// It goes from chunk to chunk by lookups rather than by an iterator: most blobs are one chunk, the others few, each chunk tells the
+// key of the next one, and a lookup costs a small part of what an iterator does.
 func (s *State) Records(dst []byte, index uint64, ordinal uint16, n int) ([]byte, error) {
 	if n <= 0 {
 		return dst, nil
 	}
-	// Most blobs are one chunk, so its key is known and a lookup is cheaper than an iterator.
-	k := blobKey(index, 0)
+	out := dst
+	for from, to, at := int(ordinal), int(ordinal)+n, 0; from < to; {
+		next, got, err := s.recordsOf(out, index, at, from, to)
+		if err != nil {
+			return dst, err
+		}
+		out, at, from = got, next, max(from, min(next, to))
+	}
+	return out, nil
+}
+
+// recordsOf appends those of the records [from, to) that stand in the chunk that begins with record at. It returns the record that
+// the next chunk begins with.
+func (s *State) recordsOf(dst []byte, index uint64, at, from, to int) (next int, out []byte, err error) {
+	k := blobKey(index, uint16(at))
 	v, closer, err := s.db.Get(k[:])
-	if errors.Is(err, pebble.ErrNotFound) {
-		return dst, ErrNotFound
+	switch {
+	case errors.Is(err, pebble.ErrNotFound) && at == 0:
+		return 0, nil, ErrNotFound
+	case errors.Is(err, pebble.ErrNotFound):
+		return 0, nil, blobDamage(index, "a record blob lacks a chunk")
+	case err != nil:
+		return 0, nil, damagedRead("a record blob", index, err)
 	}
-	if err != nil {
-		return dst, damagedRead("a record blob", index, err)
-	}
-	c, fault := parseChunk(index, 0, v)
-	from, to := int(ordinal), int(ordinal)+n
-	var out []byte
+	c, fault := parseChunk(index, uint16(at), v)
+	next = at + c.count
 	switch {
 	case fault != "":
 		err = blobDamage(index, fault)
 	case to > c.total:
 		err = ErrNotFound
-	case to <= c.count:
-		out = append(dst, c.span(from, to)...)
+	case from < next:
+		dst = append(dst, c.span(from-at, min(to, next)-at)...)
 	}
 	if e := closer.Close(); e != nil && err == nil {
 		err = damagedRead("a record blob", index, e)
 	}
-	switch {
-	case err != nil:
-		return dst, err
-	case out != nil:
-		return out, nil
-	}
-	return s.recordsOver(dst, index, from, to)
+	return next, dst, err
 }
 
-// recordsOver appends the records [from, to) of a blob of several chunks.
-func (s *State) recordsOver(dst []byte, index uint64, from, to int) ([]byte, error) {
-	out, at := dst, from
-	err := s.chunks(index, uint16(from), index, func(c *chunk) bool {
-		end := min(to, c.first+c.count)
-		if at < c.first || at >= end {
-			return false
-		}
-		out = append(out, c.span(at-c.first, end-c.first)...)
-		at = end
-		return at < to
-	})
-	if err != nil {
-		return dst, err
-	}
-	if at < to {
-		return dst, blobDamage(index, "a record blob lacks a chunk")
-	}
-	return out, nil
-}
-
-// chunks calls fn for each chunk from the one that holds a record on, up to and including the entry through, until fn returns false.
-func (s *State) chunks(index uint64, ordinal uint16, through uint64, fn func(c *chunk) (more bool)) error {
-	lower, upper := blobKey(index, 0), blobKey(through, math.MaxUint16)
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower[:], UpperBound: append(upper[:], 0)})
+// chunks calls fn for each chunk from the one that holds a record on, until fn returns false.
+func (s *State) chunks(index uint64, ordinal uint16, fn func(c *chunk) (more bool)) error {
+	lower := blobKey(index, 0)
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower[:], UpperBound: []byte{keyBlob + 1}})
 	if err != nil {
 		return fmt.Errorf("storage: read the blobs: %w", err)
 	}
@@ -132,7 +122,7 @@ func (s *State) Scan(index uint64, ordinal uint16, fn func(index uint64, head []
 		headOf uint64
 		fault  error
 	)
-	err := s.chunks(index, ordinal, math.MaxUint64, func(c *chunk) bool {
+	err := s.chunks(index, ordinal, func(c *chunk) bool {
 		if len(c.head) == HeadSize {
 			copy(head[:], c.head)
 			headOf = c.index

@@ -1,36 +1,27 @@
 package storage
 
 import (
-	"cmp"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/zeebo/xxh3"
 )
 
-// The value of a page: xxh3-64 of the data, seeded with page and generation, u64 little endian, then the data. Without data it is a
-// tombstone: the page is gone since that generation.
+// The value of a page, little endian: 0 xxh3-64 of the data, seeded with page and generation, u64 · 8 generation u64 · 16 data.
 const (
-	pageKeySize = 17
-	pageHeader  = 8
+	pageKeySize = 9
+	pageHeader  = 16
 )
 
-// putPageKey writes the key of one version of a page. The generation stands complemented, so that the newest version of a page
-// comes first and a reader need not remember the older ones.
-func putPageKey(k []byte, page, generation uint64) {
+func putPageKey(k []byte, page uint64) {
 	k[0] = keyPage
 	binary.BigEndian.PutUint64(k[1:], page)
-	binary.BigEndian.PutUint64(k[9:], ^generation)
-}
-
-func parsePageKey(k []byte) (page, generation uint64, ok bool) {
-	if len(k) != pageKeySize {
-		return 0, 0, false
-	}
-	return binary.BigEndian.Uint64(k[1:]), ^binary.BigEndian.Uint64(k[9:]), true
 }
 
 // pageSum is the checksum of a page. Page and generation go in, so that a page in another one's place, or an older version of the
@@ -40,202 +31,196 @@ func pageSum(page, generation uint64, data []byte) uint64 {
 	return xxh3.HashSeed(data, page*odd^generation)
 }
 
-// livePage is what the writer must know of a page that it rewrites: which version to delete, and what to take out of the sum.
-// About 50 bytes per page in memory with the map around it: 10 MB for 10 million users, next to 800 MB of pages.
-type livePage struct{ generation, sum uint64 }
+// How a checkpoint's tables are written.
+const (
+	tableBytes = 64 << 20  // then the next table begins; few tables make the ingestion short
+	syncBytes  = 512 << 10 // written back in such steps, so that no sync of the log waits behind a whole table
+)
 
-// changedPage is a page of the checkpoint being written.
+// CheckpointWriter writes one checkpoint: the changed pages, then the manifest. It belongs to one goroutine.
+//
+// Pages go into sorted tables beside the database. Commit hands these to Pebble in one ingestion, with the manifest in the last of
+// them: that is atomic and durable, so there is no moment at which pages of two checkpoints could be mixed up, no generation in a
+// key, and nothing to delete afterwards. Before that nothing of it is in the database, and a crash leaves files that Open removes.
+// doc.go has the measurements against batches.
+type CheckpointWriter struct {
+	s       *State
+	stored  storedManifest // what the manifest will say
+	tables  []string       // paths, ascending and disjoint
+	table   *sstable.Writer
+	bytes   int64         // in table
+	changed []changedPage // to be entered into live when durable
+	last    uint64        // page of the last Put
+	value   []byte        // scratch
+	key     [pageKeySize]byte
+	err     error // the first failure: nothing is written after it
+	done    bool
+}
+
 type changedPage struct {
 	page, sum uint64
 	gone      bool
 }
 
-// Bounds of a checkpoint's batches. A batch holds the commit pipeline, and with it PutBlob, for as long as it takes to copy it to
-// the WAL and the memtable: see doc.go for what was measured.
-const pageBatch = 256 << 10
-
-// CheckpointWriter writes one checkpoint: the changed pages, then the manifest. It belongs to one goroutine.
-type CheckpointWriter struct {
-	s          *State
-	generation uint64
-	batch      *pebble.Batch
-	changed    []changedPage
-	err        error // the first failure: nothing is written after it
-	done       bool
-}
-
 // BeginCheckpoint starts the next generation. One at a time: the one before must be committed or aborted, and LoadPages be over.
 func (s *State) BeginCheckpoint() *CheckpointWriter {
 	s.claim("BeginCheckpoint")
-	w := &CheckpointWriter{s: s, batch: s.db.NewBatchWithSize(pageBatch)}
+	w := &CheckpointWriter{s: s}
 	if !s.live.known {
 		w.err = s.loadPages(func(uint64, []byte) error { return nil })
 	}
-	w.generation = s.live.next
-	s.live.next++
+	m := &s.checkpoints.manifest // only the owner of live changes it
+	w.stored.Generation, w.stored.pages, w.stored.sum = m.Generation+1, m.pages, m.sum
+	if err := s.store.fs.MkdirAll(s.incoming(), 0o700); err != nil && w.err == nil {
+		_ = w.fail("create directory", err)
+	}
 	return w
 }
 
-// Put writes a page; each page at most once. Data that is all zero, or empty, says that the page is gone.
+// Put writes a page. Pages come in ascending order, each at most once. Data that is all zero, or empty, says that the page is gone.
 func (w *CheckpointWriter) Put(page uint64, data []byte) error {
 	if w.err != nil {
 		return w.err
 	}
-	p := changedPage{page: page, gone: allZero(data)}
-	if p.gone {
-		data = nil
+	if len(w.changed) > 0 && page <= w.last {
+		return w.fail("write page", fmt.Errorf("BUG: page %#x comes after page %#x", page, w.last))
 	}
-	p.sum = pageSum(page, w.generation, data)
-	if w.batch.Len()+pageKeySize+pageHeader+len(data) > pageBatch {
-		if err := w.flush(); err != nil {
-			return err
+	w.last = page
+	old, had := w.s.live.pages[page]
+	gone := allZero(data)
+	if gone && !had {
+		return nil
+	}
+	if had {
+		w.stored.pages--
+		w.stored.sum -= old
+	}
+	if err := w.room(pageKeySize + pageHeader + len(data)); err != nil {
+		return err
+	}
+	putPageKey(w.key[:], page)
+	if gone {
+		w.changed = append(w.changed, changedPage{page: page, gone: true})
+		if err := w.table.Delete(w.key[:]); err != nil {
+			return w.fail("delete page", err)
 		}
+		return nil
 	}
-	op := w.batch.SetDeferred(pageKeySize, pageHeader+len(data))
-	putPageKey(op.Key, page, w.generation)
-	binary.LittleEndian.PutUint64(op.Value, p.sum)
-	copy(op.Value[pageHeader:], data)
-	if err := op.Finish(); err != nil {
+	sum := pageSum(page, w.stored.Generation, data)
+	w.stored.pages++
+	w.stored.sum += sum
+	w.changed = append(w.changed, changedPage{page: page, sum: sum})
+	w.value = binary.LittleEndian.AppendUint64(w.value[:0], sum)
+	w.value = binary.LittleEndian.AppendUint64(w.value, w.stored.Generation)
+	w.value = append(w.value, data...)
+	if err := w.table.Set(w.key[:], w.value); err != nil {
 		return w.fail("write page", err)
 	}
-	w.changed = append(w.changed, p)
 	return nil
 }
 
-// flush commits the batch and empties it.
-func (w *CheckpointWriter) flush() error {
-	if err := w.batch.Commit(pebble.NoSync); err != nil {
-		return w.fail("write pages", err)
+// room makes sure that there is a table that takes a row of the given size.
+func (w *CheckpointWriter) room(bytes int) error {
+	if w.table != nil && w.bytes >= tableBytes {
+		if err := w.closeTable(); err != nil {
+			return err
+		}
 	}
-	w.batch.Reset()
+	w.bytes += int64(bytes)
+	if w.table != nil {
+		return nil
+	}
+	fs := w.s.store.fs
+	path := fs.PathJoin(w.s.incoming(), fmt.Sprintf("%d-%d.sst", w.stored.Generation, len(w.tables)))
+	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return w.fail("create table", err)
+	}
+	w.tables = append(w.tables, path)
+	f = vfs.NewSyncingFile(f, vfs.SyncingFileOptions{BytesPerSync: syncBytes})
+	o := w.s.tableOptions.MakeWriterOptions(0, w.s.db.TableFormat())
+	o.FilterPolicy = pebble.NoFilterPolicy // pages are only read in order
+	w.table = sstable.NewWriter(objstorageprovider.NewFileWritable(f), o)
+	w.bytes = int64(bytes)
+	return nil
+}
+
+// closeTable finishes the table and syncs it.
+func (w *CheckpointWriter) closeTable() error {
+	if w.table == nil {
+		return nil
+	}
+	err := w.table.Close()
+	w.table = nil
+	if err != nil {
+		return w.fail("write table", err)
+	}
 	return nil
 }
 
 func (w *CheckpointWriter) fail(what string, err error) error {
-	w.err = fmt.Errorf("storage: checkpoint %d: %s: %w", w.generation, what, err)
+	w.err = fmt.Errorf("storage: checkpoint %d: %s: %w", w.stored.Generation, what, err)
 	return w.err
 }
 
-// Commit makes the checkpoint the newest one, and returns when it is durable. m.Generation is ignored. The order is: pages synced,
-// manifest synced, then the superseded versions and the older manifest deleted; so a power cut at any point leaves the older or
-// the newer checkpoint. After an error the checkpoint is aborted.
+// Commit makes the checkpoint the newest one, and returns when it is durable, along with everything that State wrote before.
+// m.Generation is ignored. A power cut at any point leaves the older or the newer checkpoint. After an error the checkpoint is
+// aborted.
 func (w *CheckpointWriter) Commit(m Manifest) error {
 	if w.done {
 		return errors.New("storage: BUG: a checkpoint is committed after its end")
 	}
-	stored, err := w.complete(m)
-	if err != nil {
-		w.Abort()
+	defer w.Abort()
+	if w.err != nil {
+		return w.err
+	}
+	m.Generation = w.stored.Generation
+	w.stored.Manifest = m
+	row := w.stored.encode()
+	if err := w.room(len(row)); err != nil {
 		return err
 	}
-	defer w.finish()
-	// From here on nothing may be taken back: a manifest whose write failed may stand on disk all the same.
-	if err := w.s.db.Set(manifestKey(w.generation), stored.encode(), pebble.Sync); err != nil {
+	if err := w.table.Set(manifestKey(), row); err != nil {
 		return w.fail("write manifest", err)
+	}
+	if err := w.closeTable(); err != nil {
+		return err
+	}
+	// The blobs up to m.Index come first: with the manifest raft may drop the entries that would rebuild them.
+	if err := w.s.Sync(); err != nil {
+		return w.fail("sync", err)
+	}
+	if err := w.s.db.Ingest(context.Background(), w.tables); err != nil {
+		return w.fail("ingest", err)
+	}
+	for _, p := range w.changed {
+		if p.gone {
+			delete(w.s.live.pages, p.page)
+		} else {
+			w.s.live.pages[p.page] = p.sum
+		}
 	}
 	c := &w.s.checkpoints
 	c.Lock()
-	before, had := c.manifest.Generation, c.has
-	c.manifest, c.has = stored, true
-	c.Unlock()
-	if err := w.deleteSuperseded(); err != nil {
-		return err
-	}
-	if had {
-		if err := w.s.db.Delete(manifestKey(before), pebble.NoSync); err != nil {
-			return w.fail("delete the manifest before", err)
-		}
-	}
+	defer c.Unlock()
+	c.manifest, c.has = w.stored, true
 	return nil
 }
 
-// complete syncs the pages and completes the manifest with the number and sum of those that are live after it.
-func (w *CheckpointWriter) complete(m Manifest) (storedManifest, error) {
-	stored := storedManifest{Manifest: m, pages: w.s.checkpoints.manifest.pages, sum: w.s.checkpoints.manifest.sum}
-	stored.Generation = w.generation
-	if w.err != nil {
-		return stored, w.err
-	}
-	if err := w.flush(); err != nil {
-		return stored, err
-	}
-	if err := w.s.Sync(); err != nil {
-		return stored, w.fail("sync pages", err)
-	}
-	slices.SortFunc(w.changed, func(x, y changedPage) int { return cmp.Compare(x.page, y.page) })
-	for i, p := range w.changed {
-		if i > 0 && w.changed[i-1].page == p.page {
-			return stored, w.fail("write pages", fmt.Errorf("BUG: page %d is put twice", p.page))
-		}
-		if old, ok := w.s.live.pages[p.page]; ok {
-			stored.pages--
-			stored.sum -= old.sum
-		}
-		if !p.gone {
-			stored.pages++
-			stored.sum += p.sum
-		}
-	}
-	return stored, nil
-}
-
-// deleteSuperseded deletes the older version of each page that this checkpoint wrote, and the tombstones once nothing is under
-// them. Not synced: LoadPages finds what a power cut brings back.
-func (w *CheckpointWriter) deleteSuperseded() error {
-	pages := w.s.live.pages
-	for _, p := range w.changed {
-		if old, had := pages[p.page]; had {
-			if err := w.deletePage(p.page, old.generation); err != nil {
-				return err
-			}
-		}
-		if !p.gone {
-			pages[p.page] = livePage{generation: w.generation, sum: p.sum}
-			continue
-		}
-		delete(pages, p.page)
-		// After the version under it, in the order of the WAL: a power cut must not take the tombstone alone.
-		if err := w.deletePage(p.page, w.generation); err != nil {
-			return err
-		}
-	}
-	return w.flush()
-}
-
-// deletePage deletes one version of a page, in bounded batches.
-func (w *CheckpointWriter) deletePage(page, generation uint64) error {
-	op := w.batch.DeleteDeferred(pageKeySize)
-	putPageKey(op.Key, page, generation)
-	if err := op.Finish(); err != nil {
-		return w.fail("delete page", err)
-	}
-	if w.batch.Len() > pageBatch {
-		return w.flush()
-	}
-	return nil
-}
-
-// Abort gives the checkpoint up and deletes what it wrote. After Commit it does nothing.
+// Abort gives the checkpoint up and removes its files. After Commit it does nothing.
 func (w *CheckpointWriter) Abort() {
 	if w.done {
 		return
 	}
-	defer w.finish()
-	w.batch.Reset()
-	w.err = nil
-	for _, p := range w.changed {
-		if err := w.deletePage(p.page, w.generation); err != nil {
-			return // what is left has a generation that no manifest will name, and LoadPages deletes it
-		}
-	}
-	_ = w.flush()
-}
-
-func (w *CheckpointWriter) finish() {
 	w.done = true
+	if w.table != nil {
+		_ = w.table.Close() // it is thrown away
+	}
+	w.table, w.changed = nil, nil
 	w.err = errors.New("storage: BUG: the checkpoint has ended")
-	_ = w.batch.Close()
-	w.changed = nil
+	if err := w.s.store.fs.RemoveAll(w.s.incoming()); err != nil {
+		w.s.store.o.Logger.Warn("the files of a checkpoint cannot be removed; the next start tries again", "err", err)
+	}
 	w.s.release()
 }
 

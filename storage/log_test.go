@@ -376,4 +376,3 @@ func TestRing(t *testing.T) {
 		}
 	}
 }
-

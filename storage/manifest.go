@@ -33,7 +33,7 @@ type storedManifest struct {
 
 // The value of a manifest, little endian:
 //
-//	0   xxh3-64 of everything from byte 8 on, seeded with the generation
+//	0   xxh3-64 of everything from byte 8 on
 //	8   form u32 = 1
 //	12  zero u32
 //	16  generation u64 · 24 index u64 · 32 term u64
@@ -47,9 +47,8 @@ const (
 	manifestForm   = 1
 )
 
-func manifestKey(generation uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{keyManifest}, generation)
-}
+// manifestKey is the one key that a manifest has: a checkpoint replaces it together with its pages.
+func manifestKey() []byte { return []byte{keyManifest} }
 
 func (m *storedManifest) encode() []byte {
 	le := binary.LittleEndian
@@ -67,21 +66,21 @@ func (m *storedManifest) encode() []byte {
 	le.PutUint32(v[104:], uint32(len(m.Configuration)))
 	le.PutUint32(v[108:], uint32(len(m.Meta)))
 	v = append(append(v, m.Configuration...), m.Meta...)
-	le.PutUint64(v, xxh3.HashSeed(v[8:], m.Generation))
+	le.PutUint64(v, xxh3.Hash(v[8:]))
 	return v
 }
 
-// decodeManifest parses the manifest stored for a generation. The result does not alias v.
-func decodeManifest(generation uint64, v []byte) (m storedManifest, ok bool) {
+// decodeManifest parses a manifest. The result does not alias v.
+func decodeManifest(v []byte) (m storedManifest, ok bool) {
 	le := binary.LittleEndian
-	if len(v) < manifestHeader || le.Uint64(v) != xxh3.HashSeed(v[8:], generation) || le.Uint32(v[8:]) != manifestForm {
+	if len(v) < manifestHeader || le.Uint64(v) != xxh3.Hash(v[8:]) || le.Uint32(v[8:]) != manifestForm {
 		return storedManifest{}, false
 	}
 	configuration, meta := int(le.Uint32(v[104:])), int(le.Uint32(v[108:]))
-	if le.Uint64(v[16:]) != generation || len(v) != manifestHeader+configuration+meta {
+	if len(v) != manifestHeader+configuration+meta {
 		return storedManifest{}, false
 	}
-	m.Generation, m.Index, m.Term = generation, le.Uint64(v[24:]), le.Uint64(v[32:])
+	m.Generation, m.Index, m.Term = le.Uint64(v[16:]), le.Uint64(v[24:]), le.Uint64(v[32:])
 	m.Chain, m.Running = [16]byte(v[40:]), [16]byte(v[56:])
 	m.ConfigurationIndex, m.At = le.Uint64(v[72:]), int64(le.Uint64(v[80:]))
 	m.pages, m.sum = le.Uint64(v[88:]), le.Uint64(v[96:])
@@ -97,54 +96,36 @@ func (s *State) Manifest() (Manifest, bool) {
 	return s.checkpoints.manifest.Manifest, s.checkpoints.has
 }
 
-// loadManifest reads the newest manifest. An unreadable one is not passed over for an older one: its pages may be gone.
+// loadManifest reads the manifest.
 func (s *State) loadManifest() error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyManifest}, UpperBound: []byte{keyManifest + 1}})
+	v, closer, err := s.db.Get(manifestKey())
+	if errors.Is(err, pebble.ErrNotFound) {
+		return s.loadNothing()
+	}
 	if err != nil {
-		return fmt.Errorf("storage: read the checkpoint's manifest: %w", err)
-	}
-	c := &s.checkpoints
-	damage := func(err error) error {
-		return &DamagedError{What: "the checkpoint's manifest cannot be read", Remedy: remedyReplace, Err: err}
-	}
-	if it.Last() && len(it.Key()) == 9 {
-		generation := binary.BigEndian.Uint64(it.Key()[1:])
-		v, err := it.ValueAndErr()
-		if err != nil {
-			return errors.Join(damage(err), it.Close())
-		}
-		if c.manifest, c.has = decodeManifest(generation, v); !c.has {
-			return errors.Join(damage(nil), it.Close())
-		}
-	}
-	if err := errors.Join(it.Error(), it.Close()); err != nil {
 		return damagedRead("the checkpoint's manifest", 0, err)
 	}
-	s.live.next = c.manifest.Generation + 1
-	if !c.has {
-		// Pages without a manifest are of a first checkpoint that was not finished.
-		s.live.pages, s.live.known = map[uint64]livePage{}, true
-		return s.deleteRange([]byte{keyPage}, []byte{keyPage + 1})
+	defer closer.Close()
+	c := &s.checkpoints
+	if c.manifest, c.has = decodeManifest(v); !c.has {
+		return &DamagedError{What: "the checkpoint's manifest is not what was written", Remedy: remedyReplace}
 	}
-	// A power cut between the newest manifest and the deletion of the one before leaves both.
-	return s.deleteRange([]byte{keyManifest}, manifestKey(c.manifest.Generation))
+	return nil
 }
 
-// deleteRange deletes rows that a crash left. A later synced write makes it durable, and nothing depends on it before.
-func (s *State) deleteRange(from, to []byte) error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+// loadNothing is for a state without manifest: then there are no pages either, as they come and go together.
+func (s *State) loadNothing() error {
+	s.live.pages, s.live.known = map[uint64]uint64{}, true
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyPage}, UpperBound: []byte{keyPage + 1}})
 	if err != nil {
-		return fmt.Errorf("storage: look for leftovers: %w", err)
+		return fmt.Errorf("storage: read the checkpoint: %w", err)
 	}
 	found := it.First()
 	if err := errors.Join(it.Error(), it.Close()); err != nil {
-		return damagedRead("the leftovers of a checkpoint", 0, err)
+		return damagedRead("the checkpoint", 0, err)
 	}
-	if !found {
-		return nil
-	}
-	if err := s.db.DeleteRange(from, to, pebble.NoSync); err != nil {
-		return fmt.Errorf("storage: delete leftovers: %w", err)
+	if found {
+		return &DamagedError{What: "there are pages of a checkpoint, but its manifest is missing", Remedy: remedyReplace}
 	}
 	return nil
 }

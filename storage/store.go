@@ -70,6 +70,8 @@ func (s *Store) open() error {
 	if s.state.db, err = s.openDB(stateName, s.stateOptions(), false); err != nil {
 		return err
 	}
+	s.state.tableOptions = s.stateOptions()
+	s.state.tableOptions.EnsureDefaults()
 	if err := s.state.load(); err != nil {
 		return err
 	}

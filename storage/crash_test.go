@@ -1,0 +1,275 @@
+package storage
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+// world is what a store has been told, for the crash tests. It is not changed once it is published.
+type world struct {
+	first, last uint64
+	terms       map[uint64]uint64 // of each live record
+	sizes       map[uint64]int
+	stable      map[string]byte
+	generation  uint64
+	base        Base
+	pages       map[uint64][]byte
+	blobs       uint64 // blobs 1 to here are put
+}
+
+func (w *world) clone() *world {
+	c := *w
+	c.terms, c.sizes, c.stable, c.pages = maps.Clone(w.terms), maps.Clone(w.sizes), maps.Clone(w.stable), maps.Clone(w.pages)
+	return &c
+}
+
+// moment is a state that a power cut left, with what the store had been told: done is acknowledged, doing may or may not be.
+type moment struct {
+	fs          *vfs.MemFS
+	done, doing *world
+}
+
+// crasher runs a workload on a file system that takes clones at random operations.
+type crasher struct {
+	fs    *vfs.MemFS
+	s     *Store
+	rng   *rand.Rand // of the workload
+	done  atomic.Pointer[world]
+	doing atomic.Pointer[world]
+
+	mu struct {
+		sync.Mutex
+		rng     *rand.Rand // of the cuts
+		moments []moment
+		every   int
+	}
+}
+
+func (c *crasher) cut(op errorfs.Op) error {
+	if op.Kind.ReadOrWrite() == errorfs.OpIsRead {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.rng.IntN(c.mu.every) != 0 || c.done.Load() == nil {
+		return nil
+	}
+	// done is read before the cut and doing after it: what is between may be either.
+	m := moment{done: c.done.Load()}
+	m.fs = c.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 25, 50, 75, 100}[c.mu.rng.IntN(5)], RNG: c.mu.rng})
+	m.doing = c.doing.Load()
+	c.mu.moments = append(c.mu.moments, m)
+	return nil
+}
+
+// step publishes what an operation will lead to, runs it, and publishes that it is acknowledged.
+func (c *crasher) step(tb testing.TB, to *world, op func() error) {
+	tb.Helper()
+	c.doing.Store(to)
+	check(tb, op())
+	c.done.Store(to)
+}
+
+func (c *crasher) appendSome(tb testing.TB, w *world) {
+	from, n := w.last+1, 1+c.rng.IntN(4)
+	term := uint64(1)
+	if w.last > 0 {
+		term = max(w.terms[w.last], w.base.Term) + uint64(c.rng.IntN(8)/7)
+	}
+	batch := make([]LogRecord, n)
+	for i := range batch {
+		size := c.rng.IntN(3000)
+		if c.rng.IntN(20) == 0 {
+			size = 40_000
+		}
+		index := from + uint64(i)
+		batch[i] = recs(index, 1, term, size)[0]
+		w.terms[index], w.sizes[index] = term, size
+	}
+	w.last = from + uint64(n) - 1
+	if w.first == 0 {
+		w.first = from
+	}
+	c.step(tb, w, func() error { return c.s.Log().Append(batch) })
+}
+
+func (c *crasher) checkpointAndTruncate(tb testing.TB, w *world) {
+	l, st := c.s.Log(), c.s.State()
+	for ; w.blobs < w.last; w.blobs++ {
+		b := makeBlob(w.blobs+1, 20, size110)
+		check(tb, b.put(st, w.blobs+1))
+	}
+	w.generation++
+	chain, _ := l.Chain(w.last)
+	w.base = Base{Index: w.last, Term: w.terms[w.last], Chain: chain}
+	changed := map[uint64][]byte{}
+	for range 1 + c.rng.IntN(10) {
+		p := c.rng.Uint64N(30)
+		changed[p] = page(p, w.generation, 2000)
+		w.pages[p] = changed[p]
+		if c.rng.IntN(4) == 0 {
+			changed[p] = nil
+			delete(w.pages, p)
+		}
+	}
+	c.step(tb, w, func() error {
+		return checkpoint(st, Manifest{Index: w.base.Index, Term: w.base.Term, Chain: chain}, changed)
+	})
+	if c.rng.IntN(2) == 0 {
+		w = w.clone()
+		through := w.first + c.rng.Uint64N(w.last-w.first+1)
+		w.first = through + 1
+		if through == w.last {
+			w.first = 0
+		}
+		c.step(tb, w, func() error { return l.TruncateHead(through) })
+	}
+}
+
+func (c *crasher) truncateTail(tb testing.TB, w *world) {
+	if w.first == 0 || w.last <= w.base.Index {
+		return
+	}
+	from := max(w.first, w.base.Index+1)
+	from += c.rng.Uint64N(w.last - from + 1)
+	w.last = from - 1
+	if w.last < w.first {
+		w.first = 0
+	}
+	w.blobs = min(w.blobs, w.last)
+	c.step(tb, w, func() error { return c.s.Log().TruncateTail(from) })
+}
+
+// run does a random workload, and returns the power cuts taken meanwhile.
+func (c *crasher) run(t *testing.T, steps int) []moment {
+	c.s = mustVerify(t, small(errorfs.Wrap(c.fs, errorfs.InjectorFunc(c.cut)), "/d"))
+	start := &world{terms: map[uint64]uint64{}, sizes: map[uint64]int{}, stable: map[string]byte{}, pages: map[uint64][]byte{}}
+	c.doing.Store(start)
+	c.done.Store(start)
+	for range steps {
+		w := c.done.Load().clone()
+		switch k := c.rng.IntN(20); {
+		case k < 12:
+			c.appendSome(t, w)
+		case k < 14 && w.last > 0 && w.first > 0:
+			c.checkpointAndTruncate(t, w)
+		case k < 16:
+			c.truncateTail(t, w)
+		case k < 18:
+			key, v := string(rune('a'+c.rng.IntN(3))), byte(c.rng.Uint32())
+			w.stable[key] = v
+			c.step(t, w, func() error { return c.s.Log().SetStable([]byte(key), []byte{v}) })
+		default:
+			time.Sleep(time.Duration(c.rng.IntN(400)) * time.Millisecond) // the watermark catches up
+		}
+	}
+	mustClose(t, c.s)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.moments
+}
+
+// agrees says how a store that was opened after a power cut differs from a world; nil when it does not.
+func (w *world) agrees(s *Store) error {
+	l := s.Log()
+	m, _ := s.State().Manifest()
+	if m.Generation != w.generation || m.Base() != w.base {
+		return fmt.Errorf("checkpoint %d at %d, want %d at %d", m.Generation, m.Index, w.generation, w.base.Index)
+	}
+	last := max(l.Last(), m.Index)
+	if want := max(w.last, w.base.Index); last != want {
+		return fmt.Errorf("log ends at %d, want %d", last, want)
+	}
+	for i := w.first; w.first > 0 && i <= w.last; i++ {
+		var r LogRecord
+		if err := l.Get(i, &r); err != nil {
+			return fmt.Errorf("record %d: %w", i, err)
+		}
+		if r.Term != w.terms[i] || !bytes.Equal(r.Data, data(i, w.sizes[i])) {
+			return fmt.Errorf("record %d has term %d and %d bytes, want %d and %d", i, r.Term, len(r.Data), w.terms[i], w.sizes[i])
+		}
+	}
+	for k, v := range w.stable {
+		if got, err := l.Stable([]byte(k)); err != nil || !bytes.Equal(got, []byte{v}) {
+			return fmt.Errorf("stable value %s is %v, want %d: %w", k, got, v, err)
+		}
+	}
+	if got, err := loaded(s.State()); err != nil || !samePages(got, w.pages) {
+		return fmt.Errorf("%d pages, want %d: %w", len(got), len(w.pages), err)
+	}
+	for i := uint64(1); i <= w.base.Index; i++ {
+		b := makeBlob(i, 20, size110)
+		got, err := s.State().Records(nil, i, 0, 20)
+		if err != nil || !bytes.Equal(got, b.records) {
+			return fmt.Errorf("blob %d of a checkpoint at %d: %w", i, w.base.Index, err)
+		}
+	}
+	return nil
+}
+
+// survives opens what a power cut left, and proves that everything acknowledged is there.
+func (m *moment) survives(t *testing.T) error {
+	o := small(m.fs, "/d")
+	o.OnFatal = func(err error) {
+		t.Errorf("fatal: %v", err)
+		runtime.Goexit()
+	}
+	s, err := Open(o)
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	defer mustClose(t, s)
+	if err := verify(s); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	if err := m.done.agrees(s); err != nil {
+		if m.doing == m.done {
+			return err
+		}
+		if other := m.doing.agrees(s); other != nil {
+			return fmt.Errorf("not as acknowledged: %w; and not as being done: %w", err, other)
+		}
+	}
+	// And it goes on.
+	next := max(s.Log().Last(), m.done.base.Index)
+	if mf, _ := s.State().Manifest(); mf.Index > next {
+		next = mf.Index
+	}
+	return s.Log().Append(recs(next+1, 2, 100, 10))
+}
+
+// Whatever moment the power is cut at, and whatever part of the unsynced data had reached the disk: every acknowledged record and
+// stable value is there, no truncated record is back, the watermark is never ahead of the log, and the checkpoint is either the
+// older or the newer one, with all its pages and all the blobs up to its index.
+func TestPowerCuts(t *testing.T) {
+	cuts := 0
+	for seed := range uint64(12) {
+		synctest.Test(t, func(t *testing.T) {
+			c := &crasher{fs: NewCrashFS(), rng: rand.New(rand.NewPCG(seed, 1))}
+			c.mu.rng = rand.New(rand.NewPCG(seed, 2))
+			c.mu.every = 15
+			moments := c.run(t, 120)
+			for i := range moments {
+				if err := moments[i].survives(t); err != nil {
+					t.Fatalf("seed %d, cut %d of %d: %v", seed, i, len(moments), err)
+				}
+			}
+			cuts += len(moments)
+		})
+	}
+	t.Logf("%d power cuts survived", cuts)
+	if cuts < 300 {
+		t.Errorf("only %d power cuts", cuts)
+	}
+}

@@ -1,0 +1,195 @@
+package storage
+
+import (
+	"errors"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+var errDisk = errors.New("input/output error")
+
+// failing is a store on a disk whose operations fail from a moment on.
+type failing struct {
+	s     *Store
+	fs    *vfs.MemFS
+	fail  atomic.Pointer[func(op errorfs.Op) bool]
+	fatal chan error
+}
+
+func openFailing(t *testing.T) *failing {
+	f := &failing{fs: NewCrashFS(), fatal: make(chan error, 100)}
+	inject := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if fail := f.fail.Load(); fail != nil && (*fail)(op) {
+			return errDisk
+		}
+		return nil
+	})
+	o := small(errorfs.Wrap(f.fs, inject), "/d")
+	o.OnFatal = func(err error) {
+		f.fatal <- err
+		runtime.Goexit() // the process ends here
+	}
+	f.s = mustVerify(t, o)
+	return f
+}
+
+// from makes the operations fail that where names. The store is given up by the test afterwards: nothing may be called on it.
+func (f *failing) from(where func(op errorfs.Op) bool) { f.fail.Store(&where) }
+
+// mustBeFatal waits for the process to end.
+func (f *failing) mustBeFatal(t *testing.T, what string) {
+	t.Helper()
+	select {
+	case err := <-f.fatal:
+		if !strings.Contains(err.Error(), what) || !errors.Is(err, errDisk) && !strings.Contains(err.Error(), errDisk.Error()) {
+			t.Errorf("fatal error %q does not name %q and its cause", err, what)
+		}
+	case <-time.After(20 * time.Second):
+		t.Errorf("the process goes on after a disk error of %s", what)
+	}
+}
+
+func isSync(op errorfs.Op) bool {
+	return op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData
+}
+
+// acknowledged runs an operation that must not return nil: it ends the process, or returns an error.
+func acknowledged(op func() error) bool {
+	ok := make(chan bool, 1)
+	go func() {
+		defer close(ok)
+		if op() == nil {
+			ok <- true
+		}
+	}()
+	return <-ok
+}
+
+// A failing sync or write of the log ends the process, and nothing is acknowledged.
+func TestLogDiskErrors(t *testing.T) {
+	wal := func(op errorfs.Op) bool {
+		return strings.HasPrefix(op.Path, "/d/log/") && strings.HasSuffix(op.Path, ".log")
+	}
+	for name, fail := range map[string]func(op errorfs.Op) bool{
+		"sync":  func(op errorfs.Op) bool { return wal(op) && isSync(op) },
+		"write": func(op errorfs.Op) bool { return wal(op) && op.Kind == errorfs.OpFileWrite },
+	} {
+		for call, op := range map[string]func(l *Log) error{
+			"append":   func(l *Log) error { return l.Append(recs(6, 1, 1, 100)) },
+			"stable":   func(l *Log) error { return l.SetStable([]byte("vote"), []byte{2}) },
+			"truncate": func(l *Log) error { return l.TruncateTail(4) },
+		} {
+			t.Run(name+" "+call, func(t *testing.T) {
+				f := openFailing(t)
+				check(t, f.s.Log().Append(recs(1, 5, 1, 100)))
+				f.from(fail)
+				if acknowledged(func() error { return op(f.s.Log()) }) {
+					t.Fatal("acknowledged")
+				}
+				f.mustBeFatal(t, "log database")
+				if last := f.s.Log().Last(); last > 5 {
+					t.Errorf("a record that was not synced is visible: %d", last)
+				}
+				s := mustVerify(t, small(f.fs.CrashClone(vfs.CrashCloneCfg{}), "/d"))
+				if last := s.Log().Last(); last != 5 {
+					t.Errorf("log ends at %d", last)
+				}
+				mustClose(t, s)
+			})
+		}
+	}
+}
+
+func TestWatermarkDiskErrors(t *testing.T) {
+	for name, kind := range map[string]errorfs.OpKind{"sync": errorfs.OpFileSyncData, "write": errorfs.OpFileWriteAt} {
+		t.Run(name, func(t *testing.T) {
+			f := openFailing(t)
+			check(t, f.s.Log().Append(recs(1, 5, 1, 100)))
+			f.mustReach(t, 5)
+			f.from(func(op errorfs.Op) bool { return strings.HasSuffix(op.Path, watermarkName) && op.Kind == kind })
+			// A truncation that cannot lower the watermark does not happen.
+			if err := f.s.Log().TruncateTail(3); !errors.Is(err, errDisk) {
+				t.Errorf("truncation: %v", err)
+			}
+			if f.s.Log().Last() != 5 {
+				t.Errorf("log ends at %d", f.s.Log().Last())
+			}
+			// After a failure nothing is written any more.
+			if err := f.s.Log().Append(recs(6, 1, 1, 100)); !errors.Is(err, errDisk) {
+				t.Errorf("append after a failure: %v", err)
+			}
+
+			f = openFailing(t)
+			f.from(func(op errorfs.Op) bool { return strings.HasSuffix(op.Path, watermarkName) && op.Kind == kind })
+			check(t, f.s.Log().Append(recs(1, 5, 1, 100)))
+			f.mustBeFatal(t, "watermark")
+		})
+	}
+}
+
+// mustReach waits until the watermark proves an index.
+func (f *failing) mustReach(t *testing.T, index uint64) {
+	t.Helper()
+	check(t, f.s.Log().raiseWatermark())
+	if f.s.Metrics().Watermark != index {
+		t.Fatalf("watermark at %d", f.s.Metrics().Watermark)
+	}
+}
+
+// A checkpoint that the disk refuses is an error, and the one before stays; what fails in Pebble's own work ends the process.
+func TestCheckpointDiskErrors(t *testing.T) {
+	incoming := func(op errorfs.Op) bool { return strings.Contains(op.Path, "/incoming/") }
+	for name, fail := range map[string]func(op errorfs.Op) bool{
+		"create": func(op errorfs.Op) bool { return incoming(op) && op.Kind == errorfs.OpCreate },
+		"write":  func(op errorfs.Op) bool { return incoming(op) && op.Kind == errorfs.OpFileWrite },
+		"sync":   func(op errorfs.Op) bool { return incoming(op) && isSync(op) },
+		"link":   func(op errorfs.Op) bool { return op.Kind == errorfs.OpLink || op.Kind == errorfs.OpCreate },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := openFailing(t)
+			st := f.s.State()
+			check(t, checkpoint(st, manifestOf(1), map[uint64][]byte{1: page(1, 1, 4000)}))
+			f.from(fail)
+			if err := checkpoint(st, manifestOf(2), map[uint64][]byte{1: page(1, 2, 4000)}); !errors.Is(err, errDisk) {
+				t.Errorf("checkpoint: %v", err)
+			}
+			f.fail.Store(nil)
+			if m, _ := st.Manifest(); m.Index != 1 {
+				t.Errorf("manifest at %d", m.Index)
+			}
+			got, err := loaded(st)
+			if err != nil || !samePages(got, map[uint64][]byte{1: page(1, 1, 4000)}) {
+				t.Errorf("pages of the older checkpoint: %v", err)
+			}
+			check(t, checkpoint(st, manifestOf(3), map[uint64][]byte{1: page(1, 3, 4000)}))
+			mustClose(t, f.s)
+		})
+	}
+	t.Run("manifest of the database", func(t *testing.T) {
+		f := openFailing(t)
+		f.from(func(op errorfs.Op) bool { return strings.Contains(op.Path, "state/MANIFEST") && isSync(op) })
+		if acknowledged(func() error { return checkpoint(f.s.State(), manifestOf(2), map[uint64][]byte{1: page(1, 2, 4000)}) }) {
+			t.Error("acknowledged")
+		}
+		f.mustBeFatal(t, "state database")
+	})
+	t.Run("background", func(t *testing.T) {
+		f := openFailing(t)
+		f.from(func(op errorfs.Op) bool { return strings.HasSuffix(op.Path, ".sst") })
+		b := makeBlob(1, 3, size110)
+		check(t, b.put(f.s.State(), 1))
+		if _, err := f.s.state.db.AsyncFlush(); err != nil {
+			t.Fatal(err)
+		}
+		f.mustBeFatal(t, "background work failed")
+		if f.s.state.counters.backgroundErrors.Load() == 0 {
+			t.Error("not counted")
+		}
+	})
+}
