@@ -110,7 +110,9 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.server = httptest.NewServer(w.plane)
+	w.server = httptest.NewUnstartedServer(nil)
+	w.server.Config = w.plane.HTTPServer()
+	w.server.Start()
 	t.Cleanup(w.server.Close)
 	w.client = &http.Client{
 		Transport:     apitest.Transport(t, w.server.Client().Transport),
