@@ -32,7 +32,7 @@ func refusal(code problem.Code, detail string) *render.Problem {
 func (x *exchange) refuse(p *render.Problem) {
 	plane := x.plane
 	info := p.Code.Info()
-	if c := plane.metrics.refused[p.Code]; c != nil {
+	if c := plane.metrics.problems[p.Code]; c != nil {
 		c.Inc()
 	}
 	p.RequestID = plane.Sealer.Append(nil, &render.Facts{Code: p.Code, Index: plane.Engine.AppliedIndex(), Seconds: x.now.Unix()})

@@ -55,7 +55,7 @@ func TestMetrics(t *testing.T) {
 	w := newWorld(t)
 	w.want(404, "GET", "/admin/v1/campaigns/none", "")
 	body := string(w.want(200, "GET", "/metrics", "").body)
-	for _, want := range []string{"drawd_control_requests_total{status=\"4xx\"} 1\n", "drawd_control_refused_total{code=\"campaign_not_found\"} 1\n", "drawd_control_request_seconds_count 1\n", "go_goroutines ", "process_"} {
+	for _, want := range []string{`drawd_http_requests_total{plane="control",route="campaign",status="4xx"} 1`, `drawd_http_problems_total{plane="control",code="campaign_not_found"} 1`, `drawd_http_request_duration_seconds_count{plane="control"} 1`, "go_goroutines ", "process_"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%s is not in\n%s", want, body)
 		}
@@ -101,7 +101,7 @@ func TestPanic(t *testing.T) {
 func TestPanicHalfWay(t *testing.T) {
 	w := newWorld(t)
 	w.plane.routes = append(w.plane.routes, route{
-		method: "GET", pattern: "/half", segments: segments("/half"),
+		name: noRoute, method: "GET", pattern: "/half", segments: segments("/half"),
 		handle: func(p *Plane, x *exchange) *render.Problem {
 			x.WriteHeader(200)
 			_, _ = x.Write([]byte("half"))

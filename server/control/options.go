@@ -135,5 +135,6 @@ func New(o Options) (*Plane, error) {
 		rand.Read(key[:]) // never fails: the process ends when the system has no randomness
 		o.Sealer = render.NewSealer(key, 0)
 	}
-	return &Plane{Options: o, metrics: newMetricSet(o.Metrics), routes: table()}, nil
+	routes := table()
+	return &Plane{Options: o, metrics: newMetricSet(o.Metrics, routes), routes: routes}, nil
 }

@@ -10,6 +10,7 @@ import (
 
 // route is one operation. Exactly those of docs/openapi.yaml with "control" in x-planes are here; a test compares them.
 type route struct {
+	name    string // in metrics
 	method  string
 	pattern string       // parameters are "{name}", alone in their segment but for a ":verb" behind
 	need    access.Scope // any of them; 0 for everybody, without a key
@@ -42,34 +43,34 @@ const (
 // table returns the routes with literal text before parameters, so that the first match is the right one.
 func table() []route {
 	routes := []route{
-		{method: "GET", pattern: "/admin/v1/campaigns", need: readers, handle: (*Plane).listCampaigns},
-		{method: "GET", pattern: "/admin/v1/campaigns/{campaign}", need: readers, handle: (*Plane).getCampaign},
-		{method: "GET", pattern: "/admin/v1/campaigns/{campaign}/versions", need: readers, handle: (*Plane).listVersions},
-		{method: "GET", pattern: "/admin/v1/campaigns/{campaign}/versions/{version}", need: readers, handle: (*Plane).getVersion},
-		{method: "GET", pattern: "/admin/v1/campaigns/{campaign}/draft", need: readers, handle: (*Plane).getDraft},
-		{method: "PUT", pattern: "/admin/v1/campaigns/{campaign}/draft", need: changers, handle: (*Plane).putDraft},
-		{method: "POST", pattern: "/admin/v1/campaigns/{campaign}:validate", need: readers, handle: (*Plane).validate},
-		{method: "POST", pattern: "/admin/v1/campaigns/{campaign}:publish", need: changers, handle: (*Plane).publish},
-		{method: "POST", pattern: "/admin/v1/campaigns/{campaign}:pause", need: changers, handle: (*Plane).pause},
-		{method: "POST", pattern: "/admin/v1/campaigns/{campaign}:resume", need: changers, handle: (*Plane).resume},
-		{method: "POST", pattern: "/admin/v1/campaigns/{campaign}:end", need: changers, handle: (*Plane).end},
-		{method: "POST", pattern: "/admin/v1/campaigns/{campaign}/prizes/{prize}:adjust", need: changers, handle: (*Plane).adjust},
-		{method: "GET", pattern: "/admin/v1/records", need: readers, handle: (*Plane).feed},
-		{method: "GET", pattern: "/admin/v1/policy", need: readers, reach: reachNamespace, handle: (*Plane).getPolicy},
-		{method: "PUT", pattern: "/admin/v1/policy", need: changers, reach: reachNamespace, handle: (*Plane).putPolicy},
-		{method: "GET", pattern: "/admin/v1/keys", need: changers, reach: reachNamespace, handle: (*Plane).listKeys},
-		{method: "POST", pattern: "/admin/v1/keys", need: changers, reach: reachNamespace, handle: (*Plane).createKey},
-		{method: "DELETE", pattern: "/admin/v1/keys/{id}", need: changers, reach: reachNamespace, handle: (*Plane).deleteKey},
-		{method: "GET", pattern: "/admin/v1/namespaces", need: changers, reach: reachCluster, handle: (*Plane).listNamespaces},
-		{method: "POST", pattern: "/admin/v1/namespaces", need: changers, reach: reachCluster, handle: (*Plane).createNamespace},
-		{method: "GET", pattern: "/admin/v1/cluster", need: readers, reach: reachCluster, handle: (*Plane).getCluster},
-		{method: "POST", pattern: "/admin/v1/cluster:accept-clock", need: changers, reach: reachCluster, handle: (*Plane).acceptClock},
-		{method: "GET", pattern: "/livez", handle: (*Plane).livez},
-		{method: "GET", pattern: "/readyz", handle: (*Plane).readyz},
-		{method: "GET", pattern: "/version", handle: (*Plane).version},
-		{method: "GET", pattern: "/metrics", need: readers, reach: reachCluster, handle: (*Plane).exposeMetrics},
-		{method: "GET", pattern: "/debug/pprof/", need: changers, reach: reachCluster, handle: (*Plane).profile},
-		{method: "GET", pattern: "/debug/pprof/{profile}", need: changers, reach: reachCluster, handle: (*Plane).profile},
+		{name: "campaigns", method: "GET", pattern: "/admin/v1/campaigns", need: readers, handle: (*Plane).listCampaigns},
+		{name: "campaign", method: "GET", pattern: "/admin/v1/campaigns/{campaign}", need: readers, handle: (*Plane).getCampaign},
+		{name: "versions", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/versions", need: readers, handle: (*Plane).listVersions},
+		{name: "version", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/versions/{version}", need: readers, handle: (*Plane).getVersion},
+		{name: "draft", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/draft", need: readers, handle: (*Plane).getDraft},
+		{name: "put_draft", method: "PUT", pattern: "/admin/v1/campaigns/{campaign}/draft", need: changers, handle: (*Plane).putDraft},
+		{name: "validate", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:validate", need: readers, handle: (*Plane).validate},
+		{name: "publish", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:publish", need: changers, handle: (*Plane).publish},
+		{name: "pause", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:pause", need: changers, handle: (*Plane).pause},
+		{name: "resume", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:resume", need: changers, handle: (*Plane).resume},
+		{name: "end", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:end", need: changers, handle: (*Plane).end},
+		{name: "adjust", method: "POST", pattern: "/admin/v1/campaigns/{campaign}/prizes/{prize}:adjust", need: changers, handle: (*Plane).adjust},
+		{name: "records", method: "GET", pattern: "/admin/v1/records", need: readers, handle: (*Plane).feed},
+		{name: "policy", method: "GET", pattern: "/admin/v1/policy", need: readers, reach: reachNamespace, handle: (*Plane).getPolicy},
+		{name: "put_policy", method: "PUT", pattern: "/admin/v1/policy", need: changers, reach: reachNamespace, handle: (*Plane).putPolicy},
+		{name: "keys", method: "GET", pattern: "/admin/v1/keys", need: changers, reach: reachNamespace, handle: (*Plane).listKeys},
+		{name: "create_key", method: "POST", pattern: "/admin/v1/keys", need: changers, reach: reachNamespace, handle: (*Plane).createKey},
+		{name: "delete_key", method: "DELETE", pattern: "/admin/v1/keys/{id}", need: changers, reach: reachNamespace, handle: (*Plane).deleteKey},
+		{name: "namespaces", method: "GET", pattern: "/admin/v1/namespaces", need: changers, reach: reachCluster, handle: (*Plane).listNamespaces},
+		{name: "create_namespace", method: "POST", pattern: "/admin/v1/namespaces", need: changers, reach: reachCluster, handle: (*Plane).createNamespace},
+		{name: "cluster", method: "GET", pattern: "/admin/v1/cluster", need: readers, reach: reachCluster, handle: (*Plane).getCluster},
+		{name: "accept_clock", method: "POST", pattern: "/admin/v1/cluster:accept-clock", need: changers, reach: reachCluster, handle: (*Plane).acceptClock},
+		{name: "livez", method: "GET", pattern: "/livez", handle: (*Plane).livez},
+		{name: "readyz", method: "GET", pattern: "/readyz", handle: (*Plane).readyz},
+		{name: "build", method: "GET", pattern: "/version", handle: (*Plane).version},
+		{name: "metrics", method: "GET", pattern: "/metrics", need: readers, reach: reachCluster, handle: (*Plane).exposeMetrics},
+		{name: "profile", method: "GET", pattern: "/debug/pprof/", need: changers, reach: reachCluster, handle: (*Plane).profile},
+		{name: "profile", method: "GET", pattern: "/debug/pprof/{profile}", need: changers, reach: reachCluster, handle: (*Plane).profile},
 	}
 	for i := range routes {
 		routes[i].segments = segments(routes[i].pattern)

@@ -183,9 +183,7 @@ func (x *exchange) finish() {
 		}
 		x.refuse(refusal(problem.Internal, ""))
 	}
-	if class := x.status / 100; class > 0 && class < len(p.metrics.served) {
-		p.metrics.served[class].Inc()
-	}
+	p.metrics.count(x.route, x.status)
 	p.metrics.seconds.Update(p.Now().Sub(x.now).Seconds())
 	x.audit()
 }

@@ -1,0 +1,141 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/drawd/drawd/server/access"
+	"github.com/drawd/drawd/server/control"
+	"github.com/drawd/drawd/server/dataplane"
+)
+
+// Server is both planes of a node.
+type Server struct {
+	options Options
+	gate    *access.Gate
+	data    *dataplane.Server
+	control *control.Plane
+	http    *http.Server
+	tls     *tls.Config // nil without TLS
+
+	draining atomic.Bool
+	// giveUp ends what waits in the control plane: the long polls of the feed.
+	giveUp context.CancelFunc
+
+	listeners struct{ data, control net.Listener }
+}
+
+// New builds a Server. Nothing is open yet.
+func New(o Options) (*Server, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{options: o.withDefaults()}
+	o = s.options
+	var err error
+	if s.tls, err = loadTLS(o.TLSCert, o.TLSKey); err != nil {
+		return nil, err
+	}
+	if s.gate, err = access.New(access.Options{Source: o.Engine, Logger: o.Logger}); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	s.data, err = dataplane.New(dataplane.Options{
+		Engine: o.Engine, Decider: o.Decider, Records: o.Records, Gate: s.gate, Health: health{s}, Logger: o.Logger,
+		Metrics: o.Metrics, Node: o.NodeNumber, Now: o.Now,
+		Build: dataplane.Build{Version: o.Build.Version, Commit: o.Build.Commit, Go: o.Build.Go},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	s.control, err = control.New(control.Options{
+		Engine: o.Engine, Decider: o.Decider, Records: o.Records, Node: health{s}, Gate: s.gate, ClusterKey: o.ClusterKey,
+		Build: o.Build, Metrics: o.Metrics, Exposed: append([]control.MetricsWriter{o.Metrics}, o.Exposed...), Logger: o.Logger, Now: o.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	registerMetrics(o.Metrics, o.Engine)
+	s.http = s.control.HTTPServer()
+	var base context.Context
+	base, s.giveUp = context.WithCancel(context.Background())
+	s.http.BaseContext = func(net.Listener) context.Context { return base }
+	return s, nil
+}
+
+// Listen opens both listeners, or none.
+func (s *Server) Listen() error {
+	data, err := s.listen(plane{"data plane", "--api", s.options.API})
+	if err != nil {
+		return err
+	}
+	admin, err := s.listen(plane{"control plane", "--admin", s.options.Admin})
+	if err != nil {
+		_ = data.Close()
+		return err
+	}
+	s.listeners.data, s.listeners.control = data, admin
+	return nil
+}
+
+// API returns the address of the data plane once Listen has opened it.
+func (s *Server) API() net.Addr { return s.listeners.data.Addr() }
+
+// Admin returns the address of the control plane once Listen has opened it.
+func (s *Server) Admin() net.Addr { return s.listeners.control.Addr() }
+
+// Gate returns the gate of both planes.
+func (s *Server) Gate() *access.Gate { return s.gate }
+
+// Serve answers until Shutdown, and returns nil then. When one plane cannot go on, the other is closed too.
+func (s *Server) Serve() error {
+	if s.listeners.data == nil {
+		panic("BUG: server: Serve before Listen")
+	}
+	var wg sync.WaitGroup
+	var faults [2]error
+	wg.Go(func() {
+		if faults[0] = s.data.Serve(s.listeners.data); faults[0] != nil {
+			_ = s.http.Close()
+		}
+	})
+	wg.Go(func() {
+		err := s.http.Serve(s.listeners.control)
+		if errors.Is(err, http.ErrServerClosed) {
+			return
+		}
+		faults[1] = fmt.Errorf("server: the control plane stopped: %w", err)
+		_ = s.listeners.data.Close()
+	})
+	wg.Wait()
+	return errors.Join(faults[:]...)
+}
+
+// Shutdown ends Serve: readiness off, drain, close. What is not finished when ctx ends is cut off, and that is an error.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
+	if s.options.DrainDelay > 0 {
+		timer := time.NewTimer(s.options.DrainDelay)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+	var faults []error
+	if err := s.data.Shutdown(ctx); err != nil {
+		faults = append(faults, fmt.Errorf("server: %w", err))
+	}
+	s.giveUp()
+	if err := s.http.Shutdown(ctx); err != nil {
+		_ = s.http.Close()
+		faults = append(faults, fmt.Errorf("server: the control plane was cut off: %w", err))
+	}
+	return errors.Join(faults...)
+}
