@@ -77,12 +77,11 @@ func (s *snapshot) persist(target *checkpointSink) error {
 	if !ok {
 		return fmt.Errorf("the log knows no chain hash at its index")
 	}
-	gone, err := s.replaced()
-	if err != nil {
-		return err
-	}
 	w := s.fsm.state.BeginCheckpoint()
-	if err := s.pages(w, gone); err != nil {
+	if s.full {
+		w.ReplaceAll()
+	}
+	if err := s.pages(w); err != nil {
 		w.Abort()
 		return err
 	}
@@ -94,38 +93,15 @@ func (s *snapshot) persist(target *checkpointSink) error {
 	})
 }
 
-// pages writes the pages of the cut. What is left of gone is no page any more.
-func (s *snapshot) pages(w *storage.CheckpointWriter, gone map[uint64]bool) error {
+// pages writes the pages of the cut.
+func (s *snapshot) pages(w *storage.CheckpointWriter) error {
 	page := make([]byte, engine.PageSize)
 	for id, more := s.cut.Next(page); more; id, more = s.cut.Next(page) {
-		delete(gone, uint64(id))
 		if err := w.Put(uint64(id), page); err != nil {
 			return err
 		}
 	}
-	// order-free: each page is deleted once.
-	for id := range gone {
-		if err := w.Put(id, nil); err != nil {
-			return err
-		}
-	}
 	return nil
-}
-
-// replaced returns the stored pages when this checkpoint replaces them all, else nothing.
-func (s *snapshot) replaced() (map[uint64]bool, error) {
-	if !s.full {
-		return nil, nil
-	}
-	if _, some := s.fsm.state.Manifest(); !some {
-		return nil, nil
-	}
-	gone := map[uint64]bool{}
-	err := s.fsm.state.LoadPages(func(page uint64, _ []byte) error {
-		gone[page] = true
-		return nil
-	})
-	return gone, err
 }
 
 // check holds what raft asks for against what was cut. Raft's index counts records that the FSM never sees (no-ops,

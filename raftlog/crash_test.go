@@ -71,7 +71,7 @@ func (c *crowd) end() {
 // TestPowerCut cuts the power again and again, with random parts of what was not synced: every answer that was given
 // before the cut is given again after it, byte for byte.
 func TestPowerCut(t *testing.T) {
-	cuts := 24
+	cuts := 12
 	if testing.Short() {
 		cuts = 6
 	}
@@ -92,7 +92,7 @@ func TestPowerCut(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := r.crowd(round, 1+rng.IntN(16), time.Duration(rng.IntN(20))*time.Millisecond)
-			time.Sleep(time.Duration(rng.IntN(4000)) * time.Millisecond)
+			time.Sleep(time.Duration(200+rng.IntN(1500)) * time.Millisecond)
 			answers = append(answers, c.sofar()...)
 			cut := storage.PowerCut(fs, rng.IntN(101), rng)
 			c.end()

@@ -34,6 +34,9 @@ func (n *Node) takeOver() error {
 	if err := n.barrier(); err != nil {
 		return err
 	}
+	if n.stopped.Load() {
+		return errNoOutcome
+	}
 	n.time.observe(n.machine.LogTime())
 	n.time.recheck()
 	if !n.machine.Initialized() {

@@ -38,7 +38,8 @@ type Node struct {
 	ready      chan struct{} // closed when this node led for the first time, with everything applied
 	readyOnce  sync.Once
 
-	stopped atomic.Bool // see die
+	stopped atomic.Bool   // see die
+	dead    chan struct{} // closed when Exit was called and returned
 	stop    chan struct{}
 	loops   sync.WaitGroup
 	closing sync.Once
@@ -66,22 +67,25 @@ func open(ctx context.Context, o Options, m machine, disk logDisk, state stateDi
 		return nil, err
 	}
 	n.startLoops()
+	var err error
 	select {
 	case <-n.ready:
 		return n, nil
+	case <-n.dead:
+		err = n.gate.why(reasonStopped)
 	case <-ctx.Done():
-		err := fmt.Errorf("raftlog: this node did not come to lead: %w", ctx.Err())
-		ended, cancel := context.WithTimeout(context.Background(), rpcTimeout)
-		defer cancel()
-		return nil, errors.Join(err, n.Close(ended))
+		err = fmt.Errorf("raftlog: this node did not come to lead: %w", ctx.Err())
 	}
+	ended, cancel := context.WithTimeout(context.Background(), rpcTimeout)
+	defer cancel()
+	return nil, errors.Join(err, n.Close(ended))
 }
 
 // assemble makes the parts and ties them together. Nothing runs yet.
 func assemble(o Options, m machine, disk logDisk, state stateDisk) *Node {
 	n := &Node{
 		options: o, machine: m, state: state, metrics: newMetricSet(o.Metrics),
-		leadership: make(chan bool, 64), ready: make(chan struct{}), stop: make(chan struct{}),
+		leadership: make(chan bool, 64), ready: make(chan struct{}), dead: make(chan struct{}), stop: make(chan struct{}),
 	}
 	n.gate.shut(reasonNoLeader, errStarting)
 	n.time = newTimekeeper(&o, &n.gate)
@@ -244,6 +248,7 @@ func (n *Node) die(code int, why string) {
 	e := problem.New(problem.NoLeader, "this node has stopped: "+why)
 	n.gate.shut(reasonStopped, e)
 	n.proposer.drop(e)
+	close(n.dead)
 }
 
 // watch looks at every age, every watchInterval: of commands in the queue and in flight, and of a running sync.

