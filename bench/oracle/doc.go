@@ -18,6 +18,7 @@
 //	extra      no draw in the feed that no request asked for (where the test was alone)
 //	changed    an answer repeated later has the same bytes (told by the caller)
 //	odds       natural prizes within five sigma of their weights, by the exact binomial tail
+//	effect     a denial says "effect": "none" (told by the caller)
 //	denial     nobody was told "exhausted" while something was left
 //
 // # Threads and memory

@@ -135,6 +135,9 @@ func (j *Judge) Changed(request uint32, how string) {
 	j.fault("changed", "%s: %s", j.Name(request), how)
 }
 
+// Broken notes a promise that the caller saw broken.
+func (j *Judge) Broken(rule, detail string) { j.verdict.Add(rule, detail) }
+
 // Verdict closes the books and returns what was found.
 func (j *Judge) Verdict() *Verdict {
 	v := j.verdict
