@@ -191,6 +191,11 @@ func (t *tx) apply(o op, body []byte) (Result, error) {
 	defer t.world.unlockAll()
 	if t.library {
 		t.takePosition()
+		// Only a command with a position makes keys go: log time has moved for good then. A draw that is refused leaves
+		// it where it was, and the next caller's clock may be behind.
+		if int64(t.now) >= t.world.due.Load() {
+			t.world.settle(t.now)
+		}
 	}
 	r, err := t.applyRare(o, &reader{b: body})
 	if err == nil {
@@ -271,7 +276,7 @@ var steps = sync.Pool{New: func() any { return new(tx) }}
 
 // Decide applies one batch without a log: the library's way. Any number of goroutines may call it; stamp is the
 // caller's clock. Each command that changes something takes the next position as its index. An engine is used either
-// with Apply or with Decide, not with both.
+// with Apply or with Decide, not with both. When NextDue has passed, decide a tick: it lets go what may be forgotten.
 func (e *Engine) Decide(b *Batch, stamp UnixMilli) error {
 	t := steps.Get().(*tx)
 	defer steps.Put(t)
@@ -279,11 +284,6 @@ func (e *Engine) Decide(b *Batch, stamp UnixMilli) error {
 	t.world, t.library, t.stamp, t.err = w, true, stamp, nil
 	t.out = sink{b.Records[:0], t.out.offsets[:0], t.out.wins[:0]}
 	b.Results = b.Results[:0]
-	if int64(stamp) >= w.due.Load() {
-		w.lockAll()
-		w.settle(stamp)
-		w.unlockAll()
-	}
 	for commands := b.commands; len(commands) > 0; {
 		o, body, rest, err := nextCommand(commands)
 		if err != nil {
