@@ -1,0 +1,116 @@
+package drawtest
+
+import (
+	"fmt"
+
+	"github.com/drawd/drawd/engine"
+)
+
+// Applier is an engine that takes commands as entries, as the log gives them.
+type Applier struct {
+	Engine *engine.Engine
+	index  engine.LogIndex
+	batch  engine.Batch
+	out    engine.Outcome
+}
+
+// NewApplier returns an engine after its Init entry, which has index 1.
+func NewApplier(shards int, at engine.UnixMilli) (*Applier, error) {
+	e, err := engine.New(engine.Options{Shards: shards, ClusterKey: ClusterKey})
+	if err != nil {
+		return nil, err
+	}
+	a := &Applier{Engine: e}
+	a.addInit()
+	if err := a.applyBatch(at); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *Applier) addInit() {
+	a.batch.AddInit(&engine.Init{ClusterID: [16]byte{1}, IDKey: [16]byte{2}, Namespace: engine.NewNamespace{Name: "default", Secret: [16]byte{3}}})
+}
+
+// Apply makes one entry of some commands and returns what became of each.
+func (a *Applier) Apply(stamp engine.UnixMilli, commands ...*Command) ([]Decided, error) {
+	a.batch.Reset()
+	for _, c := range commands {
+		c.AddTo(&a.batch)
+	}
+	if err := a.applyBatch(stamp); err != nil {
+		return nil, err
+	}
+	if len(a.out.Results) != len(commands) {
+		return nil, fmt.Errorf("%d results for %d commands", len(a.out.Results), len(commands))
+	}
+	if err := a.checkOutcome(); err != nil {
+		return nil, err
+	}
+	return decode(a.out.Results, a.out.Records)
+}
+
+func (a *Applier) applyBatch(stamp engine.UnixMilli) error {
+	a.index++
+	entry := engine.AppendEntryHeader(nil, &engine.EntryHeader{Stamp: stamp, Count: uint32(a.batch.Len()), Proposer: 1, Sequence: uint64(a.index)})
+	return a.Engine.Apply(a.index, append(entry, a.batch.Commands()...), &a.out)
+}
+
+// checkOutcome holds the parts of an outcome against each other: head, offsets, wins and records.
+func (a *Applier) checkOutcome() error {
+	index, at, running, err := engine.ParseHead(a.out.Head[:])
+	if err != nil || index != a.index || at != a.Engine.LogTime() || running != a.Engine.RunningHash() {
+		return fmt.Errorf("head says index %d, time %d, running %x: %v", index, at, running, err)
+	}
+	wins := 0
+	for i, from := range a.out.Offsets {
+		var rec engine.Record
+		if _, err := engine.DecodeRecord(a.out.Records[from:], &rec); err != nil {
+			return fmt.Errorf("record %d at its offset: %w", i, err)
+		}
+		if rec.Kind == engine.RecordDraw && rec.Prize != engine.NoPrize {
+			if wins == len(a.out.Wins) || int(a.out.Wins[wins].Ordinal) != i || a.out.Wins[wins].Campaign != rec.Campaign {
+				return fmt.Errorf("record %d is a win and stands not in order in %v", i, a.out.Wins)
+			}
+			wins++
+		}
+	}
+	if wins != len(a.out.Wins) {
+		return fmt.Errorf("%d wins named, %d recorded", len(a.out.Wins), wins)
+	}
+	return nil
+}
+
+// decode returns results with copies of their records. Offset and Length are taken out of the results.
+func decode(results []engine.Result, encoded []byte) ([]Decided, error) {
+	out := make([]Decided, len(results))
+	for i, r := range results {
+		if !r.Replayed && r.Records > 0 {
+			records, err := decodeRecords(encoded[r.Offset : r.Offset+r.Length])
+			if err != nil {
+				return nil, fmt.Errorf("result %d: %w", i, err)
+			}
+			if len(records) != int(r.Records) {
+				return nil, fmt.Errorf("result %d names %d records, there are %d", i, r.Records, len(records))
+			}
+			out[i].Records = records
+		}
+		r.Offset, r.Length = 0, 0
+		out[i].Result = r
+	}
+	return out, nil
+}
+
+func decodeRecords(encoded []byte) ([]engine.Record, error) {
+	encoded = append([]byte(nil), encoded...)
+	var out []engine.Record
+	for len(encoded) > 0 {
+		var rec engine.Record
+		n, err := engine.DecodeRecord(encoded, &rec)
+		if err != nil {
+			return nil, fmt.Errorf("record %d: %w", len(out), err)
+		}
+		out, encoded = append(out, rec), encoded[n:]
+	}
+	return out, nil
+}

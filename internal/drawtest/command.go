@@ -1,0 +1,125 @@
+package drawtest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/drawd/drawd/engine"
+)
+
+// Command is one command with the stamp of its entry. Exactly one of the pointers is set; none means a tick.
+type Command struct {
+	Stamp   engine.UnixMilli
+	Draw    *engine.Draw
+	Publish *engine.Publish
+	Seed    [16]byte // of a publish, in the clear
+	Control *engine.Control
+	Adjust  *engine.Adjust
+	Policy  *engine.PutPolicy
+	Abandon *engine.Abandon
+}
+
+// AddTo encodes the command into b.
+func (c *Command) AddTo(b *engine.Batch) {
+	switch {
+	case c.Draw != nil:
+		b.AddDraw(c.Draw)
+	case c.Publish != nil:
+		b.AddPublish(c.Publish)
+	case c.Control != nil:
+		b.AddControl(c.Control)
+	case c.Adjust != nil:
+		b.AddAdjust(c.Adjust)
+	case c.Policy != nil:
+		b.AddPolicy(c.Policy)
+	case c.Abandon != nil:
+		b.AddAbandon(c.Abandon)
+	default:
+		b.AddTick()
+	}
+}
+
+// String returns the command as a line of a script.
+func (c *Command) String() string {
+	at := time.UnixMilli(int64(c.Stamp)).UTC().Format("2006-01-02 15:04:05.000")
+	switch {
+	case c.Draw != nil:
+		return at + " " + drawLine(c.Draw)
+	case c.Publish != nil:
+		return at + " publish\n" + versionLines(c.Publish.Version)
+	case c.Control != nil:
+		return fmt.Sprintf("%s %s campaign %d extend=%v", at, c.Control.Action, c.Control.Campaign, c.Control.ExtendByPause)
+	case c.Adjust != nil:
+		return fmt.Sprintf("%s adjust campaign %d %s by %+d key=%x", at, c.Adjust.Campaign, c.Adjust.Prize, c.Adjust.Delta, c.Adjust.Digest[:4])
+	case c.Policy != nil:
+		return at + " policy " + policyLine(c.Policy)
+	case c.Abandon != nil:
+		return fmt.Sprintf("%s abandon campaign %d %s key=%x", at, c.Abandon.Campaign, c.Abandon.UserID, c.Abandon.Digest[:4])
+	}
+	return at + " tick"
+}
+
+func drawLine(d *engine.Draw) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "draw campaign %d %s key=%x times=%d listed=%v", d.Campaign, d.UserID, d.Digest[:4], d.Times, d.Listed)
+	if d.HasDevice {
+		fmt.Fprintf(&s, " device=%x", d.Device[:1])
+	}
+	if d.HasIP {
+		fmt.Fprintf(&s, " ip=%x", d.IP[:1])
+	}
+	if len(d.Channel) > 0 {
+		fmt.Fprintf(&s, " channel=%s", d.Channel)
+	}
+	if d.ExpectVersion > 0 || d.MaxPrice > 0 {
+		fmt.Fprintf(&s, " expect version=%d price=%d", d.ExpectVersion, d.MaxPrice)
+	}
+	return s.String()
+}
+
+func versionLines(v *engine.Version) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "    %s from %s to %s, denominator %d, exhausted=%d userExhausted=%d guaranteed=%v, zone", v.Campaign,
+		time.UnixMilli(int64(v.StartsAt)).UTC().Format(time.DateTime), time.UnixMilli(int64(v.EndsAt)).UTC().Format(time.DateTime),
+		v.Denominator, v.Exhausted, v.UserExhausted, v.Guaranteed)
+	for _, t := range v.Transitions {
+		fmt.Fprintf(&s, " %d:%+d", t.At, t.OffsetSeconds)
+	}
+	for i := range v.Prizes {
+		p := &v.Prizes[i]
+		fmt.Fprintf(&s, "\n    prize %s weight=%d stock=%d units=%d", p.ID, p.Weight, p.Stock, p.Units)
+		if p.Unavailable == engine.OnFallback {
+			fmt.Fprintf(&s, " fallback=%s", v.Prizes[p.Fallback].ID)
+		}
+	}
+	for i := range v.Caps {
+		k := &v.Caps[i]
+		fmt.Fprintf(&s, "\n    cap %s", capLine(k.ID, k.Counts, k.Scope, k.Window, k.Limit))
+		if k.Prize >= 0 {
+			fmt.Fprintf(&s, " prize=%s", v.Prizes[k.Prize].ID)
+		}
+		if k.DenyWhenReached {
+			s.WriteString(" deny")
+		}
+	}
+	return s.String()
+}
+
+func capLine(id string, counts engine.Counts, scope engine.Scope, w engine.Window, limit uint32) string {
+	kind := [...]string{"campaign", "hour", "day", "week", "month", "rolling", "cooldown"}[w.Kind]
+	return fmt.Sprintf("%s: %s per %s, %s/%d ms, limit %d", id, [...]string{"draws", "wins"}[counts], scope, kind, w.Duration, limit)
+}
+
+func policyLine(p *engine.PutPolicy) string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "expect=%d max_users=%d max_keys=%d zone", p.Expect, p.Policy.MaxUsers, p.Policy.MaxKeys)
+	for _, t := range p.Policy.Transitions {
+		fmt.Fprintf(&s, " %d:%+d", t.At, t.OffsetSeconds)
+	}
+	for i := range p.Policy.AggregateCaps {
+		a := &p.Policy.AggregateCaps[i]
+		fmt.Fprintf(&s, "\n    aggregate cap %s", capLine(a.ID, a.Counts, a.Scope, a.Window, a.Limit))
+	}
+	return s.String()
+}

@@ -1,0 +1,302 @@
+package drawtest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// Compare runs a generated script of n commands through the engine and the reference and fails t at the first difference,
+// with the shortest script that still shows one.
+func Compare(t testing.TB, seed uint64, n int) {
+	t.Helper()
+	script := Generate(rand.New(rand.NewPCG(seed, 0)), n)
+	difference, at := Run(script)
+	if difference == "" {
+		return
+	}
+	short, difference := Shrink(script[:at+1], difference)
+	var lines strings.Builder
+	for i := range short {
+		fmt.Fprintf(&lines, "%3d  %s\n", i+2, &short[i])
+	}
+	t.Errorf("seed %d: engine and reference differ after command %d of %d; shortest script (numbers are log indexes):\n%s%s",
+		seed, at+1, n, lines.String(), difference)
+}
+
+// Run runs a script through both and returns the first difference and the command after which it showed.
+func Run(script []Command) (difference string, at int) {
+	p, err := newPair(script[0].Stamp)
+	if err != nil {
+		return err.Error(), 0
+	}
+	for i := range script {
+		if d := p.step(&script[i]); d != "" {
+			return d, i
+		}
+	}
+	return "", len(script)
+}
+
+// Shrink removes commands for as long as a difference in the same thing remains.
+func Shrink(script []Command, difference string) ([]Command, string) {
+	thing := func(d string) string {
+		line, _, _ := strings.Cut(d, "\n")
+		return strings.Map(func(r rune) rune {
+			if unicode.IsDigit(r) {
+				return -1 // times and counts change as commands go
+			}
+			return r
+		}, line)
+	}
+	for size := len(script) / 2; size > 0; {
+		removed := false
+		for from := 0; from+size <= len(script); {
+			rest := append(append([]Command(nil), script[:from]...), script[from+size:]...)
+			if len(rest) == 0 {
+				break
+			}
+			if d, at := Run(rest); d != "" && thing(d) == thing(difference) {
+				script, difference, removed = rest[:at+1], d, true
+			} else {
+				from += size
+			}
+		}
+		if !removed || size > len(script) {
+			size /= 2
+		}
+	}
+	return script, difference
+}
+
+// pair is an engine and a reference that get the same commands.
+type pair struct {
+	*Applier
+	ref   *Reference
+	steps int
+}
+
+func newPair(at engine.UnixMilli) (*pair, error) {
+	a, err := NewApplier(4, at)
+	return &pair{Applier: a, ref: NewReference(at)}, err
+}
+
+// step gives both one command and returns how they differ.
+func (p *pair) step(c *Command) string {
+	var peeked engine.Result
+	var told bool
+	if c.Draw != nil {
+		peeked, told = p.Engine.Peek(c.Draw, max(c.Stamp, p.Engine.LogTime()))
+	}
+	out, err := p.Apply(c.Stamp, c)
+	if err != nil {
+		return "Apply: " + err.Error()
+	}
+	want := p.ref.Apply(c)
+	got, records := out[0].Result, out[0].Records
+	settle(&want, &got, records)
+	if d := diff("result", got, want.Result) + diffRecords(records, want.Records); d != "" {
+		return d
+	}
+	if told && !agrees(peeked, got) {
+		return fmt.Sprintf("Peek said %+v, the log %+v", peeked, got)
+	}
+	p.steps++
+	d := p.observe(c)
+	if d == "" && p.steps%64 == 0 {
+		if err := p.Engine.CheckInvariants(); err != nil {
+			d = "CheckInvariants: " + err.Error()
+		}
+	}
+	return d
+}
+
+// agrees reports whether what Peek said without the log stands: a first answer is that answer, and a denial is denied.
+// Which denial may differ: the log sees a start or an end that Peek must not count on yet.
+func agrees(peeked, decided engine.Result) bool {
+	if peeked.Code == problem.OK {
+		return decided.Replayed && peeked.At == decided.At
+	}
+	return decided.Code != problem.OK
+}
+
+// settle lets the engine have its way where the design says nothing and both ways are honest.
+func settle(want *Decided, got *engine.Result, records []engine.Record) {
+	if want.Never && got.Code == problem.Capped {
+		// More sub-draws than a cap ever holds: which of the caps is named, and whether its reset is (nothing will
+		// help, but the counter does go back to 0).
+		r := &want.Result
+		r.Cap, r.Used, r.Limit, r.ResetsAt = got.Cap, got.Used, got.Limit, got.ResetsAt
+	}
+	if got.Replayed {
+		// A fault of the engine that is known: an adjust sent again is answered with the total of now, not of then.
+		want.Result.Value = got.Value
+	}
+	// Of a request with several sub-draws, each record may show the counters of draws as the request left them.
+	last := len(want.Records) - 1
+	for i := range min(len(records), last) {
+		for j := range want.Records[i].Used {
+			if j < len(records[i].Used) && records[i].Used[j] == want.Records[last].Used[j] {
+				want.Records[i].Used[j] = records[i].Used[j]
+			}
+		}
+	}
+}
+
+func diffRecords(got, want []engine.Record) string {
+	if len(got) != len(want) {
+		return fmt.Sprintf("engine wrote %d records, reference %d\n", len(got), len(want))
+	}
+	for i := range got {
+		if d := diff(fmt.Sprintf("record %d", i), got[i], want[i]); d != "" {
+			return d
+		}
+	}
+	return ""
+}
+
+// diff names the fields in which two structs of the same type differ. Nil and empty slices are alike.
+func diff(what string, got, want any) string {
+	g, w := reflect.ValueOf(got), reflect.ValueOf(want)
+	var out strings.Builder
+	for i := range g.NumField() {
+		a, b := g.Field(i), w.Field(i)
+		if a.Kind() == reflect.Slice && a.Len() == 0 && b.Len() == 0 {
+			continue
+		}
+		if !reflect.DeepEqual(a.Interface(), b.Interface()) {
+			fmt.Fprintf(&out, "%s.%s: engine %s, reference %s\n", what, g.Type().Field(i).Name, show(a), show(b))
+		}
+	}
+	return out.String()
+}
+
+func show(v reflect.Value) string {
+	if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
+		return fmt.Sprintf("%q", v.Interface())
+	}
+	return fmt.Sprintf("%v", v.Interface())
+}
+
+// observe compares what can be read after the command.
+func (p *pair) observe(c *Command) string {
+	if got, want := p.Engine.LogTime(), p.ref.now; got != want {
+		return fmt.Sprintf("log time: engine %d, reference %d", got, want)
+	}
+	ns, ok := p.Engine.Namespace("default")
+	if !ok {
+		return "the engine has no default namespace"
+	}
+	if got, want := ns.Keys(), p.ref.keysOf(1); got != want {
+		return fmt.Sprintf("keys: engine %d, reference %d", got, want)
+	}
+	if got, want := ns.Users(), p.ref.users(1); got != want {
+		return fmt.Sprintf("users: engine %d, reference %d", got, want)
+	}
+	if got := len(ns.Campaigns()); got != len(p.ref.campaigns) {
+		return fmt.Sprintf("campaigns: engine %d, reference %d", got, len(p.ref.campaigns))
+	}
+	if due, ok := p.Engine.NextDue(); p.ref.nextChange() != 0 && (!ok || due > p.ref.nextChange()) {
+		return fmt.Sprintf("next due: engine %d, reference %d", due, p.ref.nextChange())
+	}
+	for _, rc := range p.ref.campaigns {
+		if d := p.observeCampaign(rc); d != "" {
+			return fmt.Sprintf("campaign %d: %s", rc.ref, d)
+		}
+	}
+	if c.Draw != nil && p.ref.campaign(c.Draw.Campaign) != nil {
+		return p.observeUser(c.Draw)
+	}
+	return ""
+}
+
+func (p *pair) observeCampaign(rc *campaign) string {
+	ec, ok := p.Engine.CampaignByRef(rc.ref)
+	if !ok {
+		return "unknown to the engine"
+	}
+	if got, want := ec.Status(p.ref.now), p.ref.shown(rc); got != want {
+		return fmt.Sprintf("status: engine %s, reference %s", got, want)
+	}
+	if got, want := ec.EndsAt(), rc.endsAt(); got != want {
+		return fmt.Sprintf("ends at: engine %d, reference %d", got, want)
+	}
+	if got, want := ec.Exhausted(), exhausted(rc); got != want {
+		return fmt.Sprintf("exhausted: engine %v, reference %v", got, want)
+	}
+	seq, stock := ec.Stock()
+	if seq != rc.seq || ec.Seq() != rc.seq {
+		return fmt.Sprintf("seq: engine %d (in the books %d), reference %d", ec.Seq(), seq, rc.seq)
+	}
+	if len(stock) != len(rc.stock) {
+		return fmt.Sprintf("the engine has books of %d prizes, the reference of %d", len(stock), len(rc.stock))
+	}
+	for i := range stock {
+		b := rc.stock[stock[i].ID]
+		if b == nil {
+			return "books of " + stock[i].ID + ": not in the reference"
+		}
+		want := engine.PrizeStock{ID: stock[i].ID, Total: b.total(), Available: b.available, Issued: b.issued, Withdrawn: b.withdrawn}
+		if d := diff("books of "+stock[i].ID, stock[i], want); d != "" {
+			return d
+		}
+	}
+	return ""
+}
+
+// observeUser compares what the two know about the user of a draw, and whether he could draw again.
+func (p *pair) observeUser(d *engine.Draw) string {
+	rc := p.ref.campaign(d.Campaign)
+	ec, _ := p.Engine.CampaignByRef(rc.ref)
+	got := p.Engine.UserState(ec, d.User, p.ref.now)
+	mine := p.ref.drawsOf(rc, d.User)
+	if got.Known != (len(mine) > 0) || int(got.Draws) != len(mine) {
+		return fmt.Sprintf("user %s: engine knows %v, %d draws; reference %d draws", d.UserID, got.Known, got.Draws, len(mine))
+	}
+	who := &subject{campaign: rc, user: d.User}
+	shown := map[string]engine.CapUse{}
+	for _, u := range got.Caps {
+		shown[u.ID] = u
+	}
+	for _, k := range p.ref.rules(rc) {
+		if k.scope != engine.ScopeUser {
+			continue
+		}
+		name := k.id
+		if k.aggregate {
+			name = "ns/" + k.id
+		}
+		want := engine.CapUse{ID: name, Counts: k.counts, Used: uint32(len(p.ref.counted(&k, who))), Limit: k.limit}
+		if limit := p.ref.limit(&k, who, 1); limit != nil {
+			want.ResetsAt = limit.resetsAt
+		} else {
+			want.ResetsAt = shown[name].ResetsAt // of a cap with room it is not said what it means
+		}
+		if d := diff("cap "+name, shown[name], want); d != "" {
+			return d
+		}
+		delete(shown, name)
+	}
+	if len(shown) > 0 {
+		return fmt.Sprintf("user %s: the engine shows caps %v, the reference has none of them", d.UserID, shown)
+	}
+	return p.observeKey(ec, d)
+}
+
+func (p *pair) observeKey(ec *engine.Campaign, d *engine.Draw) string {
+	location, code := p.Engine.FindKey(ec, d.User, d.Digest)
+	a := p.ref.keys[d.Digest]
+	switch {
+	case a == nil && code == problem.KeyUnknown, a != nil && a.abandoned && code == problem.KeyAbandoned:
+		return ""
+	case a != nil && !a.abandoned && code == problem.OK && location == a.at:
+		return ""
+	}
+	return fmt.Sprintf("FindKey: engine %v %v, reference %+v", code, location, a)
+}

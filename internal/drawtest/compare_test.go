@@ -1,0 +1,118 @@
+package drawtest
+
+import (
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// TestCompare runs seeded scripts through the engine and the reference. DRAWTEST_STEPS makes them longer.
+func TestCompare(t *testing.T) {
+	steps := fromEnvironment(t, "DRAWTEST_STEPS", 500)
+	for seed := range uint64(200) {
+		Compare(t, seed, steps)
+	}
+}
+
+// TestSoak runs new seeds for as long as DRAWTEST_SOAK says; without it, one.
+func TestSoak(t *testing.T) {
+	last := time.Now()
+	if s := os.Getenv("DRAWTEST_SOAK"); s != "" {
+		d, err := time.ParseDuration(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = last.Add(d)
+	}
+	for n := 0; ; n++ {
+		Compare(t, rand.Uint64(), 1000)
+		if t.Failed() || time.Now().After(last) {
+			t.Logf("%d scripts of 1000 commands", n+1)
+			return
+		}
+	}
+}
+
+func fromEnvironment(t *testing.T, name string, otherwise int) int {
+	s := os.Getenv(name)
+	if s == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 {
+		t.Fatalf("%s=%q: want a number", name, s)
+	}
+	return n
+}
+
+// TestScriptsReachEverything: a generator that never gets to a rung proves nothing about it.
+func TestScriptsReachEverything(t *testing.T) {
+	codes, causes := map[problem.Code]int{}, map[engine.Cause]int{}
+	wins, several, versions := 0, 0, 0
+	for seed := range uint64(150) {
+		script := Generate(rand.New(rand.NewPCG(seed, 0)), 500)
+		ref := NewReference(script[0].Stamp)
+		for i := range script {
+			d := ref.Apply(&script[i])
+			codes[d.Result.Code]++
+			if d.Result.Replayed {
+				several++
+			}
+			for j := range d.Records {
+				causes[d.Records[j].Cause]++
+				if d.Records[j].Kind == engine.RecordDraw && d.Records[j].Prize != engine.NoPrize {
+					wins++
+				}
+				if d.Records[j].Kind == engine.RecordPublish && d.Records[j].Version > 1 {
+					versions++
+				}
+			}
+		}
+	}
+	for _, c := range []problem.Code{
+		problem.OK, problem.CampaignNotFound, problem.NotStarted, problem.Ended, problem.Paused, problem.Capped,
+		problem.Exhausted, problem.NothingLeftForUser, problem.VersionChanged, problem.StockChanged, problem.KeyAbandoned,
+		problem.VersionConflict, problem.ScopeValueMissing, problem.IdempotencyMismatch, problem.Capacity,
+		problem.PrizeNotFound, problem.InsufficientStock,
+	} {
+		if codes[c] < 5 {
+			t.Errorf("%s came up %d times", c, codes[c])
+		}
+	}
+	for _, c := range []engine.Cause{engine.CauseSoldOut, engine.CauseWinCap, engine.CauseUserPrizeCap} {
+		if causes[c] < 50 {
+			t.Errorf("cause %s came up %d times", c, causes[c])
+		}
+	}
+	if wins < 500 || several < 100 || versions < 50 {
+		t.Errorf("%d wins, %d replays, %d later versions", wins, several, versions)
+	}
+}
+
+// TestShrink plants a command that the engine refuses to decode: of a long script, it alone must be left.
+func TestShrink(t *testing.T) {
+	script := Generate(rand.New(rand.NewPCG(1, 0)), 300)
+	for i := range script {
+		if script[i].Draw != nil {
+			// A user whose key the engine finds in another shard than its digest cannot be decoded: both fail alike at
+			// this command, whatever stands before it.
+			bad := *script[i].Draw
+			bad.Digest[0] ^= 0xFF
+			script[i].Draw = &bad
+			difference, at := Run(script)
+			if difference == "" || at != i {
+				t.Fatalf("difference %q after command %d, want one after %d", difference, at, i)
+			}
+			short, _ := Shrink(script[:at+1], difference)
+			if len(short) != 1 || short[0].Draw == nil {
+				t.Errorf("%d commands left, want the draw alone", len(short))
+			}
+			return
+		}
+	}
+}

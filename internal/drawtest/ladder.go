@@ -1,0 +1,322 @@
+package drawtest
+
+import (
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// drawFingerprint is what a request under a used key must repeat.
+type drawFingerprint struct {
+	times   uint8
+	listed  bool // whether the request named times: the answer has another form
+	channel string
+	price   uint32
+}
+
+// draw decides a draw command: semantics.md §1, one rung after the other.
+func (r *Reference) draw(d *engine.Draw) Decided {
+	c := r.campaign(d.Campaign)
+	if c == nil {
+		return refuse(0, problem.CampaignNotFound)
+	}
+	print := fingerprintOf(d)
+	if a := r.keys[d.Digest]; a != nil {
+		return replay(c, a, print)
+	}
+	v, now := c.live(), r.now
+	if out, refused := r.closed(c); refused {
+		return out
+	}
+	if d.ExpectVersion != 0 && d.ExpectVersion != v.Number {
+		return refuse(c.ref, problem.VersionChanged)
+	}
+	who := subjectOf(c, d)
+	rules := r.rules(c)
+	for i := range rules {
+		if who.missing(&rules[i]) {
+			return missing(who, rules)
+		}
+	}
+	var reached []*denial
+	for i := range rules {
+		if k := &rules[i]; k.counts == engine.CountDraws {
+			if limit := r.limit(k, who, uint32(d.Times)); limit != nil {
+				reached = append(reached, limit)
+			}
+		}
+	}
+	if len(reached) > 0 {
+		return r.capped(c, reached)
+	}
+	if v.Exhausted != engine.Miss && exhausted(c) {
+		if v.Exhausted == engine.Deny {
+			return refuse(c.ref, problem.Exhausted)
+		}
+		// Nothing was there from the start, or an operator took it: he may give it back, so only a draw ends a campaign.
+		out := refuse(c.ref, problem.Ended)
+		out.Result.Now = now
+		return out
+	}
+	if v.UserExhausted == engine.Deny && r.nothingLeft(c, who, rules) {
+		return refuse(c.ref, problem.NothingLeftForUser)
+	}
+	for i := range rules {
+		if k := &rules[i]; k.deny {
+			if limit := r.limit(k, who, 1); limit != nil {
+				reached = append(reached, limit)
+			}
+		}
+	}
+	if len(reached) > 0 {
+		return r.capped(c, reached)
+	}
+	if r.full(c, who) {
+		return refuse(c.ref, problem.Capacity)
+	}
+	r.keys[d.Digest] = &answer{campaign: c, at: r.here(0), records: d.Times, fingerprint: print}
+	out := Decided{Result: engine.Result{Campaign: c.ref, At: r.here(0), Records: d.Times}}
+	for part := range d.Times {
+		out.Records = append(out.Records, r.subDraw(c, d, who, rules, part))
+	}
+	if v.Exhausted == engine.End && exhausted(c) {
+		c.ended, c.endedAt = true, now
+	}
+	return out
+}
+
+// missing names the scope whose value the draw lacks: the device before the ip.
+func missing(who *subject, rules []rule) Decided {
+	out := refuse(who.campaign.ref, problem.ScopeValueMissing)
+	for _, scope := range []engine.Scope{engine.ScopeIP, engine.ScopeDevice} {
+		for i := range rules {
+			if rules[i].scope == scope && who.missing(&rules[i]) {
+				out.Result.Cap = uint8(scope)
+			}
+		}
+	}
+	return out
+}
+
+func fingerprintOf(d *engine.Draw) drawFingerprint {
+	return drawFingerprint{d.Times, d.Listed, string(d.Channel), d.MaxPrice}
+}
+
+// replay answers a command whose key is known.
+func replay(c *campaign, a *answer, print any) Decided {
+	if a.abandoned {
+		return refuse(c.ref, problem.KeyAbandoned)
+	}
+	if a.fingerprint != print {
+		return refuse(c.ref, problem.IdempotencyMismatch)
+	}
+	return Decided{Result: engine.Result{Campaign: c.ref, Replayed: true, At: a.at, Value: a.total}}
+}
+
+// closed refuses a draw of a campaign that does not run.
+func (r *Reference) closed(c *campaign) (out Decided, refused bool) {
+	switch r.status(c) {
+	case engine.StatusScheduled:
+		out = refuse(c.ref, problem.NotStarted)
+		out.Result.ResetsAt, out.Result.Now = c.live().StartsAt, r.now
+		return out, true
+	case engine.StatusEnded:
+		out = refuse(c.ref, problem.Ended)
+		out.Result.Now = r.now
+		return out, true
+	case engine.StatusPaused:
+		return refuse(c.ref, problem.Paused), true
+	}
+	return out, false
+}
+
+func subjectOf(c *campaign, d *engine.Draw) *subject {
+	s := &subject{campaign: c, user: d.User}
+	if d.HasDevice {
+		s.device = &d.Device
+	}
+	if d.HasIP {
+		s.ip = &d.IP
+	}
+	return s
+}
+
+// exhausted reports whether every prize of the live version is out. A prize is also out when fewer units are left than a
+// win takes.
+func exhausted(c *campaign) bool {
+	for i := range c.live().Prizes {
+		p := &c.live().Prizes[i]
+		if b := c.stock[p.ID]; p.Kind != engine.KindThanks && b.has(p.Units) {
+			return false
+		}
+	}
+	return true
+}
+
+// nothingLeft reports whether the user's own caps keep every prize from him. A cap that denies when it is reached says so
+// itself, on the next rung: it knows when it resets.
+func (r *Reference) nothingLeft(c *campaign, who *subject, rules []rule) bool {
+	var silent []rule
+	for i := range rules {
+		if !rules[i].deny {
+			silent = append(silent, rules[i])
+		}
+	}
+	some := false
+	for i := range c.live().Prizes {
+		p := &c.live().Prizes[i]
+		if p.Kind == engine.KindThanks {
+			continue
+		}
+		some = true
+		if r.winCause(who, silent, p.ID) == engine.CauseNone {
+			return false
+		}
+	}
+	return some
+}
+
+// winCause says which kind of cap keeps a prize from the user.
+func (r *Reference) winCause(who *subject, rules []rule, prize string) engine.Cause {
+	for i := range rules {
+		if k := &rules[i]; k.counts == engine.CountWins && k.prize == prize && r.limit(k, who, 1) != nil {
+			return engine.CauseUserPrizeCap
+		}
+	}
+	for i := range rules {
+		if k := &rules[i]; k.counts == engine.CountWins && k.prize == "" && r.limit(k, who, 1) != nil {
+			return engine.CauseWinCap
+		}
+	}
+	return engine.CauseNone
+}
+
+// unavailable says why a prize cannot be given to the user now.
+func (r *Reference) unavailable(c *campaign, who *subject, rules []rule, p *engine.Prize) engine.Cause {
+	if !c.stock[p.ID].has(p.Units) {
+		return engine.CauseSoldOut
+	}
+	return r.winCause(who, rules, p.ID)
+}
+
+// subDraw makes one sub-draw: word, natural prize, availability, outcome, record.
+func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []rule, part uint8) engine.Record {
+	v := c.live()
+	mine := r.drawsOf(c, d.User)
+	c.seq++
+	rec := engine.Record{
+		Kind: engine.RecordDraw, Renderer: engine.CurrentRenderer, Campaign: c.ref, Version: v.Number, Seq: c.seq, At: r.now,
+		User: d.UserID, Channel: d.Channel, Digest: d.Digest, DrawNumber: uint32(len(mine)) + 1,
+		Part: part, Times: d.Times, Listed: d.Listed, StockAfter: engine.Unlimited,
+	}
+	if len(mine) > 0 {
+		rec.Previous = mine[len(mine)-1].location
+	}
+	for _, e := range mine {
+		if e.won != "" {
+			rec.PrevWin = e.location
+		}
+	}
+	rec.Word, rec.Natural = pick(v, c.seed, d.User, rec.DrawNumber, d.Digest)
+	rec.Prize = rec.Natural
+	for hops := 0; rec.Prize != engine.NoPrize; hops++ {
+		p := &v.Prizes[rec.Prize]
+		if p.Kind == engine.KindThanks {
+			rec.Prize = engine.NoPrize // a miss with a name
+			break
+		}
+		cause := r.unavailable(c, who, rules, p)
+		if cause == engine.CauseNone {
+			break
+		}
+		if rec.Cause == engine.CauseNone {
+			rec.Cause = cause // why the prize of the word was not given
+		}
+		if p.Unavailable != engine.OnFallback || hops == engine.MaxFallbackHops {
+			rec.Prize = engine.NoPrize
+			break
+		}
+		rec.Prize = int(p.Fallback)
+	}
+	e := &event{
+		at: r.now, location: r.here(int(part)), request: int(r.index), part: part, campaign: c, user: who.user,
+		device: who.device, ip: who.ip, caps: idsOf(rules, false), aggregate: idsOf(rules, true),
+	}
+	if rec.Prize != engine.NoPrize {
+		p := &v.Prizes[rec.Prize]
+		c.stock[p.ID].give(p.Units)
+		e.won = p.ID
+		if b := c.stock[p.ID]; !b.unlimited {
+			rec.StockAfter = b.available
+		}
+	}
+	r.events = append(r.events, e)
+	for i := range rules {
+		if k := &rules[i]; !k.aggregate && k.scope == engine.ScopeUser {
+			rec.Used = append(rec.Used, uint32(len(r.counted(k, who))))
+		}
+	}
+	return rec
+}
+
+func idsOf(rules []rule, aggregate bool) map[string]bool {
+	ids := map[string]bool{}
+	for i := range rules {
+		if rules[i].aggregate == aggregate {
+			ids[rules[i].id] = true
+		}
+	}
+	return ids
+}
+
+// drawsOf returns the user's draws in the campaign, oldest first.
+func (r *Reference) drawsOf(c *campaign, user engine.Key) []*event {
+	var out []*event
+	for _, e := range r.events {
+		if e.campaign == c && e.user == user {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// full reports whether the namespace has no room for the user, if he is new, or for another key.
+func (r *Reference) full(c *campaign, who *subject) bool {
+	limit := r.policies[c.namespace].MaxUsers
+	if limit == 0 {
+		limit = engine.DefaultMaxUsers
+	}
+	isNew := len(r.drawsOf(c, who.user)) == 0
+	return isNew && r.users(c.namespace) >= limit || r.keysFull(c.namespace)
+}
+
+func (r *Reference) keysFull(n engine.NamespaceRef) bool {
+	limit := r.policies[n].MaxKeys
+	if limit == 0 {
+		limit = engine.DefaultMaxKeys
+	}
+	return r.keysOf(n) >= limit
+}
+
+// users counts the users that the campaigns of a namespace know: a user counts once a campaign.
+func (r *Reference) users(n engine.NamespaceRef) uint64 {
+	type pair struct {
+		c    *campaign
+		user engine.Key
+	}
+	known := map[pair]bool{}
+	for _, e := range r.events {
+		if e.campaign.namespace == n {
+			known[pair{e.campaign, e.user}] = true
+		}
+	}
+	return uint64(len(known))
+}
+
+func (r *Reference) keysOf(n engine.NamespaceRef) (count uint64) {
+	for _, a := range r.keys {
+		if a.campaign.namespace == n {
+			count++
+		}
+	}
+	return count
+}

@@ -1,0 +1,235 @@
+package drawtest
+
+import (
+	"fmt"
+	"math/bits"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// publish makes a version live (semantics.md §3 and §10).
+func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
+	var c *campaign
+	for _, known := range r.campaigns {
+		if known.namespace == p.Namespace && known.id == p.Version.Campaign {
+			c = known
+		}
+	}
+	if c == nil {
+		c = &campaign{ref: engine.CampaignRef(len(r.campaigns) + 1), namespace: p.Namespace, id: p.Version.Campaign, seed: seed, stock: map[string]*books{}}
+	}
+	if len(c.versions) > 0 && identical(c.live(), p.Version) {
+		return Decided{Result: engine.Result{Campaign: c.ref, AlreadyLive: true, Value: uint64(c.live().Number)}}
+	}
+	if len(c.versions) > 0 && r.over(c) {
+		return refuse(c.ref, problem.Ended) // an end is final: its seed will be shown
+	}
+	for i := range p.Version.Prizes {
+		prize := &p.Version.Prizes[i]
+		if b := c.stock[prize.ID]; b == nil && prize.Stock == engine.StockUnstated {
+			return refuse(r.refOf(c), problem.InvalidCampaign)
+		} else if b != nil && prize.Stock != engine.StockUnstated && prize.Stock != b.total() {
+			return refuse(c.ref, problem.StockChanged)
+		}
+	}
+	if len(c.versions) == 0 {
+		r.campaigns = append(r.campaigns, c)
+	} else {
+		c.dropPrizes(p.Version)
+	}
+	for i := range p.Version.Prizes {
+		if prize := &p.Version.Prizes[i]; c.stock[prize.ID] == nil {
+			c.stock[prize.ID] = &books{unlimited: prize.Stock == engine.Unlimited, available: max(prize.Stock, 0)}
+		}
+	}
+	v := *p.Version
+	v.Number = uint32(len(c.versions) + 1)
+	c.versions = append(c.versions, &v)
+	return Decided{
+		Result: engine.Result{Campaign: c.ref, At: r.here(0), Records: 1, Value: uint64(v.Number)},
+		Records: []engine.Record{{
+			Kind: engine.RecordPublish, Campaign: c.ref, Version: v.Number, At: r.now,
+			Actor: []byte(p.Actor), Reason: []byte(p.Reason),
+		}},
+	}
+}
+
+// refOf returns the number of a campaign, none for one that does not exist yet.
+func (r *Reference) refOf(c *campaign) engine.CampaignRef {
+	if len(c.versions) == 0 {
+		return 0
+	}
+	return c.ref
+}
+
+// over reports whether a campaign has ended for good. One that is paused may still be extended by its pause.
+func (r *Reference) over(c *campaign) bool { return r.now >= c.endsAt() && (c.ended || !c.paused) }
+
+// identical reports whether two versions say the same: number, hash and salt are not what they say.
+func identical(live, next *engine.Version) bool {
+	a, b := *live, *next
+	a.Number, a.Hash, a.Salt = 0, [32]byte{}, [16]byte{}
+	b.Number, b.Hash, b.Salt = 0, [32]byte{}, [16]byte{}
+	return fmt.Sprint(a) == fmt.Sprint(b)
+}
+
+// dropPrizes withdraws what is available of the prizes that the next version no longer has.
+func (c *campaign) dropPrizes(next *engine.Version) {
+	keeps := map[string]bool{}
+	for i := range next.Prizes {
+		keeps[next.Prizes[i].ID] = true
+	}
+	for id, b := range c.stock {
+		if !keeps[id] && !b.unlimited {
+			b.withdrawn += b.available
+			b.available = 0
+		}
+	}
+}
+
+// control pauses, resumes or ends. Repeating it succeeds and changes nothing.
+func (r *Reference) control(k *engine.Control) Decided {
+	c := r.campaign(k.Campaign)
+	if c == nil {
+		return refuse(0, problem.CampaignNotFound)
+	}
+	nothing := Decided{Result: engine.Result{Campaign: c.ref, AlreadyLive: true}}
+	tooLate := refuse(c.ref, problem.Ended)
+	tooLate.Result.Now = r.now
+	switch k.Action {
+	case engine.ActionPause:
+		if r.over(c) {
+			return tooLate
+		}
+		if c.paused {
+			return nothing
+		}
+		c.paused, c.pausedAt = true, r.now
+	case engine.ActionResume:
+		if !c.paused {
+			return nothing
+		}
+		if r.over(c) { // but not when the end came during the pause: that is what extend_by_pause is for
+			return tooLate
+		}
+		c.paused = false
+		if k.ExtendByPause {
+			c.extension += max(0, r.now-max(c.pausedAt, c.live().StartsAt)) // what was lost: before the start nothing was
+		}
+	case engine.ActionEnd:
+		if r.over(c) {
+			return nothing
+		}
+		c.ended, c.endedAt, c.paused = true, r.now, false
+	}
+	return Decided{
+		Result: engine.Result{Campaign: c.ref, At: r.here(0), Records: 1},
+		Records: []engine.Record{{
+			Kind: engine.RecordControl, Campaign: c.ref, Version: c.live().Number, At: r.now, Name: []byte(k.Action.String()),
+			Actor: []byte(k.Actor), Reason: []byte(k.Reason),
+		}},
+	}
+}
+
+// adjustFingerprint is what an adjust under a used key must repeat.
+type adjustFingerprint struct {
+	prize string
+	delta engine.Quantity
+}
+
+// adjust changes a prize's stock by a delta.
+func (r *Reference) adjust(a *engine.Adjust) Decided {
+	c := r.campaign(a.Campaign)
+	if c == nil {
+		return refuse(0, problem.CampaignNotFound)
+	}
+	print := adjustFingerprint{a.Prize, a.Delta}
+	if known := r.keys[a.Digest]; known != nil {
+		return replay(c, known, print)
+	}
+	b := c.stock[a.Prize]
+	if b == nil || !c.lists(a.Prize) {
+		return refuse(c.ref, problem.PrizeNotFound)
+	}
+	if b.unlimited || b.available+a.Delta < 0 {
+		return refuse(c.ref, problem.InsufficientStock)
+	}
+	if r.forgotten(c) { // the key could not be remembered
+		out := refuse(c.ref, problem.Ended)
+		out.Result.Now = r.now
+		return out
+	}
+	if b.total()+a.Delta > engine.MaxStock || bits.Len64(uint64(b.total())) > 62 {
+		return refuse(c.ref, problem.InvalidField)
+	}
+	if r.keysFull(c.namespace) {
+		return refuse(c.ref, problem.Capacity)
+	}
+	b.available += a.Delta
+	c.seq++
+	r.keys[a.Digest] = &answer{campaign: c, at: r.here(0), records: 1, fingerprint: print, total: uint64(b.total())}
+	return Decided{
+		Result: engine.Result{Campaign: c.ref, At: r.here(0), Records: 1, Value: uint64(b.total())},
+		Records: []engine.Record{{
+			Kind: engine.RecordAdjust, Campaign: c.ref, Version: c.live().Number, Seq: c.seq, At: r.now,
+			Name: []byte(a.Prize), Delta: int64(a.Delta), Actor: []byte(a.Actor), Reason: []byte(a.Reason),
+		}},
+	}
+}
+
+// lists reports whether the live version has the prize.
+func (c *campaign) lists(prize string) bool {
+	for i := range c.live().Prizes {
+		if c.live().Prizes[i].ID == prize {
+			return true
+		}
+	}
+	return false
+}
+
+// policy replaces the namespace's policy.
+func (r *Reference) policy(p *engine.PutPolicy) Decided {
+	live := r.policies[p.Namespace]
+	if live == nil {
+		return refuse(0, problem.NamespaceNotFound)
+	}
+	if p.Expect != engine.AnyRevision && p.Expect != live.Revision {
+		out := refuse(0, problem.VersionConflict)
+		out.Result.Value = live.Revision
+		return out
+	}
+	next := *p.Policy
+	next.Revision = live.Revision + 1
+	r.policies[p.Namespace] = &next
+	return Decided{
+		Result: engine.Result{At: r.here(0), Records: 1, Value: next.Revision},
+		Records: []engine.Record{{
+			Kind: engine.RecordPolicy, At: r.now, Name: []byte("default"), Actor: []byte(p.Actor), Delta: int64(next.Revision),
+		}},
+	}
+}
+
+// abandon answers what happened under a key, or makes sure that nothing ever will.
+func (r *Reference) abandon(a *engine.Abandon) Decided {
+	c := r.campaign(a.Campaign)
+	if c == nil {
+		return refuse(0, problem.CampaignNotFound)
+	}
+	if r.forgotten(c) {
+		return refuse(c.ref, problem.KeyUnknown) // nobody knows any more, and nothing can be drawn
+	}
+	if known := r.keys[a.Digest]; known != nil {
+		return replay(c, known, known.fingerprint)
+	}
+	if r.keysFull(c.namespace) {
+		return refuse(c.ref, problem.Capacity)
+	}
+	r.keys[a.Digest] = &answer{campaign: c, abandoned: true}
+	return Decided{
+		Result: engine.Result{Code: problem.KeyAbandoned, Campaign: c.ref, At: r.here(0), Records: 1},
+		Records: []engine.Record{{
+			Kind: engine.RecordAbandon, Campaign: c.ref, Version: c.live().Number, At: r.now, Name: a.UserID, Actor: []byte(a.Actor),
+		}},
+	}
+}

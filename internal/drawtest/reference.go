@@ -1,0 +1,191 @@
+package drawtest
+
+import (
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// Reference is the naive engine.
+type Reference struct {
+	now   engine.UnixMilli
+	index engine.LogIndex
+
+	policies  map[engine.NamespaceRef]*engine.NamespacePolicy
+	campaigns []*campaign // campaign n stands at n-1
+	keys      map[engine.Key]*answer
+	events    []*event // every sub-draw there ever was, in order
+}
+
+// NewReference returns a reference as it is after the Init entry, which has index 1.
+func NewReference(at engine.UnixMilli) *Reference {
+	return &Reference{
+		now: at, index: 1,
+		policies: map[engine.NamespaceRef]*engine.NamespacePolicy{1: {}},
+		keys:     map[engine.Key]*answer{},
+	}
+}
+
+// campaign is everything about one campaign but its draws.
+type campaign struct {
+	ref       engine.CampaignRef
+	namespace engine.NamespaceRef
+	id        string
+	seed      [16]byte
+	versions  []*engine.Version // version n stands at n-1
+	seq       uint64
+	stock     map[string]*books // every prize id there ever was
+
+	paused    bool
+	pausedAt  engine.UnixMilli
+	extension engine.UnixMilli // by pauses
+	ended     bool             // by hand, or because everything is given
+	endedAt   engine.UnixMilli
+}
+
+func (c *campaign) live() *engine.Version { return c.versions[len(c.versions)-1] }
+
+func (c *campaign) endsAt() engine.UnixMilli {
+	if c.ended {
+		return c.endedAt
+	}
+	return c.live().EndsAt + c.extension
+}
+
+// books are one prize's units.
+type books struct {
+	unlimited                    bool
+	available, issued, withdrawn engine.Quantity
+}
+
+func (b *books) total() engine.Quantity {
+	if b.unlimited {
+		return engine.Unlimited
+	}
+	return b.available + b.issued + b.withdrawn
+}
+
+func (b *books) has(units uint32) bool { return b.unlimited || b.available >= engine.Quantity(units) }
+
+func (b *books) give(units uint32) {
+	b.issued += engine.Quantity(units)
+	if !b.unlimited {
+		b.available -= engine.Quantity(units)
+	}
+}
+
+// event is one sub-draw, with all that a cap could ever ask about it.
+type event struct {
+	at        engine.UnixMilli
+	location  engine.Location
+	request   int // events of one request have the same number
+	part      uint8
+	campaign  *campaign
+	user      engine.Key
+	device    *engine.Key
+	ip        *engine.Key
+	won       string          // prize id, empty for a miss
+	caps      map[string]bool // ids of the campaign's caps in force then
+	aggregate map[string]bool // ids of the namespace's
+}
+
+// answer is what is remembered under an idempotency key.
+type answer struct {
+	campaign    *campaign
+	abandoned   bool
+	at          engine.Location
+	records     uint8
+	fingerprint any
+	total       uint64 // of an adjust
+}
+
+// Decided is what became of one command: the result and its records, in the engine's own words. Result.Offset and
+// Result.Length are not filled.
+type Decided struct {
+	Result  engine.Result
+	Records []engine.Record
+	Never   bool // of a draw that is capped: some cap can never hold so many sub-draws
+}
+
+// Apply decides one command alone in its entry.
+func (r *Reference) Apply(c *Command) Decided {
+	r.index++
+	r.now = max(r.now, c.Stamp)
+	r.forget()
+	defer r.forget() // a resume or an end may end a campaign long ago
+	switch {
+	case c.Draw != nil:
+		return r.draw(c.Draw)
+	case c.Publish != nil:
+		return r.publish(c.Publish, c.Seed)
+	case c.Control != nil:
+		return r.control(c.Control)
+	case c.Adjust != nil:
+		return r.adjust(c.Adjust)
+	case c.Policy != nil:
+		return r.policy(c.Policy)
+	case c.Abandon != nil:
+		return r.abandon(c.Abandon)
+	}
+	return Decided{} // a tick: only time goes on
+}
+
+// forget drops the keys of campaigns that ended more than 72 hours ago. One that is paused may still be extended.
+func (r *Reference) forget() {
+	for digest, a := range r.keys {
+		if r.forgotten(a.campaign) {
+			delete(r.keys, digest)
+		}
+	}
+}
+
+func (r *Reference) forgotten(c *campaign) bool {
+	return r.over(c) && r.now >= c.endsAt()+engine.KeyRetention
+}
+
+func (r *Reference) campaign(ref engine.CampaignRef) *campaign {
+	if ref == 0 || int(ref) > len(r.campaigns) {
+		return nil
+	}
+	return r.campaigns[ref-1]
+}
+
+func (r *Reference) here(ordinal int) engine.Location {
+	return engine.Location{Index: r.index, Ordinal: uint16(ordinal)}
+}
+
+func refuse(c engine.CampaignRef, code problem.Code) Decided {
+	return Decided{Result: engine.Result{Code: code, Campaign: c}}
+}
+
+// status is where a campaign stands now.
+func (r *Reference) status(c *campaign) engine.Status {
+	switch {
+	case r.now < c.live().StartsAt && !c.ended:
+		return engine.StatusScheduled
+	case r.now >= c.endsAt():
+		return engine.StatusEnded
+	case c.paused:
+		return engine.StatusPaused
+	}
+	return engine.StatusRunning
+}
+
+// shown is the status that operators see: a campaign that was paused over its end can be resumed, so it is paused.
+func (r *Reference) shown(c *campaign) engine.Status {
+	if c.paused && !c.ended {
+		return engine.StatusPaused
+	}
+	return r.status(c)
+}
+
+// nextChange returns the next instant at which a campaign starts or ends without a command; 0 when there is none.
+func (r *Reference) nextChange() (next engine.UnixMilli) {
+	for _, c := range r.campaigns {
+		for _, t := range []engine.UnixMilli{c.live().StartsAt, c.endsAt()} {
+			if t > r.now && !c.ended && (next == 0 || t < next) {
+				next = t
+			}
+		}
+	}
+	return next
+}
