@@ -34,15 +34,17 @@ func newIDs(key [16]byte) *ids {
 	return &ids{block}
 }
 
-// AppendID appends the public id of what stands at l: the kind's letter and 26 characters of base32.
+// AppendID appends the public id of what stands at l: the kind's letter and 26 characters of base32. It allocates nothing
+// beyond dst: the block is made at dst's end and encrypted there, because a local array would escape through cipher.Block.
 func (e *Engine) AppendID(dst []byte, kind IDKind, l Location) []byte {
-	var b [aes.BlockSize]byte
-	b[0] = byte(kind)
-	binary.BigEndian.PutUint64(b[1:], uint64(l.Index))
-	binary.BigEndian.PutUint16(b[9:], l.Ordinal)
-	e.ids.Load().block.Encrypt(b[:], b[:])
-	dst = append(dst, byte(kind))
-	return idEncoding.AppendEncode(dst, b[:])
+	dst = append(dst, byte(kind), byte(kind))
+	at := len(dst) - 1
+	dst = binary.BigEndian.AppendUint64(dst, uint64(l.Index))
+	dst = binary.BigEndian.AppendUint16(dst, l.Ordinal)
+	dst = append(dst, 0, 0, 0, 0, 0)
+	e.ids.Load().block.Encrypt(dst[at:], dst[at:])
+	sealed := [aes.BlockSize]byte(dst[at:])
+	return idEncoding.AppendEncode(dst[:at], sealed[:])
 }
 
 // ParseID returns the location in a public id; ok is false for anything that AppendID did not make.
