@@ -348,6 +348,7 @@ const (
 	inID                  // campaigns
 	inName                // of fields
 	inKey                 // visible ASCII
+	inHost                // of Host headers: visible ASCII but for what ends or splits an authority
 )
 
 var classes = func() (t [256]uint8) {
@@ -365,6 +366,9 @@ var classes = func() (t [256]uint8) {
 		}
 		if 0x21 <= c && c <= 0x7e {
 			t[c] |= inKey
+			if bytes.IndexByte([]byte(`,@/?#\`), byte(c)) < 0 {
+				t[c] |= inHost
+			}
 		}
 	}
 	return t

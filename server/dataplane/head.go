@@ -40,6 +40,7 @@ const (
 	typeJSON    = "application/json"
 	typeProblem = "application/problem+json"
 	typeBatch   = "application/vnd.drawd.batch"
+	typeText    = "text/plain; charset=utf-8"
 )
 
 // head is a request head that was found to be sound. Its slices alias the connection's copy of the raw bytes and are
@@ -160,7 +161,7 @@ func (h *head) parseRequestLine(line []byte) problem.Code {
 
 // check is what only the whole head can tell.
 func (h *head) check() problem.Code {
-	if len(h.host) == 0 || bytes.ContainsAny(h.host, " \t,@/?#\\") || len(h.path) == 0 {
+	if len(h.host) == 0 || !all(h.host, inHost) || len(h.path) == 0 {
 		return problem.BadFraming
 	}
 	if h.path[0] != '/' && !h.originForm() {

@@ -34,8 +34,8 @@ type Gate interface {
 type Health interface {
 	// Ready returns nil, or a *problem.Error that says why not.
 	Ready() error
-	// Checks calls fn for everything that readiness depends on; detail is for a person.
-	Checks(fn func(name string, ok bool, detail string))
+	// Checks calls fn for everything that readiness depends on. code is problem.OK for what is well; message is for a person.
+	Checks(fn func(name string, code problem.Code, message string))
 }
 
 // Build is what /version answers.
@@ -43,7 +43,6 @@ type Build struct {
 	Version string
 	Commit  string
 	Go      string
-	Level   int // feature level
 }
 
 // Defaults of Options.
@@ -146,8 +145,8 @@ func def[T comparable](field *T, value T) {
 // alwaysReady is the Health of a server that was given none.
 type alwaysReady struct{}
 
-func (alwaysReady) Ready() error                      { return nil }
-func (alwaysReady) Checks(func(string, bool, string)) {}
+func (alwaysReady) Ready() error                              { return nil }
+func (alwaysReady) Checks(func(string, problem.Code, string)) {}
 
 // refusalOf turns any error of a Decider or a Health into a refusal. What is not a *problem.Error is ours: nobody knows
 // what it did.

@@ -128,7 +128,7 @@ func (w *worker) live() {
 	w.sendFresh(typeJSON)
 }
 
-// ready answers GET /readyz. With ?verbose it is text, one line for each check, for people; that needs a key.
+// ready answers GET /readyz. With ?verbose it is text, one line for each check, for people.
 func (w *worker) ready() {
 	health := w.server.options.Health
 	err := health.Ready()
@@ -136,10 +136,15 @@ func (w *worker) ready() {
 		err = problem.New(problem.NoLeader, "The node is shutting down.")
 	}
 	if w.head.query != nil {
-		w.readyVerbose(err)
+		w.readyVerbose(err == nil)
 		return
 	}
 	if err != nil {
+		health.Checks(func(name string, code problem.Code, message string) {
+			if code != problem.OK {
+				w.problem.Errors = append(w.problem.Errors, render.FieldError{Code: code.String(), Message: name + ": " + message})
+			}
+		})
 		w.failed(err)
 		return
 	}
@@ -147,26 +152,26 @@ func (w *worker) ready() {
 	w.sendFresh(typeJSON)
 }
 
-func (w *worker) readyVerbose(err error) {
-	if !w.admitted(0) {
-		return
-	}
+func (w *worker) readyVerbose(ready bool) {
 	b := w.buf[:0]
-	w.server.options.Health.Checks(func(name string, ok bool, detail string) {
+	w.server.options.Health.Checks(func(name string, code problem.Code, message string) {
 		mark := "[+]"
-		if !ok {
+		if code != problem.OK {
 			mark = "[-]"
 		}
-		b = append(append(append(append(append(b, mark...), name...), ": "...), detail...), '\n')
+		if message == "" {
+			message = "ok"
+		}
+		b = append(append(append(append(append(b, mark...), name...), ": "...), message...), '\n')
 	})
-	if err == nil {
+	if ready {
 		w.buf = append(b, "ready\n"...)
-		w.sendFresh("text/plain; charset=utf-8")
+		w.sendFresh(typeText)
 		return
 	}
-	w.buf = append(append(append(b, "not ready: "...), err.Error()...), '\n')
+	w.buf = append(b, "not ready\n"...)
 	w.retryAfter()
-	w.send(problem.NoLeader.Info().Status, "text/plain; charset=utf-8")
+	w.send(problem.NoLeader.Info().Status, typeText)
 }
 
 // version answers GET /version.
@@ -176,7 +181,7 @@ func (w *worker) version() {
 	w.buf = render.AppendString(w.buf, b.Version)
 	w.buf = render.AppendString(append(w.buf, `,"commit":`...), b.Commit)
 	w.buf = render.AppendString(append(w.buf, `,"go":`...), b.Go)
-	w.buf = strconv.AppendInt(append(w.buf, `,"level":`...), int64(b.Level), 10)
+	w.buf = strconv.AppendUint(append(w.buf, `,"level":`...), uint64(w.server.options.Engine.Level()), 10)
 	w.buf = append(w.buf, '}')
 	w.sendFresh(typeJSON)
 }

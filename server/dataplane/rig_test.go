@@ -151,7 +151,7 @@ func newRig(t testing.TB, change func(*Options)) *rig {
 	}
 	o := Options{
 		Engine: e, Decider: r.log, Records: r.log, Gate: r.gate, Now: r.now, Logger: slog.New(slog.DiscardHandler),
-		Build: Build{Version: "test", Commit: "none", Go: "go", Level: 1},
+		Build: Build{Version: "test", Commit: "none", Go: "go"},
 	}
 	if change != nil {
 		change(&o)
@@ -262,6 +262,39 @@ func (r *rig) send(base http.RoundTripper, method, path, body string, headers ..
 		if err := json.Unmarshal(a.body, &a.json); err != nil {
 			r.t.Fatalf("%s %s: %v: %s", method, path, err, a.body)
 		}
+	}
+	return a
+}
+
+// plain sends a draw without the validator.
+func (r *rig) plain(base http.RoundTripper, campaign, key, body string) answer {
+	return r.post(base, "/v1/campaigns/"+campaign+"/draws", body, "Idempotency-Key", key)
+}
+
+// post sends JSON without the validator: from any goroutine, and what the API document calls invalid.
+func (r *rig) post(base http.RoundTripper, path, body string, headers ...string) (a answer) {
+	r.t.Helper()
+	req, err := http.NewRequest("POST", "http://"+r.addr+path, strings.NewReader(body))
+	if err != nil {
+		r.t.Error(err)
+		return a
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := base.RoundTrip(req)
+	if err != nil {
+		r.t.Error(err)
+		return a
+	}
+	defer resp.Body.Close()
+	a.status, a.header = resp.StatusCode, resp.Header
+	if a.body, err = io.ReadAll(resp.Body); err != nil {
+		r.t.Error(err)
+	}
+	if err := json.Unmarshal(a.body, &a.json); err != nil {
+		r.t.Errorf("%v: %s", err, a.body)
 	}
 	return a
 }
