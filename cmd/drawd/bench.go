@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/drawd/drawd/bench"
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/campaignfile"
+)
+
+func (a *app) benchCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "Load, and a verdict on what came of it",
+		Long:  "Exit code 20: the run proves too little, or a figure was missed. 21: drawd was wrong.",
+		Example: `  drawd bench flash --self                                        # a crowd against a daemon of its own
+  drawd bench flash --self --users 1000000 --duration 30s --kill9 10
+  drawd bench calibrate                                           # what this machine can do at all`,
+	}
+	c.AddCommand(a.benchFlashCommand(), a.benchCalibrateCommand(), a.benchFiguresCommand(), a.benchCrashLoopCommand(), a.benchEmptyCommand())
+	return c
+}
+
+// judged shows a report, also beside an error, and turns a verdict into its exit code.
+func judged[Report interface {
+	comparable
+	WriteText(w io.Writer) error
+}](w io.Writer, report Report, err error) error {
+	var none Report
+	if report != none {
+		err = errors.Join(err, report.WriteText(w))
+	}
+	var wrong *bench.VerdictError
+	var little *bench.ThresholdError
+	switch {
+	case errors.As(err, &wrong):
+		return failure(exitInvariant, err)
+	case errors.As(err, &little):
+		return failure(exitThreshold, err)
+	}
+	return err
+}
+
+// environment gives a scenario the flags that say where it runs.
+func (a *app) environment(c *cobra.Command, e *bench.Environment) {
+	f := c.Flags()
+	f.StringVar(&e.Dir, "dir", "", "where temporary data directories are made; default the system's")
+	f.BoolVar(&e.Keep, "keep", false, "leave data directories in place and name them")
+	f.StringVar(&e.Commit, "commit", "", "what to call the measured build; default its revision")
+	e.Progress = a.stderr
+	if file, ok := a.stderr.(*os.File); ok {
+		e.Terminal = term.IsTerminal(int(file.Fd()))
+	}
+}
+
+// compileForBench turns a campaign file into the version from which a judge takes the rules.
+func compileForBench(src []byte) (*engine.Version, error) {
+	file, faults := campaignfile.Parse(src)
+	if len(faults) > 0 {
+		all := make([]error, len(faults))
+		for i := range faults {
+			all[i] = faults[i]
+		}
+		return nil, errors.Join(all...)
+	}
+	return file.Version, nil
+}
+
+// scenario runs f until it is done or interrupted.
+func (a *app) scenario(c *cobra.Command, f func(ctx context.Context) error) {
+	c.Args = cobra.NoArgs
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		ctx, cancel := a.interruptible(c.Context())
+		defer cancel()
+		return f(ctx)
+	}
+}
+
+func (a *app) benchFlashCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "flash",
+		Short: "A flash crowd, then the tail, and a verdict from the records",
+		Example: `  drawd bench flash --self
+  drawd bench flash --self --users 1000000 --duration 30s
+  drawd bench flash --self --users 1000000 --duration 60s --kill9 10
+  drawd bench flash --url http://10.0.0.5:7070 --admin-url http://10.0.0.5:7071`,
+	}
+	var o bench.FlashOptions
+	f := c.Flags()
+	f.BoolVar(&o.Self, "self", false, "against a daemon of its own, in a temporary directory, fsync for real")
+	f.StringVar(&o.URL, "url", "", "data plane of a running daemon")
+	f.StringVar(&o.AdminURL, "admin-url", "", "control plane of a running daemon")
+	f.StringVar(&o.Key, "api-key", "", "API key with the scopes draw, read and admin (better in DRAWD_API_KEY)")
+	file := f.StringP("file", "f", "", "campaign file; default one that sells out during the run")
+	f.IntVar(&o.Users, "users", 100_000, "users in the crowd")
+	f.DurationVar(&o.Duration, "duration", 0, "of crowd and tail together; default 10s")
+	f.DurationVar(&o.Over, "over", 0, "the crowd comes within this time; default as short as the generator allows")
+	f.IntVar(&o.TailRate, "tail-rate", 0, "arrivals a second after the crowd; default a fifth of the peak")
+	f.Uint64Var(&o.Seed, "seed", 1, "of arrivals, users and kill moments")
+	f.IntVar(&o.Kill9, "kill9", 0, "kill the daemon so often during the crowd, and start it again; needs --self")
+	f.IntVar(&o.Connections, "connections", 0, "default 512")
+	f.IntVar(&o.Loops, "loops", 0, "load threads; default one for each four processors")
+	f.IntVar(&o.SampleByID, "sample-by-id", 0, "acknowledged draws that are read again by id; default 20000")
+	f.IntVar(&o.Replays, "replays", 0, "acknowledged draws that are asked for again with their key; default all")
+	f.IntVar(&o.MinLogged, "min-logged", 0, fmt.Sprintf("logged draws below which the verdict does not stand; default %d", bench.MinVerdictDraws))
+	f.DurationVar(&o.Drain, "drain", 0, "how long to wait for late answers; default 30s")
+	f.StringVar(&o.Out, "out", "", "file for the report as JSON")
+	a.environment(c, &o.Environment)
+	a.scenario(c, func(ctx context.Context) error {
+		o.Compile = compileForBench
+		if o.Key == "" {
+			o.Key = a.env("api-key", "")
+		}
+		if *file != "" {
+			s, err := a.compile(*file)
+			if err != nil {
+				return err
+			}
+			o.Campaign = s.src
+		}
+		if err := o.Validate(); err != nil {
+			return usage(err)
+		}
+		report, err := bench.Flash(ctx, o)
+		return judged(a.stdout, report, err)
+	})
+	return c
+}
+
+func (a *app) benchCalibrateCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "calibrate",
+		Short:   "What this machine can do at all: fsync, loopback, an empty handler, the generator",
+		Example: "  drawd bench calibrate\n  drawd bench calibrate --seconds 5",
+	}
+	var o bench.CalibrateOptions
+	f := c.Flags()
+	f.IntVar(&o.Seconds, "seconds", 0, "of each timed step; default 2")
+	f.IntVar(&o.Connections, "connections", 0, "default 256")
+	f.IntVar(&o.BodyBytes, "body-bytes", 0, "of the empty handler's answer; default 320, the size of a draw")
+	f.StringVar(&o.Out, "out", "", "file for the report as JSON")
+	a.environment(c, &o.Environment)
+	a.scenario(c, func(ctx context.Context) error {
+		if err := o.Validate(); err != nil {
+			return usage(err)
+		}
+		report, err := bench.Calibrate(ctx, o)
+		return judged(a.stdout, report, err)
+	})
+	return c
+}
+
+func (a *app) benchFiguresCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "figures",
+		Short:   "The table of performance figures, each beside its reference (minutes)",
+		Example: "  drawd bench figures\n  drawd bench figures --only P1,P3",
+	}
+	var o bench.FiguresOptions
+	f := c.Flags()
+	f.StringSliceVar(&o.Only, "only", nil, "ids like P1,P9; default all")
+	f.IntVar(&o.Pairs, "pairs", 0, "A-B pairs of each figure; default 5")
+	f.IntVar(&o.Seconds, "seconds", 0, "of each half of a pair; default 5")
+	f.IntVar(&o.Connections, "connections", 0, "requests in flight; default 256")
+	f.IntVar(&o.BatchDraws, "batch-draws", 0, "draws in a batch request; default 256")
+	f.IntVar(&o.BatchConns, "batch-connections", 0, "batch requests in flight; default 16")
+	f.IntVar(&o.Users, "users", 0, "distinct users of the draw figures; default 1000000")
+	f.IntVar(&o.P9Users, "p9-users", 0, "users in the restart figure; default 1000000")
+	f.Uint64Var(&o.Seed, "seed", 1, "of users and keys")
+	f.StringVar(&o.Out, "out", "", "file for the raw samples as JSON")
+	a.environment(c, &o.Environment)
+	a.scenario(c, func(ctx context.Context) error {
+		o.Compile = compileForBench
+		if err := o.Validate(); err != nil {
+			return usage(err)
+		}
+		report, err := bench.Figures(ctx, o)
+		return judged(a.stdout, report, err)
+	})
+	return c
+}
+
+func (a *app) benchCrashLoopCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "crashloop",
+		Short:   "SIGKILL under load, again and again, with a verdict after each",
+		Example: "  drawd bench crashloop --kills 200",
+	}
+	var o bench.CrashLoopOptions
+	f := c.Flags()
+	f.IntVar(&o.Kills, "kills", 0, "default 200")
+	f.IntVar(&o.PerDir, "per-dir", 0, "kills before a fresh data directory; default 25")
+	f.DurationVar(&o.MinLoad, "min-load", 0, "shortest load before a kill; default 20ms")
+	f.DurationVar(&o.MaxLoad, "max-load", 0, "longest load before a kill; default 400ms")
+	f.IntVar(&o.Connections, "connections", 0, "default 64")
+	f.IntVar(&o.Users, "users", 0, "default 20000")
+	f.Uint64Var(&o.Seed, "seed", 1, "of users, keys and kill moments")
+	f.StringVar(&o.Out, "out", "", "file for the report as JSON")
+	a.environment(c, &o.Environment)
+	a.scenario(c, func(ctx context.Context) error {
+		o.Compile = compileForBench
+		if err := o.Validate(); err != nil {
+			return usage(err)
+		}
+		report, err := bench.CrashLoop(ctx, o)
+		return judged(a.stdout, report, err)
+	})
+	return c
+}
+
+// benchEmptyCommand is started by calibrate and figures as a process of its own: the handler that does nothing.
+func (a *app) benchEmptyCommand() *cobra.Command {
+	c := &cobra.Command{Use: "empty", Short: "The empty handler that figures are measured beside", Example: "  drawd bench empty --listen 127.0.0.1:0", Hidden: true}
+	var o bench.EmptyOptions
+	c.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:0", "where to listen")
+	c.Flags().IntVar(&o.Body, "body", 0, "bytes of each answer; default 320")
+	a.scenario(c, func(ctx context.Context) error {
+		if err := o.Validate(); err != nil {
+			return usage(err)
+		}
+		return bench.ServeEmpty(ctx, o, a.stdout)
+	})
+	return c
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/internal/hugepage"
+	"github.com/drawd/drawd/raftlog"
+	"github.com/drawd/drawd/server"
+	"github.com/drawd/drawd/server/control"
+	"github.com/drawd/drawd/storage"
+)
+
+// node is one running drawd: storage under an engine under a log under two planes. It is built in that order and taken
+// down in reverse.
+type node struct {
+	store  *storage.Store
+	log    *raftlog.Node
+	server *server.Server
+	scheme string
+	ended  chan error // from Serve
+}
+
+// startNode opens a data directory and returns when the node serves. When it fails nothing is left open.
+func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *node, err error) {
+	n := &node{scheme: "http", ended: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.stop(10*time.Second))
+		}
+	}()
+	if err := os.MkdirAll(o.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("--data: %w", err)
+	}
+	key, err := clusterKey(o.Data)
+	if err != nil {
+		return nil, err
+	}
+	if n.store, err = storage.Open(storage.Options{Dir: o.Data, Logger: logger}); err != nil {
+		return nil, err
+	}
+	e, err := engine.New(engine.Options{ClusterKey: key, Alloc: new(hugepage.Allocator).Alloc})
+	if err != nil {
+		return nil, err
+	}
+	logMetrics := metrics.NewSet()
+	n.log, err = raftlog.Open(ctx, raftlog.Options{
+		NodeID: o.NodeID, Store: n.store, Engine: e, Logger: logger, Metrics: logMetrics, Skip: skipOf(o.SkipEntry),
+	})
+	if err != nil {
+		return nil, err
+	}
+	b := thisBuild()
+	n.server, err = server.New(server.Options{
+		API: o.API, Admin: o.Admin, TLSCert: o.TLSCert, TLSKey: o.TLSKey, Insecure: o.Insecure,
+		Engine: e, Decider: n.log, Records: n.store.State(), Node: standing{n.log}, ClusterKey: key,
+		Build: control.Build{Version: b.Version, Commit: b.Commit, Go: b.Go}, Logger: logger,
+		Exposed: []control.MetricsWriter{logMetrics, storeMetrics{n.store}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if o.TLSCert != "" {
+		n.scheme = "https"
+	}
+	if err := n.server.Listen(); err != nil {
+		n.server = nil // there is nothing to shut down
+		return nil, err
+	}
+	go func() { n.ended <- n.server.Serve() }()
+	return n, nil
+}
+
+// stop takes down what stands, in reverse: readiness off and drained, checkpoint written, disk closed.
+func (n *node) stop(within time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
+	defer cancel()
+	var faults []error
+	if n.server != nil {
+		faults = append(faults, n.server.Shutdown(ctx))
+	}
+	if n.log != nil {
+		if err := n.log.Close(ctx); err != nil {
+			// Something may still write: the process ends without closing the disk under it, and the log is replayed.
+			return errors.Join(append(faults, err)...)
+		}
+	}
+	if n.store != nil {
+		faults = append(faults, n.store.Close())
+	}
+	return errors.Join(faults...)
+}
+
+// failed tells when the planes have ended, which before stop is a failure.
+func (n *node) failed() <-chan error { return n.ended }
+
+func (n *node) apiURL() string   { return n.scheme + "://" + n.server.API().String() }
+func (n *node) adminURL() string { return n.scheme + "://" + n.server.Admin().String() }
+
+// standing tells the planes where the node stands.
+type standing struct{ log *raftlog.Node }
+
+// AcceptClock hands the operator's word on.
+func (s standing) AcceptClock() error { return s.log.AcceptClock() }
+
+// Status turns the log's status into readiness checks.
+func (s standing) Status() control.Status {
+	from := s.log.Status()
+	ahead := time.Duration(0)
+	if from.LogTime > 0 {
+		ahead = time.Since(time.UnixMilli(int64(from.LogTime)))
+	}
+	log := control.Check{Name: "log"}
+	clock := control.Check{Name: "clock"}
+	switch {
+	case from.Ready:
+	case from.Code == problem.ClockSkew:
+		clock.Code, clock.Message = from.Code, from.Reason
+	default:
+		log.Code, log.Message = from.Code, from.Reason
+	}
+	if from.ClockSkew != "" && clock.Code == problem.OK {
+		clock.Code, clock.Message = problem.ClockSkew, from.ClockSkew
+	}
+	checkpoint := control.Check{Name: "checkpoint"} // one that fails keeps the log growing; draws go on
+	if from.CheckpointError != "" {
+		checkpoint.Message = from.CheckpointError
+	}
+	return control.Status{
+		Node: from.NodeID, Leader: from.Leader, Term: from.Term, Last: from.LastLog, Checkpoint: from.Checkpoint,
+		LogBytes: from.LogBytes, Queued: from.QueueCommands, ClockAhead: ahead, Checks: []control.Check{log, clock, checkpoint},
+	}
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/drawd/drawd/raftlog"
+)
+
+// Where a daemon listens by default: on loopback, because nothing beyond may be served without keys and TLS.
+const (
+	defaultAPI   = "127.0.0.1:7070"
+	defaultAdmin = "127.0.0.1:7071"
+)
+
+// serveOptions is the daemon's configuration.
+type serveOptions struct {
+	Data      string
+	API       string
+	Admin     string
+	NodeID    string
+	TLSCert   string
+	TLSKey    string
+	Insecure  bool
+	SkipEntry string
+	LogLevel  string
+	DrainTime time.Duration
+}
+
+// flags gives a command every setting of the daemon.
+func (o *serveOptions) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.String("config", "", "configuration file, YAML; flags and DRAWD_* win over it")
+	f.StringVar(&o.Data, "data", "", "data directory; made when it is missing (needed)")
+	f.StringVar(&o.API, "api", defaultAPI, "address of the data plane")
+	f.StringVar(&o.Admin, "admin", defaultAdmin, "address of the control plane")
+	f.StringVar(&o.NodeID, "node-id", "node-1", "this node's id; it must not change on a data directory")
+	f.StringVar(&o.TLSCert, "tls-cert", "", "certificate chain, PEM; with --tls-key both planes speak TLS")
+	f.StringVar(&o.TLSKey, "tls-key", "", "private key of --tls-cert, PEM")
+	f.BoolVar(&o.Insecure, "insecure", false, "listen beyond loopback without TLS, behind a proxy or mesh that has it")
+	f.StringVar(&o.SkipEntry, "skip-entry", "", "INDEX:HASH of one log entry to leave out, as the node that stopped on it said")
+	f.Var(choice{&o.LogLevel, []string{"debug", "info", "warn", "error"}}, "log-level", "least level that is logged: debug, info, warn or error")
+	f.DurationVar(&o.DrainTime, "drain-time", 20*time.Second, "how long a stop may take before the process ends anyway")
+	o.LogLevel = "info"
+}
+
+// validate reports everything that is wrong with o.
+func (o *serveOptions) validate() error {
+	var faults []error
+	fault := func(wrong bool, format string, args ...any) {
+		if wrong {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	fault(o.Data == "", "name the data directory with --data")
+	fault((o.TLSCert == "") != (o.TLSKey == ""), "--tls-cert and --tls-key go together")
+	fault(o.NodeID == "", "--node-id must not be empty")
+	fault(o.DrainTime < time.Second, "--drain-time is %v: it must be at least 1s", o.DrainTime)
+	fault(o.API == o.Admin && !strings.HasSuffix(o.API, ":0"), "--api and --admin are both %s: the two planes need an address each", o.API)
+	for _, a := range []struct{ flag, addr string }{{"api", o.API}, {"admin", o.Admin}} {
+		_, _, err := net.SplitHostPort(a.addr)
+		fault(err != nil, "--%s is %q: it must be like %s", a.flag, a.addr, defaultAPI)
+	}
+	_, _, err := parseSkip(o.SkipEntry)
+	if err != nil {
+		faults = append(faults, err)
+	}
+	return errors.Join(faults...)
+}
+
+// parseSkip reads INDEX:HASH.
+func parseSkip(s string) (index uint64, hash string, err error) {
+	if s == "" {
+		return 0, "", nil
+	}
+	number, hash, _ := strings.Cut(s, ":")
+	index, err = strconv.ParseUint(number, 10, 64)
+	if err != nil || index == 0 || len(hash) != 16 || strings.Trim(hash, "0123456789abcdef") != "" {
+		return 0, "", fmt.Errorf("--skip-entry is %q: it must be INDEX:HASH, as the node that stopped printed it", s)
+	}
+	return index, hash, nil
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "serve --data DIR",
+		Short: "Run a node that keeps what it decides",
+		Long: `Ready when GET /readyz answers 200. SIGTERM or Ctrl-C: not ready any more, decide what waits, write a checkpoint,
+close. A second one ends the process at once; nothing that was answered is lost then either.
+
+Every flag is also a key of the configuration file (tls_cert for --tls-cert) and a variable of the environment
+(DRAWD_TLS_CERT). A flag wins over the environment, the environment over the file.`,
+		Example: `  drawd serve --data /var/lib/drawd
+  drawd serve --data /var/lib/drawd --api 10.0.0.5:7070 --tls-cert tls.crt --tls-key tls.key
+  drawd serve --config /etc/drawd.yaml`,
+		Args: cobra.NoArgs,
+	}
+	var o serveOptions
+	o.flags(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := a.settle(c); err != nil {
+			return err
+		}
+		if err := o.validate(); err != nil {
+			return usage(err)
+		}
+		return a.serve(c.Context(), o)
+	}
+	return c
+}
+
+// serve is the daemon's life: start, serve until told to stop, stop in order.
+func (a *app) serve(ctx context.Context, o serveOptions) error {
+	a.tuneMemory()
+	logger := a.logger(o.LogLevel)
+	began := time.Now()
+	logger.Info("starting", "version", thisBuild().Version, "commit", thisBuild().Commit, "data", o.Data)
+
+	starting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	started := make(chan error, 1)
+	var n *node
+	go func() {
+		var err error
+		n, err = startNode(starting, o, logger)
+		started <- err
+	}()
+	select {
+	case err := <-started:
+		if err != nil {
+			return err
+		}
+	case <-a.signals:
+		logger.Info("told to stop while starting")
+		cancel()
+		if err := <-started; err != nil {
+			return nil //nolint:nilerr // stopping was asked for
+		}
+		return n.stop(o.DrainTime)
+	}
+	logger.Info("ready", "api", n.apiURL(), "admin", n.adminURL(), "took", time.Since(began).Round(time.Millisecond).String())
+
+	select {
+	case s := <-a.signals:
+		logger.Info("stopping", "signal", s.String())
+	case err := <-n.failed():
+		logger.Error("a listener failed", "error", err)
+		return errors.Join(err, n.stop(o.DrainTime))
+	}
+	return a.stopOrLeave(n, o.DrainTime, logger)
+}
+
+// stopOrLeave stops n in order; another signal, or more time than is allowed, ends it at once. Nothing acknowledged
+// depends on the order: that is what the log is for.
+func (a *app) stopOrLeave(n *node, within time.Duration, logger *slog.Logger) error {
+	stopped := make(chan error, 1)
+	go func() { stopped <- n.stop(within) }()
+	select {
+	case err := <-stopped:
+		if err == nil {
+			logger.Info("stopped")
+		}
+		return err
+	case s := <-a.signals:
+		return failure(exitInterrupted, fmt.Errorf("%v again: ending at once; the next start replays the log", s))
+	}
+}
+
+// logger returns the daemon's logger: JSON, a line an event, to standard error.
+func (a *app) logger(level string) *slog.Logger {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		panic("BUG: a log level that was checked: " + err.Error())
+	}
+	return slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: l}))
+}
+
+// skipOf returns the log's form of --skip-entry.
+func skipOf(s string) raftlog.SkipEntry {
+	index, hash, err := parseSkip(s)
+	if err != nil {
+		panic("BUG: --skip-entry was checked: " + err.Error())
+	}
+	return raftlog.SkipEntry{Index: index, Hash: hash}
+}
