@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
@@ -50,6 +52,8 @@ type CheckpointWriter struct {
 	table   *sstable.Writer
 	bytes   int64         // in table
 	changed []changedPage // to be entered into live when durable
+	rest    []uint64      // after ReplaceAll: pages of the checkpoint before that were not put yet, ascending
+	begun   bool          // there was a Put
 	last    uint64        // page of the last Put
 	value   []byte        // scratch
 	key     [pageKeySize]byte
@@ -77,85 +81,115 @@ func (s *State) BeginCheckpoint() *CheckpointWriter {
 	return w
 }
 
+// ReplaceAll says that this checkpoint has all pages: those of the one before that are not Put are gone. Before the first Put.
+func (w *CheckpointWriter) ReplaceAll() {
+	if w.err == nil && w.begun {
+		_ = w.fail("replace all pages", errors.New("BUG: after the first page"))
+	}
+	w.rest = slices.Sorted(maps.Keys(w.s.live.pages))
+}
+
 // Put writes a page. Pages come in ascending order, each at most once. Data that is all zero, or empty, says that the page is gone.
 func (w *CheckpointWriter) Put(page uint64, data []byte) error {
-	if w.err != nil {
-		return w.err
-	}
-	if len(w.changed) > 0 && page <= w.last {
+	if w.err == nil && w.begun && page <= w.last {
 		return w.fail("write page", fmt.Errorf("BUG: page %#x comes after page %#x", page, w.last))
 	}
-	w.last = page
-	old, had := w.s.live.pages[page]
-	gone := allZero(data)
-	if gone && !had {
-		return nil
+	w.begun, w.last = true, page
+	w.dropBelow(page)
+	if len(w.rest) > 0 && w.rest[0] == page {
+		w.rest = w.rest[1:]
 	}
-	if had {
+	if allZero(data) {
+		w.drop(page)
+	} else {
+		w.set(page, data)
+	}
+	return w.err
+}
+
+// dropBelow drops the pages below one that ReplaceAll found and nobody put.
+func (w *CheckpointWriter) dropBelow(page uint64) {
+	for len(w.rest) > 0 && w.rest[0] < page {
+		w.drop(w.rest[0])
+		w.rest = w.rest[1:]
+	}
+}
+
+// drop writes that a page is gone.
+func (w *CheckpointWriter) drop(page uint64) {
+	old, had := w.s.live.pages[page]
+	if !had || !w.room(pageKeySize) {
+		return
+	}
+	w.stored.pages--
+	w.stored.sum -= old
+	w.changed = append(w.changed, changedPage{page: page, gone: true})
+	putPageKey(w.key[:], page)
+	if err := w.table.Delete(w.key[:]); err != nil {
+		_ = w.fail("delete page", err)
+	}
+}
+
+// set writes a page that has data.
+func (w *CheckpointWriter) set(page uint64, data []byte) {
+	if !w.room(pageKeySize + pageHeader + len(data)) {
+		return
+	}
+	sum := pageSum(page, w.stored.Generation, data)
+	if old, had := w.s.live.pages[page]; had {
 		w.stored.pages--
 		w.stored.sum -= old
 	}
-	if err := w.room(pageKeySize + pageHeader + len(data)); err != nil {
-		return err
-	}
-	putPageKey(w.key[:], page)
-	if gone {
-		w.changed = append(w.changed, changedPage{page: page, gone: true})
-		if err := w.table.Delete(w.key[:]); err != nil {
-			return w.fail("delete page", err)
-		}
-		return nil
-	}
-	sum := pageSum(page, w.stored.Generation, data)
 	w.stored.pages++
 	w.stored.sum += sum
 	w.changed = append(w.changed, changedPage{page: page, sum: sum})
+	putPageKey(w.key[:], page)
 	w.value = binary.LittleEndian.AppendUint64(w.value[:0], sum)
 	w.value = binary.LittleEndian.AppendUint64(w.value, w.stored.Generation)
 	w.value = append(w.value, data...)
 	if err := w.table.Set(w.key[:], w.value); err != nil {
-		return w.fail("write page", err)
+		_ = w.fail("write page", err)
 	}
-	return nil
 }
 
-// room makes sure that there is a table that takes a row of the given size.
-func (w *CheckpointWriter) room(bytes int) error {
+// room makes sure that there is a table that takes a row of the given size; false after a failure.
+func (w *CheckpointWriter) room(bytes int) bool {
 	if w.table != nil && w.bytes >= tableBytes {
-		if err := w.closeTable(); err != nil {
-			return err
-		}
+		w.closeTable()
+	}
+	if w.err == nil && w.table == nil {
+		w.openTable()
 	}
 	w.bytes += int64(bytes)
-	if w.table != nil {
-		return nil
-	}
+	return w.err == nil
+}
+
+func (w *CheckpointWriter) openTable() {
 	fs := w.s.store.fs
 	path := fs.PathJoin(w.s.incoming(), fmt.Sprintf("%d-%d.sst", w.stored.Generation, len(w.tables)))
 	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
-		return w.fail("create table", err)
+		_ = w.fail("create table", err)
+		return
 	}
 	w.tables = append(w.tables, path)
 	f = vfs.NewSyncingFile(f, vfs.SyncingFileOptions{BytesPerSync: syncBytes})
 	o := w.s.tableOptions.MakeWriterOptions(0, w.s.db.TableFormat())
 	o.FilterPolicy = pebble.NoFilterPolicy // pages are only read in order
 	w.table = sstable.NewWriter(objstorageprovider.NewFileWritable(f), o)
-	w.bytes = int64(bytes)
-	return nil
+	w.bytes = 0
 }
 
-// closeTable finishes the table and syncs it.
-func (w *CheckpointWriter) closeTable() error {
+// closeTable finishes the table, if there is one, and syncs it.
+func (w *CheckpointWriter) closeTable() {
 	if w.table == nil {
-		return nil
+		return
 	}
 	err := w.table.Close()
 	w.table = nil
 	if err != nil {
-		return w.fail("write table", err)
+		_ = w.fail("write table", err)
 	}
-	return nil
 }
 
 func (w *CheckpointWriter) fail(what string, err error) error {
@@ -171,20 +205,20 @@ func (w *CheckpointWriter) Commit(m Manifest) error {
 		return errors.New("storage: BUG: a checkpoint is committed after its end")
 	}
 	defer w.Abort()
-	if w.err != nil {
-		return w.err
+	for _, page := range w.rest {
+		w.drop(page)
 	}
 	m.Generation = w.stored.Generation
 	w.stored.Manifest = m
 	row := w.stored.encode()
-	if err := w.room(len(row)); err != nil {
-		return err
+	if w.room(len(row)) {
+		if err := w.table.Set(manifestKey(), row); err != nil {
+			_ = w.fail("write manifest", err)
+		}
 	}
-	if err := w.table.Set(manifestKey(), row); err != nil {
-		return w.fail("write manifest", err)
-	}
-	if err := w.closeTable(); err != nil {
-		return err
+	w.closeTable()
+	if w.err != nil {
+		return w.err
 	}
 	// The blobs up to m.Index come first: with the manifest raft may drop the entries that would rebuild them.
 	if err := w.s.Sync(); err != nil {

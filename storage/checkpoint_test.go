@@ -79,14 +79,27 @@ func TestCheckpointsModel(t *testing.T) {
 				changed[p] = make([]byte, 4096)
 			}
 		}
-		if rng.IntN(5) == 0 {
+		switch rng.IntN(6) {
+		case 0:
 			w := s.State().BeginCheckpoint()
 			for _, p := range slices.Sorted(maps.Keys(changed)) {
 				check(t, w.Put(p, changed[p]))
 			}
 			w.Abort()
 			w.Abort()
-		} else {
+		case 1:
+			last = manifestOf(g)
+			w := s.State().BeginCheckpoint()
+			w.ReplaceAll()
+			clear(want)
+			for _, p := range slices.Sorted(maps.Keys(changed)) {
+				check(t, w.Put(p, changed[p]))
+				if !allZero(changed[p]) {
+					want[p] = changed[p]
+				}
+			}
+			check(t, w.Commit(last))
+		default:
 			last = manifestOf(g)
 			check(t, checkpoint(s.State(), last, changed))
 			for p, data := range changed {
@@ -183,6 +196,12 @@ func TestCheckpointMisuse(t *testing.T) {
 		t.Error("a failed checkpoint counts")
 	}
 	check(t, checkpoint(s.State(), manifestOf(2), map[uint64][]byte{5: {1}}))
+	w = s.State().BeginCheckpoint()
+	check(t, w.Put(9, []byte{1}))
+	w.ReplaceAll()
+	if err := w.Commit(manifestOf(3)); err == nil {
+		t.Error("all replaced after the first page")
+	}
 	stop := errors.New("stop")
 	if err := s.State().LoadPages(func(uint64, []byte) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("error of fn: %v", err)

@@ -2,10 +2,12 @@ package storage
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,19 +36,24 @@ func (w *world) clone() *world {
 	return &c
 }
 
-// moment is a state that a power cut left, with what the store had been told: done is acknowledged, doing may or may not be.
+// moment is a state that a power cut left, with what the store had been told: the first world is acknowledged, the others may or
+// may not have come about.
 type moment struct {
-	fs          *vfs.MemFS
-	done, doing *world
+	fs     *vfs.MemFS
+	worlds []*world
 }
 
 // crasher runs a workload on a file system that takes clones at random operations.
 type crasher struct {
-	fs    *vfs.MemFS
-	s     *Store
-	rng   *rand.Rand // of the workload
-	done  atomic.Pointer[world]
-	doing atomic.Pointer[world]
+	fs   *vfs.MemFS
+	s    *Store
+	rng  *rand.Rand   // of the workload
+	done atomic.Int64 // number in worlds of the acknowledged one; -1 before the start
+
+	worlds struct {
+		sync.Mutex
+		all []*world // the last one is being brought about
+	}
 
 	mu struct {
 		sync.Mutex
@@ -62,13 +69,15 @@ func (c *crasher) cut(op errorfs.Op) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.mu.rng.IntN(c.mu.every) != 0 || c.done.Load() == nil {
+	done := c.done.Load() // before the cut; the workload may go on while a background job of Pebble is cut
+	if c.mu.rng.IntN(c.mu.every) != 0 || done < 0 {
 		return nil
 	}
-	// done is read before the cut and doing after it: what is between may be either.
-	m := moment{done: c.done.Load()}
+	var m moment
 	m.fs = c.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 25, 50, 75, 100}[c.mu.rng.IntN(5)], RNG: c.mu.rng})
-	m.doing = c.doing.Load()
+	c.worlds.Lock()
+	m.worlds = slices.Clone(c.worlds.all[done:])
+	c.worlds.Unlock()
 	c.mu.moments = append(c.mu.moments, m)
 	return nil
 }
@@ -76,9 +85,12 @@ func (c *crasher) cut(op errorfs.Op) error {
 // step publishes what an operation will lead to, runs it, and publishes that it is acknowledged.
 func (c *crasher) step(tb testing.TB, to *world, op func() error) {
 	tb.Helper()
-	c.doing.Store(to)
+	c.worlds.Lock()
+	c.worlds.all = append(c.worlds.all, to)
+	n := len(c.worlds.all) - 1
+	c.worlds.Unlock()
 	check(tb, op())
-	c.done.Store(to)
+	c.done.Store(int64(n))
 }
 
 func (c *crasher) appendSome(tb testing.TB, w *world) {
@@ -153,12 +165,12 @@ func (c *crasher) truncateTail(tb testing.TB, w *world) {
 
 // run does a random workload, and returns the power cuts taken meanwhile.
 func (c *crasher) run(t *testing.T, steps int) []moment {
+	c.done.Store(-1)
 	c.s = mustVerify(t, small(errorfs.Wrap(c.fs, errorfs.InjectorFunc(c.cut)), "/d"))
 	start := &world{terms: map[uint64]uint64{}, sizes: map[uint64]int{}, stable: map[string]byte{}, pages: map[uint64][]byte{}}
-	c.doing.Store(start)
-	c.done.Store(start)
+	c.step(t, start, func() error { return nil })
 	for range steps {
-		w := c.done.Load().clone()
+		w := c.worlds.all[len(c.worlds.all)-1].clone()
 		switch k := c.rng.IntN(20); {
 		case k < 12:
 			c.appendSome(t, w)
@@ -233,19 +245,21 @@ func (m *moment) survives(t *testing.T) error {
 	if err := verify(s); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	if err := m.done.agrees(s); err != nil {
-		if m.doing == m.done {
-			return err
+	var differs error
+	for _, w := range m.worlds {
+		err := w.agrees(s)
+		if err == nil {
+			differs = nil
+			break
 		}
-		if other := m.doing.agrees(s); other != nil {
-			return fmt.Errorf("not as acknowledged: %w; and not as being done: %w", err, other)
-		}
+		differs = errors.Join(differs, err)
+	}
+	if differs != nil {
+		return fmt.Errorf("neither as acknowledged nor as being done: %w", differs)
 	}
 	// And it goes on.
-	next := max(s.Log().Last(), m.done.base.Index)
-	if mf, _ := s.State().Manifest(); mf.Index > next {
-		next = mf.Index
-	}
+	mf, _ := s.State().Manifest()
+	next := max(s.Log().Last(), mf.Index)
 	return s.Log().Append(recs(next+1, 2, 100, 10))
 }
 
