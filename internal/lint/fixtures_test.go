@@ -84,7 +84,7 @@ var fixtures = []struct {
 		"engine/a.go": "package engine\n\ntype set map[int]bool\n\nfunc f(m map[string]int, s set, l []int) {\n\tfor range m {\n\t}\n\tfor range s {\n\t}\n\tfor range l {\n\t}\n}\n",
 	}, []string{"engine/a.go:6", "engine/a.go:8"}},
 	{"pure-maps", "a reason, and an empty reason", map[string]string{
-		"engine/a.go": "package engine\n\nfunc f(m map[string]int) (n int) {\n\t// order-free: a sum.\n\tfor _, v := range m {\n\t\tn += v\n\t}\n\t// order-free:\n\tfor range m {\n\t}\n\treturn n\n}\n",
+		"engine/a.go": "package engine\n\nfunc f(m map[string]int) (n int) {\n\t// order: a sum.\n\tfor _, v := range m {\n\t\tn += v\n\t}\n\t// order:\n\tfor range m {\n\t}\n\treturn n\n}\n",
 	}, []string{"engine/a.go:9"}},
 
 	{"clock", "outside the clock file", map[string]string{
@@ -104,7 +104,8 @@ var fixtures = []struct {
 	}, nil},
 
 	{"tests", "sleep and skip", map[string]string{
-		"a/a_test.go": "package a\n\nfunc TestX(t *testing.T) {\n\ttime.Sleep(1)\n\tt.Skip()\n\tsynctest.Test(t, func(t *testing.T) { time.Sleep(1) })\n}\n",
+		"a/a_test.go": "package a\n\nfunc TestX(t *testing.T) {\n\ttime.Sleep(1)\n\tt.Skip()\n}\n",
+		"a/b_test.go": "package a\n\nimport \"testing/synctest\"\n\nfunc inBubble() { time.Sleep(1) }\n",
 		"a/a.go":      "package a\n\nfunc f() { time.Sleep(1) }\n",
 	}, []string{"a/a_test.go:4", "a/a_test.go:5"}},
 

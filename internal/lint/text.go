@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"go/ast"
-	"go/token"
 	"path"
 	"regexp"
 	"strings"
@@ -17,9 +16,8 @@ func testCalls(t *Tree) []Finding {
 		if !f.test {
 			return
 		}
-		bubbles := callSpans(f.syntax, "synctest", "Test")
-		for _, pos := range calls(f.syntax, "time", "Sleep") {
-			if !bubbles.contain(pos) {
+		if !importsSynctest(f.syntax) {
+			for _, pos := range calls(f.syntax, "time", "Sleep") {
 				out = append(out, Finding{t.atPos(pos), "a test waits for the event it is about, not for a time: use a channel, or testing/synctest, inside which sleeping is free"})
 			}
 		}
@@ -32,31 +30,15 @@ func testCalls(t *Tree) []Finding {
 	return out
 }
 
-type spans [][2]token.Pos
-
-func (s spans) contain(pos token.Pos) bool {
-	for _, span := range s {
-		if span[0] <= pos && pos < span[1] {
+// importsSynctest reports whether a test file uses fake time. Which of its functions run inside a bubble is not
+// decidable here.
+func importsSynctest(f *ast.File) bool {
+	for _, spec := range f.Imports {
+		if importedPath(spec.Path.Value) == "testing/synctest" {
 			return true
 		}
 	}
 	return false
-}
-
-// callSpans returns the extents of the calls of pkg.function.
-func callSpans(f *ast.File, pkg, function string) spans {
-	var out spans
-	ast.Inspect(f, func(n ast.Node) bool {
-		if call, ok := n.(*ast.CallExpr); ok {
-			if sel, ok := call.Fun.(*ast.SelectorExpr); ok && sel.Sel.Name == function {
-				if id, ok := sel.X.(*ast.Ident); ok && id.Name == pkg {
-					out = append(out, [2]token.Pos{call.Pos(), call.End()})
-				}
-			}
-		}
-		return true
-	})
-	return out
 }
 
 // Written in two halves, so that this file does not find itself.
