@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -149,11 +150,14 @@ func (h *head) appendCanonical(dst []byte) []byte {
 	return append(dst, '\r', '\n')
 }
 
-// refuse hands over a request that stands for a refused head.
+// refuse hands over a request that stands for the refused head in p. The answer to a HEAD has no body in any case.
 func (c *conn) refuse(p []byte, fault problem.Code) int {
 	c.fault = fault
 	c.linger.Store(true)
 	c.head = head{close: true}
+	if bytes.HasPrefix(p[c.scan.start:], []byte("HEAD ")) {
+		c.head.method = methodHead
+	}
 	c.pending = nil
 	return len(c.head.appendCanonical(p[:0]))
 }
