@@ -27,8 +27,9 @@ type CalibrateReport struct {
 type Capacity struct {
 	Connections  int         `json:"connections"`
 	Rate         float64     `json:"per_second"`
-	GeneratorCPU float64     `json:"generator_cpu_us"` // per request
-	ServerCPU    float64     `json:"server_cpu_us"`    // per request
+	Refused      uint64      `json:"refused,omitempty"` // because of load: not in the rate
+	GeneratorCPU float64     `json:"generator_cpu_us"`  // per request
+	ServerCPU    float64     `json:"server_cpu_us"`     // per request
 	Service      Percentiles `json:"service"`
 }
 
@@ -81,7 +82,7 @@ func (r *CalibrateReport) measureEmpty(ctx context.Context, o *CalibrateOptions,
 		return err
 	}
 	defer e.kill()
-	if r.Empty, err = measureClosed(ctx, e.addr, e.child, o.Connections, 1, newPlainLoad(e.addr), span); err != nil {
+	if r.Empty, err = measureClosed(ctx, e.addr, e.child, o.Connections, 1, newPlainLoad(e.addr), span, load.Decided); err != nil {
 		return err
 	}
 	say.now("pacing …")
@@ -108,7 +109,7 @@ func generatorRate(ctx context.Context, env *Environment, connections, loops int
 		return 0, err
 	}
 	defer e.kill()
-	c, err := measureClosed(ctx, e.addr, e.child, connections, loops, newPlainLoad(e.addr), span)
+	c, err := measureClosed(ctx, e.addr, e.child, connections, loops, newPlainLoad(e.addr), span, load.Decided)
 	return c.Rate, err
 }
 
@@ -118,8 +119,9 @@ func warmup(span time.Duration) time.Duration { return min(span/4, 500*time.Mill
 // meter tells how much processor time a server has used.
 type meter interface{ CPU() time.Duration }
 
-// measureClosed runs a closed loop for span and counts what both sides cost.
-func measureClosed(ctx context.Context, addr string, server meter, connections, loops int, work func(int) load.Workload, span time.Duration) (Capacity, error) {
+// measureClosed runs a closed loop for span and counts what both sides cost. Answers of another class than want are an
+// error, but for refusals because of load, which do not count.
+func measureClosed(ctx context.Context, addr string, server meter, connections, loops int, work func(int) load.Workload, span time.Duration, want load.Class) (Capacity, error) {
 	c := Capacity{Connections: connections}
 	warm := warmup(span)
 	var used [2]time.Duration
@@ -143,14 +145,16 @@ func measureClosed(ctx context.Context, addr string, server meter, connections, 
 	if err != nil {
 		return c, err
 	}
-	n := s.Final()
-	if n == 0 || s.Answered[load.Decided] != n {
-		return c, fmt.Errorf("bench: closed loop: of %d answers %d were not 2xx", n, n-s.Answered[load.Decided])
+	n := s.Answered[want]
+	c.Refused = s.Answered[load.Refused]
+	if n == 0 || s.Final() != n+c.Refused {
+		return c, fmt.Errorf("bench: closed loop: unexpected answers: decided %d, denied %d, refused %d, failed %d, lost %d",
+			s.Answered[load.Decided], s.Answered[load.Denied], s.Answered[load.Refused], s.Answered[load.Failed], s.LostCount)
 	}
 	c.Rate = float64(n) / s.Wall.Seconds()
 	c.GeneratorCPU = float64(s.CPU.Nanoseconds()) / 1e3 / float64(n)
 	c.ServerCPU = float64((used[1] - used[0]).Nanoseconds()) / 1e3 / float64(n)
-	c.Service = percentilesOf(load.All(s.Service))
+	c.Service = percentilesOf(s.Service[want])
 	return c, nil
 }
 
@@ -181,7 +185,7 @@ func measureSink(ctx context.Context, connections int, span time.Duration) (Capa
 		return Capacity{}, fmt.Errorf("bench: %w", err)
 	}
 	defer sink.Close()
-	return measureClosed(ctx, sink.Addr(), sink, connections, 1, newPlainLoad(sink.Addr()), span)
+	return measureClosed(ctx, sink.Addr(), sink, connections, 1, newPlainLoad(sink.Addr()), span, load.Decided)
 }
 
 // measureRoundTrip sends one byte back and forth.

@@ -28,6 +28,7 @@ type capFile struct {
 	Counts string `json:"counts"`
 	Window string `json:"window"`
 	Limit  int    `json:"limit"`
+	Prize  string `json:"prize,omitempty"`
 }
 
 type prizeFile struct {
@@ -54,7 +55,7 @@ func newCampaign(what string, users int, now time.Time) *campaignFile {
 // prize that falls back, one that sells out early, one that sells out late, one that is nearly impossible.
 func flashCampaign(users, draws int, now time.Time) *campaignFile {
 	f := newCampaign("flash", users, now)
-	f.Caps = []capFile{{"day", "draws", "day", 3}, {"wins", "wins", "campaign", 1}}
+	f.Caps = []capFile{{ID: "day", Counts: "draws", Window: "day", Limit: 3}, {ID: "wins", Counts: "wins", Window: "campaign", Limit: 1}}
 	share := func(weight int, of float64) int { return max(int(float64(draws)*float64(weight)/1e6*of), 1) }
 	f.Prizes = []prizeFile{
 		{ID: "phone", Kind: "physical", Title: map[string]string{"en": "Phone"}, Weight: 20, Stock: share(20, 0.3)},
@@ -69,7 +70,10 @@ func flashCampaign(users, draws int, now time.Time) *campaignFile {
 func steadyCampaign(users int, now time.Time) *campaignFile {
 	f := newCampaign("steady", users, now)
 	const never = 1_000_000_000
-	f.Caps = []capFile{{"day", "draws", "day", never}, {"hour", "draws", "hour", never}, {"wins", "wins", "campaign", never}}
+	f.Caps = []capFile{
+		{ID: "day", Counts: "draws", Window: "day", Limit: never}, {ID: "hour", Counts: "draws", Window: "hour", Limit: never},
+		{ID: "wins", Counts: "wins", Window: "campaign", Limit: never},
+	}
 	f.Prizes = []prizeFile{
 		{ID: "phone", Kind: "physical", Title: map[string]string{"en": "Phone"}, Weight: 50, Stock: 100_000_000_000},
 		{ID: "watch", Kind: "physical", Title: map[string]string{"en": "Watch"}, Weight: 950, Stock: 100_000_000_000},
@@ -82,12 +86,29 @@ func steadyCampaign(users int, now time.Time) *campaignFile {
 // deniedCampaign refuses: cappedAt draws a user, and one unit that the first draw takes when soldOut is set.
 func deniedCampaign(what string, users, cappedAt int, soldOut bool, now time.Time) *campaignFile {
 	f := newCampaign(what, users, now)
-	f.Caps = []capFile{{"day", "draws", "day", cappedAt}}
+	f.Caps = []capFile{{ID: "day", Counts: "draws", Window: "day", Limit: cappedAt}}
 	weight, stock := 1, 1_000_000
 	if soldOut {
 		weight, stock = 1_000_000, 1
 	}
 	f.Prizes = []prizeFile{{ID: "phone", Kind: "physical", Title: map[string]string{"en": "Phone"}, Weight: weight, Stock: stock}}
+	return f
+}
+
+// crashCampaign has everything that a crash could break and still goes on for as long as the loop does: a prize that
+// is sold out within moments, one that falls back, caps that are reached.
+func crashCampaign(users int, now time.Time) *campaignFile {
+	f := newCampaign("crash", users, now)
+	f.Caps = []capFile{
+		{ID: "day", Counts: "draws", Window: "day", Limit: 1_000_000},
+		{ID: "phones", Counts: "wins", Window: "campaign", Limit: 1, Prize: "phone"},
+		{ID: "coupons", Counts: "wins", Window: "day", Limit: 2, Prize: "coupon"},
+	}
+	f.Prizes = []prizeFile{
+		{ID: "phone", Kind: "physical", Title: map[string]string{"en": "Phone"}, Weight: 1_000, Stock: 50, Unavailable: map[string]string{"fallback": "coupon"}},
+		{ID: "coupon", Kind: "coupon", Title: map[string]string{"en": "Coupon"}, Weight: 100_000, Stock: 30_000},
+		{ID: "packet", Kind: "cash", Title: map[string]string{"en": "Red packet"}, Weight: 200_000, Stock: 1_000_000_000, Amount: map[string]int{"fixed": 100}},
+	}
 	return f
 }
 

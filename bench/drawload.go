@@ -116,7 +116,7 @@ func (l *drawLoad) decided(id uint32, a *load.Answer) {
 	} else {
 		l.progress.misses.Add(1)
 	}
-	if a.Attempt > 0 && a.Has(replayedHeader) {
+	if a.Has(replayedHeader) {
 		l.replayed++
 	}
 	if armed := l.watch.armed.Load(); armed != 0 && int64(a.Sent) >= armed {

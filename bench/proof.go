@@ -87,17 +87,15 @@ func (p *prover) prove(ctx context.Context, replays, byID int, seed uint64) (*Pr
 
 	again, read := p.sample(replays, seed), p.sample(byID, seed+1)
 	p.say.now("asking again for %s acknowledged draws with their keys …", count(len(again)))
-	same := &sameBytes{prover: p, judge: judge, ids: again}
-	if _, err := p.run(ctx, len(again), func() load.Workload { return same }); err != nil {
+	proof.Replays = uint64(len(again))
+	if proof.ReplaysSame, err = p.compare(ctx, again, false, judge.Changed); err != nil {
 		return nil, err
 	}
-	proof.Replays, proof.ReplaysSame = uint64(len(again)), same.same
 	p.say.now("reading %s draws by id …", count(len(read)))
-	found := &sameBytes{prover: p, judge: judge, ids: read, byID: true}
-	if _, err := p.run(ctx, len(read), func() load.Workload { return found }); err != nil {
+	proof.ByID = uint64(len(read))
+	if proof.ByIDSame, err = p.compare(ctx, read, true, judge.Changed); err != nil {
 		return nil, err
 	}
-	proof.ByID, proof.ByIDSame = uint64(len(read)), found.same
 
 	if err := p.hear(ctx, judge, proof); err != nil {
 		return nil, err
@@ -106,6 +104,14 @@ func (p *prover) prove(ctx context.Context, replays, byID int, seed uint64) (*Pr
 	proof.Seconds = time.Since(begin).Seconds()
 	p.say.clear()
 	return proof, nil
+}
+
+// compare asks for acknowledged draws once more, by key or by id, and returns how many have the same bytes as before. It
+// tells of each that has not.
+func (p *prover) compare(ctx context.Context, ids []uint32, byID bool, changed func(id uint32, how string)) (uint64, error) {
+	same := &sameBytes{prover: p, changed: changed, ids: ids, byID: byID}
+	_, err := p.run(ctx, len(ids), func() load.Workload { return same })
+	return same.same, err
 }
 
 // hear reads the records feed and the books into the judge.
@@ -156,10 +162,10 @@ func (p *prover) sample(n int, seed uint64) []uint32 {
 // sameBytes asks for acknowledged draws once more, by key or by id, and compares the bytes.
 type sameBytes struct {
 	*prover
-	judge *oracle.Judge
-	ids   []uint32
-	byID  bool
-	same  uint64
+	changed func(id uint32, how string)
+	ids     []uint32
+	byID    bool
+	same    uint64
 }
 
 // AppendRequest implements load.Workload.
@@ -179,13 +185,13 @@ func (s *sameBytes) Answer(i uint32, a *load.Answer) (load.Class, time.Duration)
 	}
 	switch {
 	case class != load.Decided && s.byID:
-		s.judge.Changed(id, fmt.Sprintf("draw %s is answered with %d %s", s.journal.drawID(id), a.Status, problemCode(a.Body)))
+		s.changed(id, fmt.Sprintf("draw %s is answered with %d %s", s.journal.drawID(id), a.Status, problemCode(a.Body)))
 	case class != load.Decided:
-		s.judge.Changed(id, fmt.Sprintf("asked again, it is answered with %d %s", a.Status, problemCode(a.Body)))
+		s.changed(id, fmt.Sprintf("asked again, it is answered with %d %s", a.Status, problemCode(a.Body)))
 	case s.journal.hasher.Hash(a.Body) != s.journal.body[id]:
-		s.judge.Changed(id, fmt.Sprintf("the answer has other bytes than the first one: %.300s", a.Body))
+		s.changed(id, fmt.Sprintf("the answer has other bytes than the first one: %.300s", a.Body))
 	case !s.byID && !a.Has(replayedHeader):
-		s.judge.Changed(id, "asked again, the answer is not marked as a replay")
+		s.changed(id, "asked again, the answer is not marked as a replay")
 	default:
 		s.same++
 	}
@@ -197,6 +203,6 @@ func (s *sameBytes) Lost(i uint32, attempt int) time.Duration {
 	if attempt < 5 {
 		return 10 * time.Millisecond
 	}
-	s.judge.Changed(s.ids[i], "asked again, there is no answer")
+	s.changed(s.ids[i], "asked again, there is no answer")
 	return load.Done
 }

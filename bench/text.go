@@ -9,9 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// grid is an aligned table. The first column is flush left, the others flush right.
+// grid is an aligned table. The first columns are flush left, the others flush right.
 type grid struct {
 	rows [][]string
+	left int // columns that are flush left; 0 for one
 }
 
 func (g *grid) row(cells ...string) { g.rows = append(g.rows, cells) }
@@ -27,23 +28,25 @@ func (g *grid) write(w io.Writer) error {
 			widths[i] = max(widths[i], utf8.RuneCountInString(c))
 		}
 	}
-	var b strings.Builder
+	var text, b strings.Builder
 	for _, cells := range g.rows {
 		b.WriteString("  ")
 		for i, c := range cells {
 			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c))
-			switch {
-			case i == 0 && len(cells) > 1:
+			if i > 0 {
+				b.WriteString("  ")
+			}
+			if i < max(g.left, 1) {
 				b.WriteString(c + pad)
-			case i == 0:
-				b.WriteString(c)
-			default:
-				b.WriteString("  " + pad + c)
+			} else {
+				b.WriteString(pad + c)
 			}
 		}
-		b.WriteByte('\n')
+		line := strings.TrimRight(b.String(), " ")
+		b.Reset()
+		text.WriteString(line + "\n")
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, text.String())
 	return err
 }
 

@@ -1,0 +1,273 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/drawd/drawd/bench/load"
+)
+
+// Figures makes the table of performance figures: each beside an empty handler that answers the same request with as
+// many bytes, in the same run, with the same generator, turn and turn about.
+func Figures(ctx context.Context, o FiguresOptions) (*FiguresReport, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	orDefault(&o.Pairs, 5)
+	orDefault(&o.Seconds, 5)
+	orDefault(&o.Connections, 256)
+	orDefault(&o.BatchDraws, 256)
+	orDefault(&o.BatchConns, 16)
+	orDefault(&o.Users, 1_000_000)
+	orDefault(&o.P9Users, 1_000_000)
+	orDefault(&o.Seed, 1)
+	if err := o.fill(); err != nil {
+		return nil, err
+	}
+	f := &figures{o: o, say: newConsole(&o.Environment)}
+	f.report = &FiguresReport{Scenario: "figures", Pairs: o.Pairs, Seconds: o.Seconds, Connections: o.Connections, BatchDraws: o.BatchDraws, BatchConns: o.BatchConns, Users: o.Users}
+	err := f.run(ctx)
+	f.say.clear()
+	if err != nil {
+		return nil, err
+	}
+	if o.Out != "" {
+		return f.report, writeJSON(o.Out, f.report)
+	}
+	return f.report, nil
+}
+
+// figureIDs are all figures of the table, in its order.
+var figureIDs = []string{"P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P13"}
+
+func figureKnown(id string) bool { return slices.Contains(figureIDs, id) }
+
+// figures is one run.
+type figures struct {
+	o      FiguresOptions
+	say    *console
+	report *FiguresReport
+	daemon *daemon
+	host   string
+	ctl    *control
+}
+
+func (f *figures) wanted(id string) bool { return len(f.o.Only) == 0 || slices.Contains(f.o.Only, id) }
+
+func (f *figures) run(ctx context.Context) (err error) {
+	if f.daemon, err = newDaemon(&f.o.Environment); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.daemon.remove(f.o.Keep)) }()
+	f.report.Machine = lookAtMachine(&f.o.Environment, f.daemon.dir)
+	if err := f.report.Machine.measureDisk(f.daemon.dir, 200*time.Millisecond); err != nil {
+		return err
+	}
+	f.host = f.daemon.api
+	f.ctl = newControl("http://"+f.daemon.api, "http://"+f.daemon.admin, "")
+	for _, id := range figureIDs {
+		if !f.wanted(id) {
+			continue
+		}
+		row, err := f.figure(ctx, id)
+		if err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+		f.report.Figures = append(f.report.Figures, row...)
+	}
+	return nil
+}
+
+// figure measures one figure; some have several rows.
+func (f *figures) figure(ctx context.Context, id string) ([]Figure, error) {
+	switch id {
+	case "P1":
+		return f.unary(ctx)
+	case "P3":
+		return f.batches(ctx, "P3", "durable draws/s, batches in binary", "≥ 1,000,000", true)
+	case "P4":
+		return f.batches(ctx, "P4", "durable draws/s, batches in JSON", "≥ 600,000", false)
+	case "P5":
+		return f.denials(ctx)
+	case "P9":
+		return f.restart(ctx)
+	case "P2":
+		return []Figure{{ID: id, Name: "P1 ÷ Redis with a Lua script, AOF always", Goal: "≥ 3", Note: "comes with the bench of peers, a later issue"}}, nil
+	case "P6":
+		return []Figure{{ID: id, Name: "three nodes, unary and batched", Goal: "≥ 50,000 and ≥ 400,000", Note: "comes with the cluster, a later issue"}}, nil
+	case "P13":
+		return []Figure{{ID: id, Name: "Postgres, one transaction a draw", Goal: "reported", Note: "comes with the bench of peers, a later issue"}}, nil
+	case "P7":
+		return []Figure{{ID: id, Name: "engine: one draw on one core", Goal: "≤ 300 ns, 0 allocations", Note: "go test -run '^$' -bench . -benchmem ./engine"}}, nil
+	case "P8":
+		return []Figure{{ID: id, Name: "memory per user and per key", Goal: "≤ 72 B and ≤ 28 B", Note: "go test -run '^$' -bench . -benchmem ./engine; P9 shows the whole process"}}, nil
+	}
+	panic("BUG: no such figure: " + id)
+}
+
+// serving makes sure that the daemon runs.
+func (f *figures) serving(ctx context.Context) error {
+	if f.daemon.current() != nil {
+		return nil
+	}
+	_, err := f.daemon.start(ctx)
+	return err
+}
+
+// publish makes a campaign live and returns its id.
+func (f *figures) publish(ctx context.Context, c *campaignFile) (string, error) {
+	if err := f.serving(ctx); err != nil {
+		return "", err
+	}
+	file, err := c.encode()
+	if err != nil {
+		return "", err
+	}
+	if _, err := f.o.Compile(file); err != nil {
+		return "", fmt.Errorf("bench: campaign %s: %w", c.Campaign, err)
+	}
+	_, err = f.ctl.publish(ctx, c.Campaign, file)
+	return c.Campaign, err
+}
+
+// unary is P1.
+func (f *figures) unary(ctx context.Context) ([]Figure, error) {
+	campaign, err := f.publish(ctx, steadyCampaign(f.o.Users, time.Now()))
+	if err != nil {
+		return nil, err
+	}
+	fig := Figure{ID: "P1", Name: "durable unary draws/s", Goal: "≥ 0.75 of empty; ≤ 5.4 µs above it", Units: 1}
+	err = f.pairs(ctx, &fig, f.o.Connections, load.Decided, func(host string) load.Workload { return newSteadyLoad(host, campaign, uint32(f.o.Users)) })
+	return []Figure{fig}, err
+}
+
+// pairs measures drawd and the empty handler in turn.
+func (f *figures) pairs(ctx context.Context, fig *Figure, connections int, want load.Class, work func(host string) load.Workload) error {
+	// One workload for all of drawd's turns: its keys go on where they stopped.
+	ours := work(f.host)
+	size, err := answerSize(ctx, f.host, ours, want)
+	if err != nil {
+		return err
+	}
+	e, err := startEmpty(&f.o.Environment, size)
+	if err != nil {
+		return err
+	}
+	defer e.kill()
+	fig.AnswerBytes = size
+	span := time.Duration(f.o.Seconds) * time.Second
+	for n := range f.o.Pairs {
+		f.say.now("%s %s: pair %d of %d …", fig.ID, fig.Name, n+1, f.o.Pairs)
+		a, err := measureClosed(ctx, f.host, f.daemon, connections, 1, func(int) load.Workload { return ours }, span, want)
+		if err != nil {
+			return err
+		}
+		b, err := measureClosed(ctx, e.addr, e, connections, 1, func(int) load.Workload { return work(e.addr) }, span, load.Decided)
+		if err != nil {
+			return err
+		}
+		units := float64(fig.Units)
+		fig.Refused += a.Refused
+		fig.Samples = append(fig.Samples, Sample{
+			Rate: a.Rate * units, CPU: a.ServerCPU / units, GeneratorCPU: a.GeneratorCPU / units, P50: a.Service.P50, P99: a.Service.P99,
+			EmptyRate: b.Rate * units, EmptyCPU: b.ServerCPU / units, EmptyGeneratorCPU: b.GeneratorCPU / units,
+		})
+	}
+	return nil
+}
+
+// answerSize asks once and returns the size of the body.
+func answerSize(ctx context.Context, host string, work load.Workload, want load.Class) (int, error) {
+	probe := &sizeProbe{Workload: work}
+	s, err := load.Run(ctx, load.Options{Addr: host, Connections: 1}, load.Schedule{Requests: 1}, func(int) load.Workload { return probe })
+	if err != nil {
+		return 0, err
+	}
+	if s.Answered[want] != 1 {
+		return 0, fmt.Errorf("bench: unexpected answer: %.500s", probe.body)
+	}
+	return len(probe.body), nil
+}
+
+type sizeProbe struct {
+	load.Workload
+	body []byte
+}
+
+// Answer implements load.Workload.
+func (p *sizeProbe) Answer(id uint32, a *load.Answer) (load.Class, time.Duration) {
+	p.body = append(p.body[:0], a.Body...)
+	return p.Workload.Answer(id, a)
+}
+
+// denials is P5: three refusals that need no log.
+func (f *figures) denials(ctx context.Context) ([]Figure, error) {
+	const capped = 10_000 // users who have drawn all they may
+	var all []Figure
+	for _, d := range []struct {
+		code    string
+		file    *campaignFile
+		prepare func(campaign string) error
+	}{
+		{"exhausted", deniedCampaign("exhausted", 1000, 1_000_000, true, time.Now()), func(c string) error { return f.drawOnce(ctx, c, 1) }},
+		{"capped", deniedCampaign("capped", capped, 1, false, time.Now()), func(c string) error { return f.drawOnce(ctx, c, capped) }},
+		{"ended", deniedCampaign("ended", 1000, 1_000_000, false, time.Now()), func(c string) error { return f.ctl.end(ctx, c) }},
+	} {
+		campaign, err := f.publish(ctx, d.file)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.prepare(campaign); err != nil {
+			return nil, err
+		}
+		fig := Figure{ID: "P5", Name: "denials/s, " + d.code, Goal: "≥ 0.90 of empty", Units: 1}
+		if err := f.pairs(ctx, &fig, f.o.Connections, load.Denied, func(host string) load.Workload { return newSteadyLoad(host, campaign, capped) }); err != nil {
+			return nil, err
+		}
+		all = append(all, fig)
+	}
+	return all, nil
+}
+
+// drawOnce lets each of the first users draw once.
+func (f *figures) drawOnce(ctx context.Context, campaign string, users int) error {
+	work := newSteadyLoad(f.host, campaign, 0)
+	s, err := load.Run(ctx, load.Options{Addr: f.host, Connections: min(64, users)}, load.Schedule{Requests: uint32(users)}, func(int) load.Workload { return work })
+	if err == nil && s.Answered[load.Decided] != uint64(users) {
+		err = fmt.Errorf("bench: of %d draws %d were decided", users, s.Answered[load.Decided])
+	}
+	return err
+}
+
+// steadyLoad sends unary draws for ever: each with a key of its own, by users in a fixed pseudo-random order.
+type steadyLoad struct {
+	template *template
+	users    uint32 // 0: request i is by user i
+	sent     uint32
+}
+
+func newSteadyLoad(host, campaign string, users uint32) *steadyLoad {
+	return &steadyLoad{template: newDrawTemplate(host, "", campaign), users: users}
+}
+
+// AppendRequest implements load.Workload.
+func (l *steadyLoad) AppendRequest(dst []byte, _ uint32, _ bool) []byte {
+	n := l.sent
+	l.sent++
+	user := n
+	if l.users > 0 {
+		user = uint32(uint64(n) * 0x9E3779B97F4A7C15 >> 32 % uint64(l.users))
+	}
+	return l.template.appendTo(dst, n, user, false)
+}
+
+// Answer implements load.Workload.
+func (l *steadyLoad) Answer(_ uint32, a *load.Answer) (load.Class, time.Duration) {
+	return classOf(a.Status), load.Done
+}
+
+// Lost implements load.Workload.
+func (l *steadyLoad) Lost(uint32, int) time.Duration { return load.Done }
