@@ -93,10 +93,10 @@ func (t *Table) moveUpper(p *page, up, to uint32, bit uint32) uint32 {
 	p.setDepth(p.depth() + 1)
 	q := t.arena.page(to)
 	for s := 0; s < g.slots; s++ {
-		if !g.occupied(&old, s) {
+		if !occupied(&old, s) {
 			continue
 		}
-		head, tag, into := g.head(&old, s), g.tag(&old, s), p
+		head, tag, into := g.head(&old, s), tagOf(&old, s), p
 		if hashOf(head)&bit != 0 {
 			into = q
 		}
@@ -144,10 +144,10 @@ func (t *Table) upgrade(n uint32) {
 	clear(p[headerSize:])
 	t.older--
 	for s := 0; s < g.slots; s++ {
-		if !g.occupied(&old, s) {
+		if !occupied(&old, s) {
 			continue
 		}
-		head, tag := g.head(&old, s), g.tag(&old, s)
+		head, tag := g.head(&old, s), tagOf(&old, s)
 		into, at := p, 0
 		if covers(p, hashOf(head)) {
 			at = t.geo.place(p, head, tag)

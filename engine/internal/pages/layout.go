@@ -82,10 +82,11 @@ const (
 	highBits = 0x8080808080808080
 )
 
-// Slots come in groups: one byte of occupancy bits, a tag for each slot, the rows.
+// Slots come in groups, each with a directory of its own at the front of the page: a byte of occupancy bits, and a tag
+// for each slot.
 const (
 	groupSlots = 8
-	groupHead  = 1 + groupSlots
+	groupBytes = 1 + groupSlots
 )
 
 // geometry says where rows of one width lie in a page.
@@ -93,17 +94,20 @@ type geometry struct {
 	width  int // payload bytes
 	rest   int // key bytes before the payload: all stored ones but the tag
 	stride int // rest + width
-	group  int // bytes of a group
 	slots  int // rows that fit
+	groups int
+	rows   int // offset of slot 0
 }
 
 func geometryOf(keyBytes, width int) geometry {
 	g := geometry{width: width, rest: keyBytes - 1, stride: keyBytes - 1 + width}
-	g.group = groupHead + groupSlots*g.stride
-	left := (PageSize - headerSize) % g.group
-	g.slots = (PageSize - headerSize) / g.group * groupSlots
-	g.slots += max(0, left-groupHead) / g.stride
-	return g
+	for g.slots = (PageSize - headerSize) / g.stride; ; g.slots-- {
+		g.groups = (g.slots + groupSlots - 1) / groupSlots
+		g.rows = PageSize - g.slots*g.stride
+		if headerSize+g.groups*groupBytes <= g.rows {
+			return g
+		}
+	}
 }
 
 // checkGeometry says why such rows cannot be kept, nil if they can.
@@ -118,12 +122,10 @@ func checkGeometry(keyBytes, width int) error {
 }
 
 // groupAt returns the offset of the group of slot s.
-func (g *geometry) groupAt(s int) int { return headerSize + s/groupSlots*g.group }
+func groupAt(s int) int { return headerSize + s/groupSlots*groupBytes }
 
 // rowAt returns the offset of the row in slot s.
-func (g *geometry) rowAt(s int) int {
-	return g.groupAt(s) + groupHead + s%groupSlots*g.stride
-}
+func (g *geometry) rowAt(s int) int { return g.rows + s*g.stride }
 
 // row returns slot s: key bytes without the tag, then the payload.
 func (g *geometry) row(p *page, s int) []byte {
@@ -131,16 +133,13 @@ func (g *geometry) row(p *page, s int) []byte {
 	return p[at : at+g.stride : at+g.stride]
 }
 
-func (g *geometry) tag(p *page, s int) byte { return p[g.groupAt(s)+1+s%groupSlots] }
-
-func (g *geometry) occupied(p *page, s int) bool {
-	return p[g.groupAt(s)]>>(s%groupSlots)&1 != 0
-}
+func tagOf(p *page, s int) byte    { return p[groupAt(s)+1+s%groupSlots] }
+func occupied(p *page, s int) bool { return p[groupAt(s)]>>(s%groupSlots)&1 != 0 }
 
 // count returns the rows of a page.
 func (g *geometry) count(p *page) (rows int) {
 	for s := 0; s < g.slots; s += groupSlots {
-		rows += bits.OnesCount8(p[g.groupAt(s)])
+		rows += bits.OnesCount8(p[groupAt(s)])
 	}
 	return rows
 }
@@ -148,7 +147,7 @@ func (g *geometry) count(p *page) (rows int) {
 // key returns the stored part of the key in slot s.
 func (g *geometry) key(p *page, s int) (k Key) {
 	copy(k[:], g.row(p, s)[:g.rest])
-	k[g.rest] = g.tag(p, s)
+	k[g.rest] = tagOf(p, s)
 	return k
 }
 
@@ -158,72 +157,68 @@ func (g *geometry) head(p *page, s int) uint64 {
 	return binary.BigEndian.Uint64(p[at : at+8])
 }
 
-// full returns the occupancy bits of the group of slot s when no slot is empty.
-func (g *geometry) full(s int) byte {
-	return byte(1<<min(groupSlots, g.slots-s&^(groupSlots-1)) - 1)
+// full returns the occupancy bits of a group, given its first slot, when no slot is empty.
+func (g *geometry) full(first int) byte {
+	return byte(1<<min(groupSlots, g.slots-first) - 1)
 }
 
 // place takes an empty slot for a key, whose bytes are zero, and returns the offset of the row; 0 if the page is full.
-// In the first group it is the next one after the key's home, cyclically: Touch counts on that.
+// In the home group it is the next one after the key's home, cyclically: Touch counts on that.
 func (g *geometry) place(p *page, head uint64, tag byte) int {
 	s := home(head, g.slots)
-	at := g.groupAt(s)
-	for range (g.slots + groupSlots - 1) / groupSlots {
-		if empty := g.full(s) &^ p[at]; empty != 0 {
-			s += bits.TrailingZeros8(bits.RotateLeft8(empty, -s))
-			s &= groupSlots - 1
+	first, turn := s&^(groupSlots-1), s&(groupSlots-1)
+	for range g.groups {
+		at := groupAt(first)
+		if empty := g.full(first) &^ p[at]; empty != 0 {
+			s := (turn + bits.TrailingZeros8(bits.RotateLeft8(empty, -turn))) & (groupSlots - 1)
 			p[at] |= 1 << s
 			p[at+1+s] = tag
-			return at + groupHead + s*g.stride
+			return g.rowAt(first + s)
 		}
-		s, at = g.next(s, at)
+		first = g.after(first)
 	}
 	return 0
 }
 
-// next returns the first slot of the group after that of slot s, and the group's offset.
-func (g *geometry) next(s, at int) (int, int) {
-	s = s&^(groupSlots-1) + groupSlots
-	if s >= g.slots {
-		return 0, headerSize
+// after returns the first slot of the next group.
+func (g *geometry) after(first int) int {
+	if first += groupSlots; first < g.slots {
+		return first
 	}
-	return s, at + g.group
+	return 0
 }
 
 // search returns the offset of a key's payload in the page, 0 if it is not there.
 func (g *geometry) search(p *page, head uint64, k *Key) int {
-	first := bits.ReverseBytes64(head)
-	tag := k[g.rest&15]
-	pattern := uint64(tag) * lowBits
-	s := home(head, g.slots)
-	at := g.groupAt(s)
-	for range (g.slots + groupSlots - 1) / groupSlots {
+	pattern := uint64(k[g.rest&15]) * lowBits
+	first := home(head, g.slots) &^ (groupSlots - 1)
+	for range g.groups {
+		at := groupAt(first)
 		used := p[at]
 		w := binary.LittleEndian.Uint64(p[at+1:at+9]) ^ pattern
 		// A byte of m is set where the tag fits; sometimes also above such a byte.
 		for m := (w - lowBits) &^ w & highBits; m != 0; m &= m - 1 {
 			j := bits.TrailingZeros64(m) >> 3
-			row := at + groupHead + j*g.stride
-			if used>>j&1 != 0 && g.same(p, row, first, k) && p[at+1+j] == tag {
+			row := g.rowAt(first + j)
+			if used>>j&1 != 0 && g.same(p, row, head, k) && uint8(w>>(8*j)) == 0 {
 				return row + g.rest
 			}
 		}
-		if used != g.full(s) {
+		if used != g.full(first) {
 			return 0
 		}
-		s, at = g.next(s, at)
+		first = g.after(first)
 	}
 	return 0
 }
 
 // same reports whether the row at this offset begins with the key's bytes before the tag.
-func (g *geometry) same(p *page, row int, first uint64, k *Key) bool {
-	d := binary.LittleEndian.Uint64(p[row:row+8]) ^ first
+func (g *geometry) same(p *page, row int, head uint64, k *Key) bool {
+	d := binary.LittleEndian.Uint64(p[row:row+8]) ^ bits.ReverseBytes64(head)
 	if g.rest < 8 {
 		return d<<8 == 0
 	}
-	// The second eight bytes overlap the first.
-	i := g.rest&15 - 8
+	i := g.rest&15 - 8 // the second eight bytes overlap the first
 	e := binary.LittleEndian.Uint64(p[row+i:row+i+8]) ^ binary.LittleEndian.Uint64(k[i&7:i&7+8])
 	return d|e == 0
 }

@@ -72,19 +72,19 @@ func checkPage(data []byte) error {
 // checkSlots says whether every row is where a search finds it.
 func checkSlots(p *page, g *geometry) error {
 	for s := 0; s < g.slots; s++ {
-		at := g.groupAt(s)
-		if p[at]&^g.full(s) != 0 {
-			return fmt.Errorf("%w: slots from %d on: more rows than slots", ErrDamaged, s)
+		first := s &^ (groupSlots - 1)
+		if p[groupAt(s)]&^g.full(first) != 0 {
+			return fmt.Errorf("%w: slots from %d on: more rows than slots", ErrDamaged, first)
 		}
-		if !g.occupied(p, s) {
+		if !occupied(p, s) {
 			continue
 		}
 		head := g.head(p, s)
 		if !covers(p, hashOf(head)) {
 			return fmt.Errorf("%w: the row in slot %d belongs to another page", ErrDamaged, s)
 		}
-		for h, hat := home(head, g.slots), g.groupAt(home(head, g.slots)); hat != at; h, hat = g.next(h, hat) {
-			if p[hat] != g.full(h) {
+		for h := home(head, g.slots) &^ (groupSlots - 1); h != first; h = g.after(h) {
+			if p[groupAt(h)] != g.full(h) {
 				return fmt.Errorf("%w: the row in slot %d cannot be reached", ErrDamaged, s)
 			}
 		}
@@ -190,7 +190,7 @@ func Rows(data []byte, fn func(table uint32, keyBytes int, k Key, payload []byte
 	p := (*page)(data)
 	g := geometryOf(int(p[atKeyBytes]), p.width())
 	for s := 0; s < g.slots; s++ {
-		if !g.occupied(p, s) {
+		if !occupied(p, s) {
 			continue
 		}
 		if err := fn(p.table(), int(p[atKeyBytes]), g.key(p, s), g.row(p, s)[g.rest:]); err != nil {

@@ -116,12 +116,7 @@ func (t *Table) Touch(k *Key) byte {
 	p := t.arena.page(t.dir[uint64(hashOf(head))>>(t.shift&63)])
 	s := home(head, t.geo.slots)
 	at := t.geo.rowAt(s)
-	g := t.geo.groupAt(s)
-	var z byte
-	for i := 0; i < 4096; i += 64 { z ^= p[i] }
-	if z == 77 { return 1 }
-	if t.geo.group < 200 { at = min(g+64, PageSize-128) }
-	return p[g] ^ p[at] ^ p[min(at+64, PageSize-1)] ^ p[min(at+127, PageSize-1)]
+	return p[groupAt(s)] ^ p[groupAt(s)+8] ^ p[at] ^ p[at+t.geo.stride-1]
 }
 
 // Range calls fn for each row until it returns false, in no particular order. k has only the stored bytes set. fn must
@@ -136,7 +131,7 @@ func (t *Table) Range(fn func(k Key, payload []byte) bool) {
 			wide = make([]byte, t.geo.width)
 		}
 		for s := 0; s < g.slots; s++ {
-			if !g.occupied(p, s) {
+			if !occupied(p, s) {
 				continue
 			}
 			payload := g.row(p, s)[g.rest:]
