@@ -326,7 +326,7 @@ func (a *app) showCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		data.key, data.namespace, data.timeout = k.key, k.namespace, k.timeout
+		data.key, data.namespace, data.authority, data.timeout = k.key, k.namespace, k.authority, k.timeout
 		stock, err := data.do(ctx, call{method: http.MethodGet, path: "/v1/campaigns/" + id + "/stock"})
 		if err != nil {
 			return fmt.Errorf("the stock: %w", err)

@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -34,6 +37,7 @@ type client struct {
 	flag      string // the flag that says where, for messages
 	key       string
 	namespace string
+	authority string // file with the certificates to trust
 	timeout   time.Duration
 }
 
@@ -55,6 +59,7 @@ func (a *app) clientFlags(c *cobra.Command, k *client, base, plane string) *clie
 		f.StringVar(&k.key, "api-key", a.env("api-key", ""), "API key, dk_… (better in DRAWD_API_KEY: other users see command lines)")
 		f.Lookup("api-key").DefValue = ""
 		f.StringVar(&k.namespace, "namespace", a.env("namespace", ""), "namespace to work in; default the key's own")
+		f.StringVar(&k.authority, "ca-cert", a.env("ca-cert", ""), "certificates to trust, PEM; default the system's")
 		f.DurationVar(&k.timeout, "timeout", 10*time.Second, "how long to wait for an answer")
 	}
 	return k
@@ -153,6 +158,9 @@ func (k *client) do(ctx context.Context, c call) (*reply, error) {
 	}
 	// No proxy: a daemon on this machine must not be asked for through somebody else's.
 	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: 3 * time.Second}).DialContext}
+	if transport.TLSClientConfig, err = k.trust(); err != nil {
+		return nil, err
+	}
 	defer transport.CloseIdleConnections()
 	answer, err := (&http.Client{Transport: transport}).Do(request)
 	if err != nil {
@@ -171,6 +179,22 @@ func (k *client) do(ctx context.Context, c call) (*reply, error) {
 		return nil, refused
 	}
 	return &reply{answer.StatusCode, answer.Header, body}, nil
+}
+
+// trust returns the certificates that a daemon's own must come from; nil for the system's.
+func (k *client) trust() (*tls.Config, error) {
+	if k.authority == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(k.authority)
+	if err != nil {
+		return nil, usage(fmt.Errorf("--ca-cert: %w", err))
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, usage(fmt.Errorf("--ca-cert %s holds no certificate in PEM form", k.authority))
+	}
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
 }
 
 func (k *client) request(ctx context.Context, c call) (*http.Request, error) {
@@ -207,6 +231,9 @@ func (k *client) request(ctx context.Context, c call) (*http.Request, error) {
 // unreachable says what to do when there is no answer.
 func (k *client) unreachable(err error) error {
 	var refused *net.OpError
+	if errors.Is(err, context.Canceled) {
+		return failure(exitInterrupted, fmt.Errorf("interrupted before %s answered", k.base))
+	}
 	if errors.As(err, &refused) && refused.Op == "dial" {
 		return failure(exitUnavailable, fmt.Errorf("nobody answers at %s (%w): start drawd there, or say where it is with --%s", k.base, refused.Err, k.flag))
 	}

@@ -63,8 +63,18 @@ func runs(t *testing.T, code int, args ...string) (stdout, stderr string) {
 	return out.String(), errs.String()
 }
 
-// serve starts a daemon on a data directory and returns when it says that it is ready.
+// serve starts a daemon on a data directory and returns when /readyz says that it is ready.
 func serve(t *testing.T, dir string, flags ...string) *daemon {
+	t.Helper()
+	d := start(t, dir, flags...)
+	if answer := d.get(d.admin + "/readyz"); answer.StatusCode != http.StatusOK {
+		t.Fatalf("/readyz answers %s after \"ready\"", answer.Status)
+	}
+	return d
+}
+
+// start starts a daemon and returns when its log says that it is ready.
+func start(t *testing.T, dir string, flags ...string) *daemon {
 	t.Helper()
 	d := &daemon{t: t, events: make(chan map[string]any, 1024), exited: make(chan struct{})}
 	d.cmd = drawd(append([]string{"serve", "--data", dir, "--api", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, flags...)...)
@@ -102,9 +112,6 @@ func serve(t *testing.T, dir string, flags ...string) *daemon {
 	}()
 	ready := d.event("ready")
 	d.api, d.admin = ready["api"].(string), ready["admin"].(string)
-	if answer := d.get(d.admin + "/readyz"); answer.StatusCode != http.StatusOK {
-		t.Fatalf("/readyz answers %s after \"ready\"", answer.Status)
-	}
 	return d
 }
 
