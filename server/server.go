@@ -101,9 +101,15 @@ func (s *Server) Serve() error {
 	var wg sync.WaitGroup
 	var faults [2]error
 	wg.Go(func() {
-		if faults[0] = s.data.Serve(s.listeners.data); faults[0] != nil {
-			_ = s.http.Close()
+		err := s.data.Serve(s.listeners.data)
+		if s.draining.Load() {
+			return
 		}
+		if err == nil {
+			err = net.ErrClosed // fasthttp takes the end of its listener for a shutdown
+		}
+		faults[0] = fmt.Errorf("server: the data plane stopped: %w", err)
+		_ = s.http.Close()
 	})
 	wg.Go(func() {
 		err := s.http.Serve(s.listeners.control)
@@ -131,6 +137,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	var faults []error
 	if err := s.data.Shutdown(ctx); err != nil {
 		faults = append(faults, fmt.Errorf("server: %w", err))
+	}
+	// A Serve that comes only now finds its listener closed. (net/http remembers by itself.)
+	if s.listeners.data != nil {
+		_ = s.listeners.data.Close()
 	}
 	s.giveUp()
 	if err := s.http.Shutdown(ctx); err != nil {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -149,4 +150,28 @@ func (d *Document) schema(name string) *openapi3.Schema {
 		return ref.Value
 	}
 	return nil
+}
+
+// Codes returns the problem codes that the document describes, by status: those of the schemas Problem401 and so on, and of
+// ProblemCommon under 0.
+func (d *Document) Codes() map[int][]string {
+	codes := map[int][]string{}
+	for name, ref := range d.Spec.Components.Schemas {
+		status := 0
+		if text, ok := strings.CutPrefix(name, "Problem"); !ok || name == "Problem" || name == "ProblemError" {
+			continue
+		} else if name != "ProblemCommon" {
+			status, _ = strconv.Atoi(text)
+		}
+		for _, part := range ref.Value.AllOf {
+			if code := part.Value.Properties["code"]; part.Ref == "" && code != nil {
+				values := code.Value.Enum
+				if code.Value.Const != nil {
+					values = append(values, code.Value.Const)
+				}
+				codes[status] = append(codes[status], texts(values)...)
+			}
+		}
+	}
+	return codes
 }

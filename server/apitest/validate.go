@@ -96,7 +96,7 @@ func checkRequest(in *openapi3filter.RequestValidationInput, body []byte) error 
 }
 
 // commonStatuses are those that "default" stands for.
-var commonStatuses = []int{400, 405, 408, 411, 413, 431, 500}
+var commonStatuses = []int{400, 405, 406, 408, 411, 413, 431, 500}
 
 func (d *Document) checkResponse(o *operation, in *openapi3filter.RequestValidationInput, status int, header http.Header, answer []byte) error {
 	ref := o.op.Responses.Status(status)
@@ -215,7 +215,7 @@ func (d *Document) visit(schema *openapi3.Schema, value any) error {
 }
 
 // unrouted are the statuses of a request that meets no operation.
-var unrouted = map[int]string{400: "ProblemCommon", 401: "Problem401", 403: "Problem403", 404: "Problem404", 405: "ProblemCommon", 408: "ProblemCommon", 411: "ProblemCommon", 413: "ProblemCommon", 431: "ProblemCommon"}
+var unrouted = map[int]string{400: "ProblemCommon", 401: "Problem401", 403: "Problem403", 404: "Problem404", 405: "ProblemCommon", 406: "ProblemCommon", 408: "ProblemCommon", 411: "ProblemCommon", 413: "ProblemCommon", 431: "ProblemCommon"}
 
 func (d *Document) checkUnrouted(status int, header http.Header, answer []byte) error {
 	name := unrouted[status]

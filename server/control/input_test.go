@@ -112,6 +112,17 @@ func TestMethods(t *testing.T) {
 	}
 }
 
+func TestNotAcceptable(t *testing.T) {
+	w := newWorld(t)
+	w.refused(problem.NotAcceptable, "GET", "/admin/v1/campaigns", "", "Accept: text/html")
+	w.refused(problem.NotAcceptable, "POST", "/admin/v1/namespaces", `{"name":"x"}`, "Accept: application/json;q=0")
+	if n := len(w.engine.Namespaces()); n != 1 {
+		t.Errorf("refused and done: %d namespaces", n)
+	}
+	w.want(200, "GET", "/admin/v1/campaigns", "", "Accept: text/html, */*;q=0.1")
+	w.want(200, "GET", "/metrics", "", "Accept: application/openmetrics-text;version=1.0.0")
+}
+
 // raw sends bytes and expects a problem; an empty code expects net/http's own refusal in plain text.
 func (w *world) raw(t *testing.T, request string, status int, code problem.Code) *http.Response {
 	t.Helper()

@@ -15,6 +15,7 @@ type route struct {
 	pattern string       // parameters are "{name}", alone in their segment but for a ":verb" behind
 	need    access.Scope // any of them; 0 for everybody, without a key
 	reach   reach
+	other   bool // answers with something else than JSON, or negotiates itself
 	handle  func(*Plane, *exchange) *render.Problem
 
 	segments []segment
@@ -47,7 +48,7 @@ func table() []route {
 		{name: "campaign", method: "GET", pattern: "/admin/v1/campaigns/{campaign}", need: readers, handle: (*Plane).getCampaign},
 		{name: "versions", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/versions", need: readers, handle: (*Plane).listVersions},
 		{name: "version", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/versions/{version}", need: readers, handle: (*Plane).getVersion},
-		{name: "draft", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/draft", need: readers, handle: (*Plane).getDraft},
+		{name: "draft", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/draft", need: readers, other: true, handle: (*Plane).getDraft},
 		{name: "put_draft", method: "PUT", pattern: "/admin/v1/campaigns/{campaign}/draft", need: changers, handle: (*Plane).putDraft},
 		{name: "validate", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:validate", need: readers, handle: (*Plane).validate},
 		{name: "publish", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:publish", need: changers, handle: (*Plane).publish},
@@ -55,7 +56,7 @@ func table() []route {
 		{name: "resume", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:resume", need: changers, handle: (*Plane).resume},
 		{name: "end", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:end", need: changers, handle: (*Plane).end},
 		{name: "adjust", method: "POST", pattern: "/admin/v1/campaigns/{campaign}/prizes/{prize}:adjust", need: changers, handle: (*Plane).adjust},
-		{name: "records", method: "GET", pattern: "/admin/v1/records", need: readers, handle: (*Plane).feed},
+		{name: "records", method: "GET", pattern: "/admin/v1/records", need: readers, other: true, handle: (*Plane).feed},
 		{name: "policy", method: "GET", pattern: "/admin/v1/policy", need: readers, reach: reachNamespace, handle: (*Plane).getPolicy},
 		{name: "put_policy", method: "PUT", pattern: "/admin/v1/policy", need: changers, reach: reachNamespace, handle: (*Plane).putPolicy},
 		{name: "keys", method: "GET", pattern: "/admin/v1/keys", need: changers, reach: reachNamespace, handle: (*Plane).listKeys},
@@ -66,11 +67,11 @@ func table() []route {
 		{name: "cluster", method: "GET", pattern: "/admin/v1/cluster", need: readers, reach: reachCluster, handle: (*Plane).getCluster},
 		{name: "accept_clock", method: "POST", pattern: "/admin/v1/cluster:accept-clock", need: changers, reach: reachCluster, handle: (*Plane).acceptClock},
 		{name: "livez", method: "GET", pattern: "/livez", handle: (*Plane).livez},
-		{name: "readyz", method: "GET", pattern: "/readyz", handle: (*Plane).readyz},
+		{name: "readyz", method: "GET", pattern: "/readyz", other: true, handle: (*Plane).readyz},
 		{name: "build", method: "GET", pattern: "/version", handle: (*Plane).version},
-		{name: "metrics", method: "GET", pattern: "/metrics", need: readers, reach: reachCluster, handle: (*Plane).exposeMetrics},
-		{name: "profile", method: "GET", pattern: "/debug/pprof/", need: changers, reach: reachCluster, handle: (*Plane).profile},
-		{name: "profile", method: "GET", pattern: "/debug/pprof/{profile}", need: changers, reach: reachCluster, handle: (*Plane).profile},
+		{name: "metrics", method: "GET", pattern: "/metrics", need: readers, reach: reachCluster, other: true, handle: (*Plane).exposeMetrics},
+		{name: "profile", method: "GET", pattern: "/debug/pprof/", need: changers, reach: reachCluster, other: true, handle: (*Plane).profile},
+		{name: "profile", method: "GET", pattern: "/debug/pprof/{profile}", need: changers, reach: reachCluster, other: true, handle: (*Plane).profile},
 	}
 	for i := range routes {
 		routes[i].segments = segments(routes[i].pattern)

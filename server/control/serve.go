@@ -84,6 +84,9 @@ func (x *exchange) serve() *render.Problem {
 			return refusal
 		}
 	}
+	if !route.other && accepts(x.request, typeJSON) == "" {
+		return refusal(problem.NotAcceptable, "There is "+typeJSON+" only.")
+	}
 	return route.handle(x.plane, x)
 }
 
