@@ -111,7 +111,7 @@ func scanDraw(body []byte) (d scanned, err error) {
 		return scanned{}, fmt.Errorf("bench: an answer of 200 without %s: %.200q", what, body)
 	}
 	rest, ok := after(body, `"draw":"`)
-	if !ok || len(rest) < drawBytes || rest[0] != 'd' {
+	if !ok || len(rest) <= drawBytes || rest[0] != 'd' || rest[drawBytes] != '"' {
 		return bad("a draw's id")
 	}
 	d.id = rest[:drawBytes]

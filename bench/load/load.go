@@ -61,7 +61,7 @@ type Schedule struct {
 
 // Options of a run; zero values mean the documented default.
 type Options struct {
-	Addr        string        // host:port of the server; the host is an IP address
+	Addr        string        // host:port of the server
 	Connections int           // over all loops. Default 256
 	Loops       int           // Default 1
 	Timeout     time.Duration // of one answer. Default 10 s

@@ -3,7 +3,7 @@ package load
 import (
 	"errors"
 	"fmt"
-	"net/netip"
+	"net"
 	"time"
 	"unsafe"
 
@@ -66,10 +66,11 @@ func threadCPU() time.Duration {
 
 // sockaddr returns addr as the kernel wants it.
 func sockaddr(addr string) (unix.Sockaddr, int, error) {
-	ap, err := netip.ParseAddrPort(addr)
+	tcp, err := net.ResolveTCPAddr("tcp", addr)
 	if err != nil {
 		return nil, 0, fmt.Errorf("load: address %q: %w", addr, err)
 	}
+	ap := tcp.AddrPort()
 	ip := ap.Addr().Unmap()
 	if ip.Is4() {
 		return &unix.SockaddrInet4{Port: int(ap.Port()), Addr: ip.As4()}, unix.AF_INET, nil
