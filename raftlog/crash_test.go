@@ -49,7 +49,7 @@ func (r *rig) crowd(round, size int, pause time.Duration) *crowd {
 					b = engine.Batch{}
 				}
 				c.mu.Unlock()
-				time.Sleep(pause) // simulated
+				<-time.After(pause) // simulated
 			}
 		}()
 	}

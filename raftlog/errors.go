@@ -8,20 +8,39 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// The refusals of this package, made once: an overloaded node must not allocate to say so.
-var (
-	errQueueFull = problem.New(problem.Overloaded, "the queue is full: the log takes fewer commands than arrive")
-	errQueueOld  = problem.New(problem.Overloaded, "the command waited longer than the queue allows and was not sent to the log")
-	errNotSent   = problem.New(problem.Overloaded, "the log took no new entry in time; the command was not sent to it")
-	errElecting  = problem.New(problem.NoLeader, "this node does not lead")
-	errStarting  = problem.New(problem.NoLeader, "this node is starting")
-	errClosing   = problem.New(problem.NoLeader, "this node is shutting down")
-	errTransfer  = problem.New(problem.NoLeader, "the leadership is being transferred")
-	errLost      = problem.New(problem.UnknownOutcome, "the leadership was lost while the entry was on its way")
-	errShutdown  = problem.New(problem.UnknownOutcome, "this node was shut down while the entry was on its way")
-	errGaveUp    = problem.New(problem.UnknownOutcome, "the entry was not applied in time")
-	errStopped   = problem.New(problem.UnknownOutcome, "this node stopped while the entry was on its way")
+// refusal names what this package refuses with. The errors are made once: an overloaded node must not allocate to say so.
+type refusal uint8
+
+const (
+	queueFull refusal = iota
+	queueOld
+	notSent
+	electing
+	starting
+	closing
+	transferring
+	leadershipLost
+	shutDown
+	gaveUp
+	hasStopped
 )
+
+var refusals = [...]problem.Error{
+	queueFull:      {Code: problem.Overloaded, Detail: "the queue is full: the log takes fewer commands than arrive"},
+	queueOld:       {Code: problem.Overloaded, Detail: "the command waited longer than the queue allows and was not sent to the log"},
+	notSent:        {Code: problem.Overloaded, Detail: "the log took no new entry in time; the command was not sent to it"},
+	electing:       {Code: problem.NoLeader, Detail: "this node does not lead"},
+	starting:       {Code: problem.NoLeader, Detail: "this node is starting"},
+	closing:        {Code: problem.NoLeader, Detail: "this node is shutting down"},
+	transferring:   {Code: problem.NoLeader, Detail: "the leadership is being transferred"},
+	leadershipLost: {Code: problem.UnknownOutcome, Detail: "the leadership was lost while the entry was on its way"},
+	shutDown:       {Code: problem.UnknownOutcome, Detail: "this node was shut down while the entry was on its way"},
+	gaveUp:         {Code: problem.UnknownOutcome, Detail: "the entry was not applied in time"},
+	hasStopped:     {Code: problem.UnknownOutcome, Detail: "this node stopped while the entry was on its way"},
+}
+
+// says returns the error of a refusal.
+func says(r refusal) *problem.Error { return &refusals[r] }
 
 // ErrBatchTooLarge says that a batch cannot become one entry. Callers bound what they send, so it is a fault of theirs.
 var ErrBatchTooLarge = errors.New("raftlog: batch is larger than an entry")
@@ -33,26 +52,26 @@ var errNoOutcome = errors.New("raftlog: no outcome")
 // in it may or may not have been decided.
 var raftErrors = []struct {
 	err  error
-	says *problem.Error
+	says refusal
 }{
 	// Nothing was written: raft answers these before it touches its log.
-	{raft.ErrNotLeader, errElecting},
-	{raft.ErrLeadershipTransferInProgress, errTransfer},
-	{raft.ErrEnqueueTimeout, errNotSent}, // true only while BatchApplyCh is off; the test of the configuration holds it
+	{raft.ErrNotLeader, electing},
+	{raft.ErrLeadershipTransferInProgress, transferring},
+	{raft.ErrEnqueueTimeout, notSent}, // true only while BatchApplyCh is off; the test of the configuration holds it
 	// Written, and perhaps replicated.
-	{raft.ErrLeadershipLost, errLost},
-	{raft.ErrRaftShutdown, errShutdown},
-	{raft.ErrAbortedByRestore, errLost},
+	{raft.ErrLeadershipLost, leadershipLost},
+	{raft.ErrRaftShutdown, shutDown},
+	{raft.ErrAbortedByRestore, leadershipLost},
 }
 
 // refusalOf returns what a caller is told about an entry that raft answered with err.
 func refusalOf(err error) *problem.Error {
 	for _, row := range raftErrors {
 		if errors.Is(err, row.err) {
-			return row.says
+			return says(row.says)
 		}
 	}
-	return errStopped
+	return says(hasStopped)
 }
 
 // checkSize refuses a batch that cannot stand in one entry.

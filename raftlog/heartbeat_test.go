@@ -73,7 +73,7 @@ func forge(t *testing.T, wrap func(*raft.NetworkTransport) raft.Transport, writt
 	w := bufio.NewWriter(conn)
 	_ = w.WriteByte(0) // AppendEntries
 	heartbeat := raft.AppendEntriesRequest{
-		RPCHeader: raft.RPCHeader{ProtocolVersion: 3, ID: []byte("b"), Addr: []byte("b")}, Term: term + 1, Leader: []byte("b"),
+		RPCHeader: raft.RPCHeader{ProtocolVersion: 3, ID: []byte("b"), Addr: []byte("b")}, Term: term + 1,
 	}
 	if err := errors.Join(codec.NewEncoder(w, &codec.MsgpackHandle{}).Encode(&heartbeat), w.Flush()); err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ func (n *Node) lead() {
 		case leads := <-n.leadership:
 			if !leads {
 				n.leading.Store(false)
-				n.gate.shut(reasonNoLeader, errElecting)
+				n.gate.shut(reasonNoLeader, says(electing))
 				continue
 			}
 			if err := n.takeOver(); err != nil {
@@ -62,7 +62,7 @@ func (n *Node) barrier() error {
 		}
 		return nil
 	case <-n.stop:
-		return errClosing
+		return says(closing)
 	}
 }
 
@@ -92,12 +92,12 @@ func (n *Node) Close(ctx context.Context) error {
 }
 
 func (n *Node) close(ctx context.Context) error {
-	n.gate.shut(reasonClosing, errClosing)
-	n.proposer.queue.shut(errClosing)
+	n.gate.shut(reasonClosing, says(closing))
+	n.proposer.queue.shut(says(closing))
 	select {
 	case <-n.proposer.queue.drained:
 	case <-ctx.Done():
-		n.proposer.drop(errClosing)
+		n.proposer.drop(says(closing))
 	}
 	var checkpointed error
 	if n.fsm.sinceCheckpoint.Load() > 0 && n.leading.Load() && !n.stopped.Load() && ctx.Err() == nil {

@@ -77,9 +77,9 @@ func (m *metricSet) landed(f *flight, now time.Duration) { m.commit.Update((now 
 
 func (m *metricSet) refused(e *problem.Error) {
 	switch {
-	case e == errQueueFull:
+	case e == says(queueFull):
 		m.full.Inc()
-	case e == errQueueOld:
+	case e == says(queueOld):
 		m.old.Inc()
 	case e.Code == problem.UnknownOutcome:
 		m.unknown.Inc()

@@ -87,7 +87,7 @@ func assemble(o Options, m machine, disk logDisk, state stateDisk) *Node {
 		options: o, machine: m, state: state, metrics: newMetricSet(o.Metrics),
 		leadership: make(chan bool, 64), ready: make(chan struct{}), dead: make(chan struct{}), stop: make(chan struct{}),
 	}
-	n.gate.shut(reasonNoLeader, errStarting)
+	n.gate.shut(reasonNoLeader, says(starting))
 	n.time = newTimekeeper(&o, &n.gate)
 	n.log = &logStore{disk: disk, clock: o.Clock, metrics: n.metrics, fatal: n.die, durable: n.durable}
 	n.snapshots = &snapshotStore{state: state, chain: disk.Chain}

@@ -224,15 +224,15 @@ func (p *proposer) settle(f *flight, e *problem.Error) {
 
 // watch refuses what waited too long, in the queue and in flight. It is called every watchInterval by one goroutine.
 func (p *proposer) watch(now time.Duration) {
-	p.expired = wakeAll(p.queue.expire(now, p.expired[:0]), errQueueOld)
-	p.expired = wakeAll(p.ground(p.expired[:0], func(f *flight) bool { return now-f.sentAt >= p.giveUp }), errGaveUp)
+	p.expired = wakeAll(p.queue.expire(now, p.expired[:0]), says(queueOld))
+	p.expired = wakeAll(p.ground(p.expired[:0], func(f *flight) bool { return now-f.sentAt >= p.giveUp }), says(gaveUp))
 }
 
 // drop refuses everything that waits, and whatever comes later: queued batches with effect none, entries in flight with
 // effect unknown.
 func (p *proposer) drop(e *problem.Error) {
 	wakeAll(p.queue.clear(e, nil), e)
-	wakeAll(p.ground(nil, func(*flight) bool { return true }), errStopped)
+	wakeAll(p.ground(nil, func(*flight) bool { return true }), says(hasStopped))
 }
 
 // ground claims everybody who still waits for the chosen flights. What lands later finds nobody to answer.

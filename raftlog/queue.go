@@ -65,7 +65,7 @@ func (q *queue) put(t ticket, commands, bytes int) *problem.Error {
 	}
 	if max(q.mu.commands+commands, q.mu.batches+1) > q.maxCommands || q.mu.bytes+bytes > q.maxBytes {
 		q.mu.Unlock()
-		return errQueueFull
+		return says(queueFull)
 	}
 	if q.mu.batches == len(q.mu.ring) {
 		q.growLocked()

@@ -75,10 +75,3 @@ func (k *timekeeper) observe(at engine.UnixMilli) {
 	defer k.mu.Unlock()
 	k.mu.observe(at, mono)
 }
-
-// logTime returns the time of the last stamp.
-func (k *timekeeper) logTime() engine.UnixMilli {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.mu.last
-}
