@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/campaignfile"
 )
 
@@ -141,7 +143,14 @@ against the version that is live.`,
 // describe says what a good file comes to: a person compares this with what he meant.
 func describe(w io.Writer, s *campaignSource) error {
 	v := s.file.Version
-	fmt.Fprintf(w, "%s is valid: campaign %s, %s to %s\n\n", s.name, v.Campaign, when(int64(v.StartsAt)), when(int64(v.EndsAt)))
+	zone, err := time.LoadLocation(v.TimeZone)
+	if err != nil {
+		return err
+	}
+	local := func(at engine.UnixMilli) string {
+		return time.UnixMilli(int64(at)).In(zone).Format("2006-01-02 15:04:05")
+	}
+	fmt.Fprintf(w, "%s is valid: campaign %s, %s to %s in %s\n\n", s.name, v.Campaign, local(v.StartsAt), local(v.EndsAt), v.TimeZone)
 	rows := [][]string{{"PRIZE", "KIND", "CHANCE", "STOCK", "IF UNAVAILABLE"}}
 	left := int64(v.Denominator)
 	for i := range v.Prizes {

@@ -131,7 +131,7 @@ func (x *audit) report(a *app) error {
 		[]string{"log", fmt.Sprintf("entries %d to %d, %d bytes", x.First, x.Last, x.LogBytes)},
 		[]string{"checkpoint", point},
 		[]string{"replay", fmt.Sprintf("%s after the checkpoint, %d compared with their records, %d without (the next start writes them)", entries(x.Replayed), x.Compared, x.Missing)},
-		[]string{"records", fmt.Sprintf("%d draws, %d others", x.Draws, x.Others)},
+		[]string{"records", count(int(x.Draws), "draw") + ", " + count(int(x.Others), "other")},
 		[]string{"running hash", x.Running})
 	if err != nil {
 		return err
