@@ -16,13 +16,16 @@ const (
 type Arena struct {
 	alloc  func(bytes int) []byte
 	chunks [][]byte
-	next   uint32   // numbers below were handed out at some time; 0 is the blank page
-	limit  uint32   // numbers that LoadPage takes are below
-	vacant []uint32 // free numbers below next
+	next   uint32 // numbers below were handed out at some time; 0 is the blank page
+	limit  uint32 // numbers that LoadPage takes are below
+	vacant []span // free numbers below next
 	tables map[uint32]*Table
 	dirty  bitmap // changed since the last BeginCapture, or in a capture that was not committed
 	cut    capture
 }
+
+// span is a range of page numbers, from first up to but without end.
+type span struct{ first, end uint32 }
 
 // NewArena returns an empty arena. alloc returns zeroed memory, whose size is a multiple of PageSize up to 1 MiB;
 // nil means make.
@@ -67,7 +70,7 @@ func (a *Arena) Drop(id uint32) {
 	t.eachPage(func(n uint32, p *page) bool {
 		a.mark(n)
 		clear(p[:headerSize]) // the rest is cleared when the page is used again
-		a.vacant = append(a.vacant, n)
+		a.vacate(n, n+1)
 		return true
 	})
 	t.reset()
@@ -78,7 +81,21 @@ func (a *Arena) Drop(id uint32) {
 func (a *Arena) Pages() int { return int(a.next) - 1 }
 
 // FreePages returns how many pages belong to no table.
-func (a *Arena) FreePages() int { return len(a.vacant) }
+func (a *Arena) FreePages() (pages int) {
+	for _, s := range a.vacant {
+		pages += int(s.end - s.first)
+	}
+	return pages
+}
+
+// vacate notes that these numbers are free.
+func (a *Arena) vacate(first, end uint32) {
+	if last := len(a.vacant) - 1; last >= 0 && a.vacant[last].end == first {
+		a.vacant[last].end = end
+		return
+	}
+	a.vacant = append(a.vacant, span{first, end})
+}
 
 // locate returns a page's chunk and its index there.
 func locate(n uint32) (chunk, index uint32) {
@@ -87,6 +104,14 @@ func locate(n uint32) (chunk, index uint32) {
 		return c, n &^ (1 << c >> 1)
 	}
 	return n/smallPages + smallChunks, n % smallPages
+}
+
+// chunkEnd returns the first number after the chunk of page n.
+func chunkEnd(n uint32) uint32 {
+	if n < smallPages {
+		return 1 << bits.Len32(n)
+	}
+	return (n/smallPages + 1) * smallPages
 }
 
 func (a *Arena) page(n uint32) *page {
@@ -119,8 +144,12 @@ func (a *Arena) hold(n uint32) {
 // take returns a zero page, marked dirty.
 func (a *Arena) take() (uint32, *page) {
 	if last := len(a.vacant) - 1; last >= 0 {
-		n := a.vacant[last]
-		a.vacant = a.vacant[:last]
+		s := &a.vacant[last]
+		s.end--
+		n := s.end
+		if s.first == n {
+			a.vacant = a.vacant[:last]
+		}
 		a.hold(n)
 		a.mark(n)
 		p := a.page(n)

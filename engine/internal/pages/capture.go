@@ -7,8 +7,8 @@ import "math/bits"
 // Invariant: a page that is pending and has no saved copy is as it was at BeginCapture; its dirty bit is not set.
 type capture struct {
 	active  bool
-	set     bitmap           // all pages of the cut
-	pending bitmap           // those not read out yet
+	dirty   bitmap           // what was dirty at BeginCapture
+	pending bitmap           // pages of the cut that were not read out yet
 	word    int              // pending words below are empty
 	saved   map[uint32]*page // old content of pending pages that were changed since
 	spare   []*page          // copies to use again
@@ -22,15 +22,15 @@ func (a *Arena) BeginCapture(full bool) int {
 		panic("BUG: pages: BeginCapture during a capture")
 	}
 	c.active, c.word = true, 0
-	c.set, a.dirty = a.dirty, c.set
-	a.dirty.grow(uint32(len(c.set))*64 - 1)
-	clear(a.dirty)
+	c.pending = append(c.pending[:0], a.dirty...)
 	if full {
 		for n := uint32(1); n < a.next; n++ {
-			c.set.set(n)
+			c.pending.set(n)
 		}
 	}
-	c.pending = append(c.pending[:0], c.set...)
+	c.dirty, a.dirty = a.dirty, c.dirty
+	a.dirty.grow(uint32(len(c.dirty))*64 - 1)
+	clear(a.dirty)
 	count := 0
 	for _, w := range c.pending {
 		count += bits.OnesCount64(w)
@@ -76,7 +76,8 @@ func (a *Arena) readOut(n uint32, to *page) {
 	to.seal()
 }
 
-// EndCapture ends the cut. Unless it was committed, its pages are dirty again.
+// EndCapture ends the cut. Unless it was committed, what was dirty before is so again: a full cut that goes elsewhere (a
+// snapshot stream) and is then dropped changes nothing for the next incremental one.
 func (a *Arena) EndCapture(committed bool) {
 	c := &a.cut
 	if !c.active {
@@ -89,7 +90,7 @@ func (a *Arena) EndCapture(committed bool) {
 			}
 		}
 	} else {
-		for i, w := range c.set {
+		for i, w := range c.dirty {
 			a.dirty[i] |= w
 		}
 	}

@@ -48,11 +48,12 @@ func (t *Table) newPage(prefix uint32, depth int, overflow bool) uint32 {
 func (t *Table) extend(n uint32) uint32 {
 	p := t.arena.page(n)
 	m := t.newPage(p.prefix(), p.depth(), true)
-	t.link(n, m)
+	t.chainAfter(n, m)
 	return m
 }
 
-func (t *Table) link(n, m uint32) {
+// chainAfter puts overflow page m behind page n.
+func (t *Table) chainAfter(n, m uint32) {
 	if t.chain == nil {
 		t.chain = make(map[uint32]uint32)
 	}
@@ -72,15 +73,14 @@ func (t *Table) split(n uint32) {
 	}
 	bit := uint32(1) << (31 - depth)
 	up := t.newPage(prefix|bit, depth+1, false)
-	span := uint64(1) << (32 - int(t.shift) - depth - 1) // directory entries of each half
-	first := uint64(prefix|bit) >> t.shift
-	for i := first; i < first+span; i++ {
+	from, to := t.span(t.arena.page(up))
+	for i := from; i < to; i++ {
 		t.dir[i] = up
 	}
-	to := up
+	last := up
 	for m := n; m != 0; m = t.chain[m] {
 		t.arena.mark(m)
-		to = t.moveUpper(t.arena.page(m), up, to, bit)
+		last = t.moveUpper(t.arena.page(m), up, last, bit)
 	}
 }
 
@@ -175,21 +175,26 @@ func (t *Table) Reserve(rows int) {
 	if t.dir[0] == 0 {
 		t.dir[0] = t.newPage(0, 0, false)
 	}
+	for t.reserveOnce(rows) {
+	}
+}
+
+// reserveOnce splits each page that is too full for so many rows once, and reports whether there was one.
+func (t *Table) reserveOnce(rows int) (again bool) {
 	for i := 0; i < len(t.dir); {
 		n := t.dir[i]
 		p := t.arena.page(n)
-		if t.chain[n] != 0 || t.expected(p, rows) <= t.geo.slots || p.depth() >= t.depthLimit() {
-			i += 1 << (32 - int(t.shift) - p.depth())
-			continue
+		if t.chain[n] == 0 && p.depth() < t.depthLimit() && t.expected(p, rows) > t.geo.slots {
+			again = true
+			if !t.upgradeAll(n) { // else it may be another page by now: next time
+				t.split(n)
+				_, i = t.span(p)
+				p = t.arena.page(t.dir[i]) // the other half
+			}
 		}
-		if t.upgradeAll(n) {
-			continue
-		}
-		if p.depth() == 32-int(t.shift) {
-			i *= 2 // the directory is about to double
-		}
-		t.split(n)
+		_, i = t.span(p)
 	}
+	return again
 }
 
 // expected returns how many of so many rows the page must be ready for: the mean and three standard deviations.

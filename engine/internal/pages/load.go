@@ -71,11 +71,12 @@ func checkPage(data []byte) error {
 
 // checkSlots says whether every row is where a search finds it.
 func checkSlots(p *page, g *geometry) error {
+	last := (g.groups - 1) * groupSlots
+	if p[groupAt(last)]&^g.full(last) != 0 {
+		return fmt.Errorf("%w: more rows than slots", ErrDamaged)
+	}
 	for s := 0; s < g.slots; s++ {
 		first := s &^ (groupSlots - 1)
-		if p[groupAt(s)]&^g.full(first) != 0 {
-			return fmt.Errorf("%w: slots from %d on: more rows than slots", ErrDamaged, first)
-		}
 		if !occupied(p, s) {
 			continue
 		}
@@ -97,84 +98,107 @@ func checkSlots(p *page, g *geometry) error {
 // pages that overlap or leave a gap are errors, after which the arena is of no use. A table without pages is empty:
 // whoever knows how many rows there must be compares Len.
 func (a *Arena) FinishLoad() error {
-	first := make(map[uint32][]uint32)
-	var overflow []uint32
+	a.vacant = a.vacant[:0]
+	for _, step := range [...]func(t *Table, n uint32, p *page) error{
+		(*Table).admit, (*Table).enter, (*Table).link,
+	} {
+		if err := a.eachLoaded(step); err != nil {
+			return err
+		}
+	}
 	for n := uint32(1); n < a.next; n++ {
-		if !a.held(n) || a.page(n).free() {
-			a.vacant = append(a.vacant, n)
+		if !a.held(n) {
+			end := min(a.next, chunkEnd(n))
+			a.vacate(n, end)
+			n = end - 1
+		} else if a.page(n).free() {
+			a.vacate(n, n+1)
+		}
+	}
+	return nil
+}
+
+// eachLoaded calls fn for the pages that are in use, ascending.
+func (a *Arena) eachLoaded(fn func(t *Table, n uint32, p *page) error) error {
+	for n := uint32(1); n < a.next; n++ {
+		if !a.held(n) {
+			n = chunkEnd(n) - 1
 			continue
 		}
 		p := a.page(n)
+		if p.free() {
+			continue
+		}
 		t := a.tables[p.table()]
-		switch {
-		case t == nil:
+		if t == nil {
 			return fmt.Errorf("pages: page %d: %w: unknown table %d", n, ErrDamaged, p.table())
-		case int(p[atKeyBytes]) != t.keyBytes || p.width() > t.geo.width:
-			return fmt.Errorf("pages: page %d: %w: rows of %d+%d bytes, table %d has %d+%d", n, ErrDamaged,
-				p[atKeyBytes], p.width(), t.id, t.keyBytes, t.geo.width)
 		}
-		t.pages++
-		g := geometryOf(t.keyBytes, p.width())
-		t.rows += g.count(p)
-		if p.width() != t.geo.width {
-			t.older++
-		}
-		if p.overflow() {
-			overflow = append(overflow, n)
-		} else {
-			first[t.id] = append(first[t.id], n)
-		}
-	}
-	for id, list := range first {
-		if err := a.tables[id].rebuild(list); err != nil {
-			return err
-		}
-	}
-	for _, n := range overflow {
-		if err := a.tables[a.page(n).table()].rejoin(n); err != nil {
-			return err
+		if err := fn(t, n, p); err != nil {
+			return fmt.Errorf("pages: page %d: table %d: %w", n, t.id, err)
 		}
 	}
 	return nil
 }
 
-// rebuild makes the directory from the pages that are no overflow pages.
-func (t *Table) rebuild(list []uint32) error {
-	depth := 0
-	for _, n := range list {
-		depth = max(depth, t.arena.page(n).depth())
+// admit checks that the page's rows are the table's, and counts them.
+func (t *Table) admit(_ uint32, p *page) error {
+	if int(p[atKeyBytes]) != t.keyBytes || p.width() > t.geo.width {
+		return fmt.Errorf("%w: rows of %d+%d bytes, must be %d+%d", ErrDamaged,
+			p[atKeyBytes], p.width(), t.keyBytes, t.geo.width)
 	}
+	g := geometryOf(t.keyBytes, p.width())
+	t.pages++
+	t.rows += g.count(p)
+	if p.width() != t.geo.width {
+		t.older++
+	}
+	t.shift = min(t.shift, uint8(32-p.depth()))
+	return nil
+}
+
+// enter puts a page that is no overflow page into the directory. All pages are admitted.
+func (t *Table) enter(n uint32, p *page) error {
+	depth := 32 - int(t.shift)
 	if depth > t.depthLimit() {
-		return fmt.Errorf("pages: table %d: %w: depth %d with %d pages", t.id, ErrDamaged, depth, t.pages)
+		return fmt.Errorf("%w: depth %d with %d pages", ErrDamaged, depth, t.pages)
 	}
-	t.dir, t.shift = make([]uint32, 1<<depth), uint8(32-depth)
-	for _, n := range list {
-		p := t.arena.page(n)
-		from := uint64(p.prefix()) >> t.shift
-		for i := from; i < from+1<<(depth-p.depth()); i++ {
-			if t.dir[i] != 0 {
-				return fmt.Errorf("pages: table %d: %w: pages %d and %d overlap", t.id, ErrDamaged, t.dir[i], n)
-			}
-			t.dir[i] = n
-		}
+	if len(t.dir) != 1<<depth {
+		t.dir = make([]uint32, 1<<depth)
 	}
-	for i, n := range t.dir {
-		if n == 0 {
-			return fmt.Errorf("pages: table %d: %w: no page for prefix %#x/%d", t.id, ErrDamaged, i, depth)
+	if p.overflow() {
+		return nil
+	}
+	from, to := t.span(p)
+	for i := from; i < to; i++ {
+		if t.dir[i] != 0 {
+			return fmt.Errorf("%w: overlaps page %d", ErrDamaged, t.dir[i])
 		}
+		t.dir[i] = n
 	}
 	return nil
 }
 
-// rejoin puts an overflow page behind its first page.
-func (t *Table) rejoin(n uint32) error {
-	p := t.arena.page(n)
-	head := t.dir[uint64(p.prefix())>>t.shift]
-	if h := t.arena.page(head); head == 0 || h.prefix() != p.prefix() || h.depth() != p.depth() {
-		return fmt.Errorf("pages: page %d: %w: overflow of a page that is not there", n, ErrDamaged)
+// link puts an overflow page behind its first page, and looks for gaps beside the others. All pages are entered.
+func (t *Table) link(n uint32, p *page) error {
+	from, to := t.span(p)
+	if !p.overflow() {
+		if from > 0 && t.dir[from-1] == 0 || to < len(t.dir) && t.dir[to] == 0 {
+			return fmt.Errorf("%w: the page beside it is missing", ErrDamaged)
+		}
+		return nil
 	}
-	t.link(head, n)
+	head := t.dir[from]
+	if h := t.arena.page(head); head == 0 || h.prefix() != p.prefix() || h.depth() != p.depth() {
+		return fmt.Errorf("%w: overflow of a page that is not there", ErrDamaged)
+	}
+	t.chainAfter(head, n)
 	return nil
+}
+
+// span returns the directory entries of a page.
+func (t *Table) span(p *page) (from, to int) {
+	from = int(uint64(p.prefix()) >> t.shift)
+	return from, from + 1<<(32-int(t.shift)-p.depth())
 }
 
 // Rows decodes one page of a capture without an arena, for rows that go elsewhere (another number of shards). The

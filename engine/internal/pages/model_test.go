@@ -100,7 +100,7 @@ func (m *model) step() {
 		m.arena.Drop(id)
 		delete(m.tables, id)
 	case op < 740:
-		m.arena.Table(id).Reserve(m.rng.IntN(5000))
+		m.arena.Table(id).Reserve(m.rng.IntN(2000))
 	case op < 800 && !m.capture:
 		m.begin(m.rng.IntN(4) == 0)
 	case op < 960 && m.capture:
@@ -130,7 +130,7 @@ func (m *model) insertOrChange(id uint32, mt *modelTable) {
 		m.t.Fatalf("table %d: Find(%x) = %v, want %v", id, k, ok, known)
 	}
 	if !ok {
-		if len(mt.rows) > 20000 {
+		if len(mt.rows) > 4000 {
 			return
 		}
 		r = t.Insert(&k)
@@ -253,10 +253,10 @@ func (m *model) compare(a *Arena, tables map[uint32]*modelTable) {
 }
 
 func TestModel(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(24) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			m := newModel(t, seed, seed%4 == 3)
-			for range 400 {
+			for range 300 {
 				m.step()
 			}
 			if m.capture {

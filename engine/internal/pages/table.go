@@ -169,7 +169,7 @@ func (t *Table) eachPage(fn func(n uint32, p *page) bool) {
 		if n == 0 {
 			return
 		}
-		i += 1 << (32 - int(t.shift) - t.arena.page(n).depth())
+		_, i = t.span(t.arena.page(n))
 		for ; n != 0; n = t.chain[n] {
 			if !fn(n, t.arena.page(n)) {
 				return
