@@ -122,6 +122,11 @@ var fixtures = []struct {
 		"docs/pic.x": "",
 	}, []string{"README.md:1", "README.md:1", "docs/a.md:3"}},
 
+	{"runbook", "a message that nothing prints any more", map[string]string{
+		"docs/runbook.md":   "| it says | do |\n| `the disk … is full` | x |\n| `the disk is gone` | x |\n| `a_code` | x |\n",
+		"storage/a.go":      "package storage\n\nconst full = \"the disk %s is full\"\n",
+		"storage/b_test.go": "package storage\n\nconst gone = \"the disk is gone\"\n",
+	}, []string{"docs/runbook.md:3"}},
 	{"makefile", "an undocumented target", map[string]string{
 		"Makefile": "X := 1\n.PHONY: a b\na: ## Does a\n\techo b:\nb: a\n",
 	}, []string{"Makefile:5"}},

@@ -26,5 +26,6 @@ func Rules() []Rule {
 		{"machine-paths", machinePaths},
 		{"links", links},
 		{"makefile", makefileHelp},
+		{"runbook", runbookQuotes},
 	}
 }

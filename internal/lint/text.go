@@ -170,3 +170,35 @@ func makefileHelp(t *Tree) []Finding {
 	}
 	return out
 }
+
+// quoted finds the message in the first cell of a runbook's table: `like … this` |.
+var quoted = regexp.MustCompile("^\\| `([^`]*[ :][^`]*)` \\|")
+
+// runbookQuotes holds the messages that the runbook quotes against the code: somebody searches for them at night. The
+// parts between the dots must stand in some file that is not a test.
+func runbookQuotes(t *Tree) []Finding {
+	var out []Finding
+	for _, x := range t.texts {
+		if path.Base(x.path) != "runbook.md" {
+			continue
+		}
+		for i, line := range strings.Split(string(x.body), "\n") {
+			m := quoted.FindStringSubmatch(line)
+			if m == nil {
+				continue
+			}
+			for _, part := range strings.Split(m[1], "…") {
+				if part = strings.TrimSpace(part); !t.says(part) {
+					out = append(out, Finding{fmt.Sprintf("%s:%d", x.path, i+1), fmt.Sprintf("quotes %q, and nothing says that", part)})
+				}
+			}
+		}
+	}
+	return out
+}
+
+func (t *Tree) says(words string) bool {
+	found := false
+	t.eachFile(func(_ *pkg, f *file) { found = found || !f.test && bytes.Contains(f.src, []byte(words)) })
+	return found
+}
