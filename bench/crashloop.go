@@ -96,6 +96,9 @@ func (l *crashLoop) directory(ctx context.Context) (err error) {
 			return fmt.Errorf("kill %d: %w", l.report.Done+1, err)
 		}
 	}
+	if l.daemon.current() == nil || l.daemon.current().gone() {
+		return nil // it did not come back: that is a fault already
+	}
 	return l.verdict(ctx)
 }
 
@@ -122,9 +125,14 @@ func (l *crashLoop) publish(ctx context.Context) error {
 	return nil
 }
 
-// userOf spreads the requests over the users.
+// userOf gives half of the requests to one user in a hundred, so that caps are reached, and spreads the rest.
 func (l *crashLoop) userOf(id uint32) uint32 {
-	return uint32(uint64(id) * 0x9E3779B97F4A7C15 >> 32 % uint64(l.o.Users))
+	mixed := uint64(id) * 0x9E3779B97F4A7C15 >> 20
+	users := uint64(l.o.Users)
+	if mixed&1 == 0 {
+		users = max(users/100, 1)
+	}
+	return uint32(mixed >> 1 % users)
 }
 
 // round is one kill: load, SIGKILL, offline check, restart, comparison.
@@ -137,11 +145,15 @@ func (l *crashLoop) round(ctx context.Context) error {
 	if err := l.check(ctx); err != nil {
 		return err
 	}
+	r := l.report
 	ready, err := l.daemon.start(ctx)
+	if err != nil && ctx.Err() == nil {
+		r.Faults.Add("restart", fmt.Sprintf("kill %d: %v", r.Done+1, err))
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	r := l.report
 	r.Ready = append(r.Ready, ready.Milliseconds())
 	changed := func(id uint32, how string) {
 		r.Faults.Add("changed", fmt.Sprintf("kill %d, key %s: %s", r.Done+1, l.prover.template.key(id), how))

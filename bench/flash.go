@@ -14,8 +14,8 @@ import (
 
 // Flash runs a crowd against a daemon and judges the result.
 //
-// The report is not nil whenever the crowd ran, also beside an error. The error is a *VerdictError (exit 21) when drawd
-// was wrong, a *ThresholdError (exit 20) when the run proves too little (an INVALID run, or too few logged draws), and
+// The report is not nil whenever the crowd ran to its end, also beside an error. The error is a *VerdictError (exit 21) when drawd
+// was wrong or did not come back after a kill, a *ThresholdError (exit 20) when the run proves too little (an INVALID run, or too few logged draws), and
 // any other error (exit 1) when the run could not be made.
 func Flash(ctx context.Context, o FlashOptions) (*FlashReport, error) {
 	if err := o.Validate(); err != nil {

@@ -3,7 +3,10 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
+
+	"github.com/drawd/drawd/bench/oracle"
 )
 
 // Restart is one SIGKILL and what followed.
@@ -41,6 +44,9 @@ func (k *killer) run(ctx context.Context, t0 time.Time) error {
 		k.watch.first.Store(0)
 		k.watch.armed.Store(int64(began))
 		ready, err := k.daemon.start(ctx)
+		if err != nil && ctx.Err() == nil {
+			return &VerdictError{[]oracle.Fault{{Rule: "restart", Detail: fmt.Sprintf("kill %d: %v", i+1, err)}}}
+		}
 		if err != nil {
 			return err
 		}
