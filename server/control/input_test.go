@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -210,7 +211,12 @@ func TestFraming(t *testing.T) {
 // TestStalledBody: a body that does not come is 408, and one that is cut off is no request.
 func TestStalledBody(t *testing.T) {
 	w := newWorld(t)
-	w.server.Config.ReadTimeout = 50 * time.Millisecond // of the connections that come now
+	impatient := httptest.NewUnstartedServer(nil)
+	impatient.Config = w.plane.HTTPServer()
+	impatient.Config.ReadTimeout = 50 * time.Millisecond
+	impatient.Start()
+	defer impatient.Close()
+	w.server = impatient
 	w.raw(t, "POST /admin/v1/namespaces HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", 408, problem.RequestTimeout)
 }
 
