@@ -28,6 +28,16 @@
 // Each load loop is one goroutine locked to one thread. It alone writes the rows of its requests; the others read them
 // after the loop has ended. Progress travels over a channel that drops rather than blocks.
 //
+// # Reports as JSON
+//
+// The file named by Out is the report struct: [FlashReport], [CrashLoopReport], [CalibrateReport] or [FiguresReport], told
+// apart by "scenario". Each carries "machine" (commit, Go, processor, cores, kernel, file system, fsync of the same run).
+// Units stand last in a name: _ns, _us, _ms, _per_second; a share is between 0 and 1. Histograms are [Percentiles]:
+// figures, and under "hdr" the whole histogram in HdrHistogram's V2 compressed form, base64, in microseconds, so that
+// runs can be merged; percentiles are never averaged. "seconds" is the diary of a run, one row for each load loop and
+// second. "proof" says what was compared, and "proof.verdict" what came of it: the run was right if "fault_counts" is
+// absent, and it proves enough if "enough" is true and "invalid" is absent.
+//
 // # What it does not do
 //
 // It does not average percentiles, hide a slow generator (such a run is INVALID) or leave the verdict out. It proves

@@ -89,18 +89,23 @@ func (f *figures) pump(ctx context.Context, work *batchLoad, span time.Duration)
 	return s.Answered[load.Decided] * uint64(f.o.BatchDraws), nil
 }
 
-// awaitCheckpoint keeps the daemon busy until it has written a checkpoint, and returns the longest pause of apply and how
-// many there were. The pause is the upper end of a histogram's range: the true one is a little shorter.
+// awaitCheckpoint keeps the daemon busy until it has written one more checkpoint, all users being there, and returns the
+// longest pause of apply and how many there were. The pause is the upper end of a histogram's range: the true one is a
+// little shorter.
 func (f *figures) awaitCheckpoint(ctx context.Context, campaign string) (pause float64, checkpoints int, err error) {
-	const patience = 60 * time.Second
+	const patience = 90 * time.Second
 	work := newBatchLoad(f.host, campaign, f.o.BatchDraws, uint32(f.o.P9Users), true)
+	before := -1
 	for begin := time.Now(); ; {
 		text, err := f.ctl.do(ctx, "GET", f.ctl.admin+"/metrics", nil, nil)
 		if err != nil {
 			return 0, 0, err
 		}
 		pause, checkpoints = longestInHistogram(string(text), "drawd_raft_checkpoint_pause_seconds")
-		if checkpoints > 0 || time.Since(begin) > patience {
+		if before < 0 {
+			before = checkpoints
+		}
+		if checkpoints > before || time.Since(begin) > patience {
 			return pause, checkpoints, nil
 		}
 		f.say.now("P9: waiting for a checkpoint under load …")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/drawd/drawd/bench/load"
 	"github.com/drawd/drawd/bench/oracle"
+	"github.com/drawd/drawd/engine"
 )
 
 // Flash runs a crowd against a daemon and judges the result.
@@ -157,14 +158,14 @@ func (f *flash) plan() {
 func (f *flash) publish(ctx context.Context) (err error) {
 	file := f.o.Campaign
 	if file == nil {
-		// Sold out when four fifths of the crowd have drawn, but not before the verdict stands, if enough come at all.
-		arrivals := len(f.crowd.due)
-		draws := max(f.o.Users*4/5, min(f.o.MinLogged*13/10, arrivals*9/10))
-		if file, err = flashCampaign(f.o.Users, draws, time.Now()).encode(); err != nil {
+		if file, err = flashCampaign(f.o.Users, sellOutAfter(f.o.Users, len(f.crowd.due), f.o.MinLogged), time.Now()).encode(); err != nil {
 			return err
 		}
 	}
 	if f.rules, err = compileRules(f.o.Compile, file); err != nil {
+		return err
+	}
+	if err := carries(f.rules); err != nil {
 		return err
 	}
 	f.say.now("publishing campaign %s …", f.rules.Campaign)
@@ -173,6 +174,26 @@ func (f *flash) publish(ctx context.Context) (err error) {
 	}
 	f.journal = newJournal(f.rules, len(f.crowd.due))
 	f.template = newDrawTemplate(f.host, f.o.Key, f.rules.Campaign)
+	return nil
+}
+
+// sellOutAfter returns the number of draws after which the built-in campaign is to be sold out: when four fifths of the
+// crowd have drawn, but not before there are enough for a verdict. If that many hardly come, it does not sell out.
+func sellOutAfter(users, arrivals, needed int) int {
+	draws := max(users*4/5, needed*5/4)
+	if draws > arrivals*9/10 {
+		return 2 * arrivals
+	}
+	return draws
+}
+
+// carries says which cap the load has no value for.
+func carries(rules *oracle.Rules) error {
+	for i := range rules.Caps {
+		if c := &rules.Caps[i]; c.Scope != engine.ScopeUser {
+			return fmt.Errorf("bench: cap %s of campaign %s counts by %s; this load carries users only", c.ID, rules.Campaign, c.Scope)
+		}
+	}
 	return nil
 }
 

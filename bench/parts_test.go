@@ -186,6 +186,16 @@ func TestBuiltInCampaignsAreWhatTheyClaim(t *testing.T) {
 	}
 }
 
+func TestSellOut(t *testing.T) {
+	for _, row := range []struct{ users, arrivals, needed, want int }{
+		{1_000_000, 1_100_000, 100_000, 800_000}, {100_000, 146_000, 100_000, 125_000}, {100_000, 104_000, 100_000, 208_000}, {10, 20, 100, 40},
+	} {
+		if got := sellOutAfter(row.users, row.arrivals, row.needed); got != row.want {
+			t.Errorf("%+v: %d", row, got)
+		}
+	}
+}
+
 func TestLongestInHistogram(t *testing.T) {
 	text := `x_bucket{vmrange="1.000e-04...1.136e-04"} 3
 pause_bucket{vmrange="8.799e-05...1.000e-04"} 2
