@@ -2,6 +2,7 @@ package storage
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -39,7 +40,7 @@ func openFailing(t *testing.T) *failing {
 	return f
 }
 
-// from makes the operations fail that where names. The store is given up by the test afterwards: nothing may be called on it.
+// from makes the operations fail that where names. Nothing may be written to the store after that.
 func (f *failing) from(where func(op errorfs.Op) bool) { f.fail.Store(&where) }
 
 // mustBeFatal waits for the process to end.
@@ -71,19 +72,20 @@ func acknowledged(op func() error) bool {
 	return <-ok
 }
 
+// wal says that an operation is on a WAL of the log.
+func wal(op errorfs.Op) bool {
+	return strings.Contains(op.Path, "/log/") && strings.HasSuffix(op.Path, ".log")
+}
+
 // A failing sync or write of the log ends the process, and nothing is acknowledged.
 func TestLogDiskErrors(t *testing.T) {
-	wal := func(op errorfs.Op) bool {
-		return strings.HasPrefix(op.Path, "/d/log/") && strings.HasSuffix(op.Path, ".log")
-	}
 	for name, fail := range map[string]func(op errorfs.Op) bool{
 		"sync":  func(op errorfs.Op) bool { return wal(op) && isSync(op) },
 		"write": func(op errorfs.Op) bool { return wal(op) && op.Kind == errorfs.OpFileWrite },
 	} {
 		for call, op := range map[string]func(l *Log) error{
-			"append":   func(l *Log) error { return l.Append(recs(6, 1, 1, 100)) },
-			"stable":   func(l *Log) error { return l.SetStable([]byte("vote"), []byte{2}) },
-			"truncate": func(l *Log) error { return l.TruncateTail(4) },
+			"append": func(l *Log) error { return l.Append(recs(6, 1, 1, 100)) },
+			"stable": func(l *Log) error { return l.SetStable([]byte("vote"), []byte{2}) },
 		} {
 			t.Run(name+" "+call, func(t *testing.T) {
 				f := openFailing(t)
@@ -168,7 +170,6 @@ func TestCheckpointDiskErrors(t *testing.T) {
 				t.Errorf("pages of the older checkpoint: %v", err)
 			}
 			check(t, checkpoint(st, manifestOf(3), map[uint64][]byte{1: page(1, 3, 4000)}))
-			mustClose(t, f.s)
 		})
 	}
 	t.Run("manifest of the database", func(t *testing.T) {
@@ -192,4 +193,44 @@ func TestCheckpointDiskErrors(t *testing.T) {
 			t.Error("not counted")
 		}
 	})
+}
+
+// The same in a process of its own, with nobody to catch the end: it exits with ExitDisk, and what it had acknowledged is there.
+func TestDiskErrorEndsTheProcess(t *testing.T) {
+	for _, call := range []string{"append", "truncate"} {
+		dir := t.TempDir()
+		out, status := child(t, "disk-error-"+call, dir)
+		if status != ExitDisk || !strings.Contains(out, "FATAL: storage: log database") || strings.Contains(out, "acknowledged") {
+			t.Errorf("%s: status %d after %s", call, status, out)
+		}
+		s := mustVerify(t, small(nil, dir))
+		if last := s.Log().Last(); last < 3 || last > 6 {
+			t.Errorf("%s: log ends at %d", call, last)
+		}
+		mustClose(t, s)
+	}
+}
+
+// diskErrorChild appends five records, and then meets a disk whose syncs fail.
+func diskErrorChild(t *testing.T, call, dir string) {
+	var broken atomic.Bool
+	o := small(errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if broken.Load() && wal(op) && isSync(op) {
+			return errDisk
+		}
+		return nil
+	})), dir)
+	s, err := Open(o)
+	check(t, err)
+	check(t, verify(s))
+	check(t, s.Log().Append(recs(1, 5, 1, 100)))
+	broken.Store(true)
+	if call == "append" {
+		err = s.Log().Append(recs(6, 1, 1, 100))
+	} else {
+		err = s.Log().TruncateTail(4)
+	}
+	if err == nil {
+		fmt.Println("acknowledged")
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -53,6 +54,10 @@ func (s *Store) open() error {
 	}
 	var err error
 	if s.lock, err = s.fs.Lock(s.fs.PathJoin(s.o.Dir, lockName)); err != nil {
+		var path *os.PathError
+		if errors.As(err, &path) { // the file itself, not the lock on it
+			return fmt.Errorf("storage: lock the data directory: %w", err)
+		}
 		return &LockedError{Dir: s.o.Dir, Err: err}
 	}
 	format, err := s.readFormat()

@@ -2,15 +2,19 @@ package storage
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -191,5 +195,83 @@ func TestCreationIsAtomic(t *testing.T) {
 		s := mustVerify(t, small(fs, "/x/d"))
 		check(t, s.Log().Append([]LogRecord{{Index: 1, Term: 1}}))
 		mustClose(t, s)
+	}
+}
+
+// child runs this test binary again, to do what only another process can show.
+func child(t *testing.T, do, dir string) (output string, status int) {
+	t.Helper()
+	c := exec.Command(os.Args[0], "-test.run=^TestChild$")
+	c.Env = append(os.Environ(), "STORAGE_CHILD="+do, "STORAGE_DIR="+dir)
+	b, err := c.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return string(b), c.ProcessState.ExitCode()
+}
+
+// TestChild is the other process; alone it does nothing.
+func TestChild(t *testing.T) {
+	dir := os.Getenv("STORAGE_DIR")
+	do := os.Getenv("STORAGE_CHILD")
+	if call, ok := strings.CutPrefix(do, "disk-error-"); ok {
+		diskErrorChild(t, call, dir)
+	}
+	switch do {
+	case "open":
+		_, err := Open(Options{Dir: dir, Logger: quiet})
+		fmt.Println(err)
+	case "fatal":
+		s, err := Open(Options{Dir: dir, Logger: quiet})
+		check(t, err)
+		s.log.db.Close()
+		(&pebbleLogger{name: "log", log: quiet, fatal: s.o.fatal}).Fatalf("fatal commit error: %v", errDisk)
+		fmt.Println("survived")
+	}
+}
+
+func TestOtherProcess(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, small(nil, dir))
+	if out, _ := child(t, "open", dir); !strings.Contains(out, "is in use: another drawd is running on it") {
+		t.Errorf("a second process says %s", out)
+	}
+	mustClose(t, s)
+	out, status := child(t, "fatal", dir)
+	if status != ExitDisk || !strings.Contains(out, "FATAL: storage: log database: fatal commit error: input/output error") || strings.Contains(out, "survived") {
+		t.Errorf("status %d after %s", status, out)
+	}
+}
+
+func TestEvents(t *testing.T) {
+	var fatal []error
+	o := small(vfs.NewMem(), "/d")
+	o.OnFatal = func(err error) { fatal = append(fatal, err); panic("end of the process") }
+	s := mustOpen(t, o)
+	e := s.events("log", &s.log.counters)
+	e.WriteStallBegin(pebble.WriteStallBeginInfo{Reason: "test"})
+	m := s.Metrics()
+	if m.Log.Stalls != 1 || !m.Log.Stalled || m.State.Stalls != 0 {
+		t.Errorf("stall: %+v", m)
+	}
+	e.WriteStallEnd()
+	e.DataCorruption(pebble.DataCorruptionInfo{Path: "x", Details: errDisk})
+	e.DiskSlow(vfs.DiskSlowInfo{Path: "x", Duration: 3 * time.Second})
+	func() {
+		defer func() { _ = recover() }()
+		e.BackgroundError(errDisk)
+	}()
+	m = s.Metrics()
+	if m.Log.Stalled || m.Log.Corruptions != 1 || m.Log.BackgroundErrors != 1 || m.DiskSlow != 1 || m.DiskSlowLast != 3*time.Second {
+		t.Errorf("events: %+v", m)
+	}
+	if len(fatal) != 1 || !errors.Is(fatal[0], errDisk) {
+		t.Errorf("a background error while open: %v", fatal)
+	}
+	mustClose(t, s)
+	e.BackgroundError(errDisk) // of a job that Close broke off: not fatal
+	if len(fatal) != 1 {
+		t.Error("a background error after Close is fatal")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,6 +121,7 @@ func (w *sweeper) files(t *testing.T) (paths []string) {
 	for _, dir := range []string{"/d", "/d/log", "/d/state"} {
 		names, err := w.fs.List(dir)
 		check(t, err)
+		slices.Sort(names)
 		for _, n := range names {
 			if st, err := w.fs.Stat(dir + "/" + n); err == nil && !st.IsDir() && n != lockName {
 				paths = append(paths, dir+"/"+n)
