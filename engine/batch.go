@@ -22,7 +22,7 @@ type Result struct {
 	ResetsAt UnixMilli // of Capped: when the counter resets, 0 for never; of NotStarted: when the campaign starts
 	Now      UnixMilli // of Capped, NotStarted, Ended: the time that was compared
 
-	Value uint64 // publish: version number; adjust: the new total; document, policy: the new revision (on VersionConflict the current one); namespace: its ref
+	Value uint64 // publish: version number; adjust: the new total (of a replay the total of now; its record has the one of then); document, policy: the new revision (on VersionConflict the current one); namespace: its ref
 	// AlreadyLive, of a publish: the identical form is the live one; no new version was made.
 	AlreadyLive bool
 }

@@ -190,6 +190,7 @@ func (t *tx) applyAdjust(c *Adjust) Result {
 	r := t.note(Record{
 		Kind: RecordAdjust, Campaign: a.ref, Version: a.Version().Number, Seq: a.mu.seq, Name: []byte(c.Prize),
 		Actor: []byte(c.Actor), Reason: []byte(c.Reason), Delta: int64(c.Delta),
+		Total: cell.Total,
 	}, Result{Campaign: a.ref, Value: uint64(cell.Total)})
 	a.remember(&c.Digest, keyRow{at, print})
 	return r

@@ -53,7 +53,7 @@ func (t *tx) applyDocument(c *PutDocument) Result {
 	if code != problem.OK {
 		return Result{Code: code, Value: revision}
 	}
-	r := Record{Kind: RecordDocument, Name: []byte(c.Name), Actor: []byte(c.Actor), Delta: int64(revision)}
+	r := Record{Kind: RecordDocument, Namespace: c.Namespace, Name: []byte(c.Name), Actor: []byte(c.Actor), Delta: int64(revision)}
 	if c.Delete {
 		r.Flags = 1
 	}

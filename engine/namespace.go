@@ -120,7 +120,7 @@ func (t *tx) applyPolicy(c *PutPolicy) Result {
 	}
 	n.fitTables(w)
 	n.rules.Store(n.compile(&policy))
-	return t.note(Record{Kind: RecordPolicy, Name: []byte(n.name), Actor: []byte(c.Actor), Delta: int64(policy.Revision)},
+	return t.note(Record{Kind: RecordPolicy, Namespace: n.ref, Name: []byte(n.name), Actor: []byte(c.Actor), Delta: int64(policy.Revision)},
 		Result{Value: policy.Revision})
 }
 

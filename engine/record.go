@@ -72,6 +72,10 @@ type Record struct {
 	Name   []byte // prize id (adjust), document name, action (control), namespace (policy), rule (fence)
 	Actor  []byte
 	Reason []byte
-	Delta  int64  // adjust: units; document and policy: the new revision
-	Flags  uint32 // document: 1 when it was deleted
+	Delta  int64 // adjust: units; document and policy: the new revision
+	// Total, of an adjustment: the prize's total after it, so that a replay is answered like the first time.
+	Total Quantity
+	// Namespace, of what concerns no campaign: whose it is.
+	Namespace NamespaceRef
+	Flags     uint32 // document: 1 when it was deleted
 }

@@ -22,13 +22,14 @@ import (
 //
 //	4  u32  campaign        18 u48 seq             40 u8  length of the name, 41 of the actor
 //	8  u16  version         24 u48 log time, ms    42 u16 length of the reason
-//	10 u32  flags           32 i64 delta           44 …   name, actor, reason
+//	10 u32  flags           32 i64 delta           44 i64 total
+//	14 u32  namespace                              52 …   name, actor, reason
 //
 // A number is 48 bits wide where 2^48 is beyond its bound (limits.go).
 const (
 	recordHeader     = 4
 	drawRecordFixed  = 81
-	otherRecordFixed = 44
+	otherRecordFixed = 52
 	recordListed     = 1 << 0
 	unlimitedStock   = 1<<48 - 1
 	maxRecordBytes   = otherRecordFixed + 255 + MaxActorBytes + MaxReasonBytes
@@ -79,11 +80,13 @@ func appendOther(dst []byte, r *Record) []byte {
 	binary.LittleEndian.PutUint32(b[4:], uint32(r.Campaign))
 	binary.LittleEndian.PutUint16(b[8:], uint16(r.Version))
 	binary.LittleEndian.PutUint32(b[10:], r.Flags)
+	binary.LittleEndian.PutUint32(b[14:], uint32(r.Namespace))
 	putU48(b[18:], r.Seq)
 	putU48(b[24:], uint64(r.At))
 	binary.LittleEndian.PutUint64(b[32:], uint64(r.Delta))
 	b[40], b[41] = byte(len(r.Name)), byte(len(r.Actor))
 	binary.LittleEndian.PutUint16(b[42:], uint16(len(r.Reason)))
+	binary.LittleEndian.PutUint64(b[44:], uint64(r.Total))
 	dst = append(dst, b[:]...)
 	dst = append(dst, r.Name...)
 	dst = append(dst, r.Actor...)
@@ -158,8 +161,10 @@ func (r *Record) decodeOther(b []byte) bool {
 	r.Campaign = CampaignRef(binary.LittleEndian.Uint32(b[4:]))
 	r.Version = uint32(binary.LittleEndian.Uint16(b[8:]))
 	r.Flags = binary.LittleEndian.Uint32(b[10:])
+	r.Namespace = NamespaceRef(binary.LittleEndian.Uint32(b[14:]))
 	r.Seq, r.At = getU48(b[18:]), UnixMilli(getU48(b[24:]))
 	r.Delta = int64(binary.LittleEndian.Uint64(b[32:]))
+	r.Total = Quantity(binary.LittleEndian.Uint64(b[44:]))
 	rest := b[otherRecordFixed:]
 	r.Name, r.Actor, r.Reason = rest[:name:name], rest[name:name+actor:name+actor], rest[name+actor:]
 	return true

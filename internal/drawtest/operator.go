@@ -174,6 +174,7 @@ func (r *Reference) adjust(a *engine.Adjust) Decided {
 		Records: []engine.Record{{
 			Kind: engine.RecordAdjust, Campaign: c.ref, Version: c.live().Number, Seq: c.seq, At: r.now,
 			Name: []byte(a.Prize), Delta: int64(a.Delta), Actor: []byte(a.Actor), Reason: []byte(a.Reason),
+			Total: engine.Quantity(b.total()),
 		}},
 	}
 }
@@ -205,7 +206,7 @@ func (r *Reference) policy(p *engine.PutPolicy) Decided {
 	return Decided{
 		Result: engine.Result{At: r.here(0), Records: 1, Value: next.Revision},
 		Records: []engine.Record{{
-			Kind: engine.RecordPolicy, At: r.now, Name: []byte("default"), Actor: []byte(p.Actor), Delta: int64(next.Revision),
+			Kind: engine.RecordPolicy, Namespace: p.Namespace, At: r.now, Name: []byte("default"), Actor: []byte(p.Actor), Delta: int64(next.Revision),
 		}},
 	}
 }

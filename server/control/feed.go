@@ -4,12 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
-	"github.com/drawd/drawd/server/access"
 	"github.com/drawd/drawd/server/render"
 )
 
@@ -206,9 +204,5 @@ func (page *feedPage) visible(r *engine.Record) (*engine.Campaign, bool) {
 	if page.only != nil || grant.Limited() {
 		return nil, false
 	}
-	if r.Kind == engine.RecordPolicy {
-		return nil, string(r.Name) == grant.Namespace.Name()
-	}
-	// A document's record does not tell its namespace: operators see all of them, in their own namespace.
-	return nil, grant.Operator() && strings.EqualFold(grant.Namespace.Name(), access.DefaultNamespace)
+	return nil, r.Namespace == grant.Namespace.Ref()
 }

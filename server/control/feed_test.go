@@ -120,10 +120,11 @@ func TestFeedFilters(t *testing.T) {
 	w.refused(problem.Forbidden, "GET", feedPath+"?campaign=flash", "", limited)
 	w.want(201, "POST", "/admin/v1/namespaces", `{"name":"shop"}`, operator)
 	_, tenant := w.newKey(operator, `{"name":"a","scopes":["read"]}`, "Drawd-Namespace: shop")
-	if page, _ := items(t, w.want(200, "GET", feedPath, "", tenant)); len(page) != 0 {
-		t.Errorf("the tenant sees %v", page)
+	if page, _ := items(t, w.want(200, "GET", feedPath, "", tenant)); len(page) != 1 || page[0].Kind != "document" {
+		t.Errorf("the tenant sees %v, not his key alone", page)
 	}
 	// Who did it is told.
+	w.want(200, "PUT", "/admin/v1/policy", `{"time_zone":"UTC"}`, `If-Match: "0"`, operator, "Drawd-Namespace: shop")
 	page, _ = items(t, w.want(200, "GET", feedPath+"?limit=10000", "", operator))
 	last := page[len(page)-1]
 	if last.Kind != "document" || !strings.HasPrefix(last.Actor, "key:") || !strings.HasPrefix(last.Name, "key/") {

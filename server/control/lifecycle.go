@@ -107,9 +107,9 @@ func (p *Plane) adjust(x *exchange) *render.Problem {
 	return x.answer(http.StatusOK, struct {
 		Campaign string `json:"campaign"`
 		Prize    string `json:"prize"`
-		Total    uint64 `json:"total"`
+		Total    int64  `json:"total"`
 		Seq      uint64 `json:"seq"`
-	}{c.ID(), x.params.prize, r.Value, record.Seq})
+	}{c.ID(), x.params.prize, int64(record.Total), record.Seq})
 }
 
 // adjustment returns the record of an adjustment, of now or of the first time.

@@ -257,6 +257,14 @@ func TestAdjust(t *testing.T) {
 	if string(again.body) != string(a.body) || again.header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("again: %s, replayed %q", again.body, again.header.Get("Idempotent-Replayed"))
 	}
+	// Also when the total has moved since.
+	w.want(200, "POST", path, `{"delta":1,"reason":"one"}`, "Idempotency-Key: c")
+	w.want(200, "POST", path, `{"delta":-1,"reason":"back"}`, "Idempotency-Key: d")
+	w.want(200, "POST", path, `{"delta":2,"reason":"two"}`, "Idempotency-Key: e")
+	if again := w.want(200, "POST", path, `{"delta":10,"reason":"second delivery"}`, "Idempotency-Key: a"); string(again.body) != string(a.body) {
+		t.Errorf("later: %s, first %s", again.body, a.body)
+	}
+	w.want(200, "POST", path, `{"delta":-2,"reason":"back"}`, "Idempotency-Key: f")
 	w.refused(problem.IdempotencyMismatch, "POST", path, `{"delta":11,"reason":"x"}`, "Idempotency-Key: a")
 	w.refused(problem.IdempotencyKeyMissing, "POST", path, `{"delta":1,"reason":"x"}`)
 	for _, key := range []string{"", "a b", "ü", strings.Repeat("k", 65)} {
