@@ -85,14 +85,6 @@ func count[T int | int64 | uint64 | uint32](n T) string {
 	return sign + b.String()
 }
 
-// rate writes n things in d as a rate.
-func rate(n uint64, d time.Duration) string {
-	if d <= 0 {
-		return "–"
-	}
-	return count(int64(float64(n)/d.Seconds()+0.5)) + "/s"
-}
-
 // microsText writes microseconds with three digits and a unit.
 func microsText(us int64) string {
 	switch {

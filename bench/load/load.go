@@ -76,16 +76,16 @@ type Options struct {
 func (o *Options) Validate() error {
 	var all []error
 	if o.Addr == "" {
-		all = append(all, errors.New("Addr must be given"))
+		all = append(all, errors.New("no Addr is given"))
 	}
 	if o.Connections < 0 || o.Connections > 1<<14 {
-		all = append(all, fmt.Errorf("Connections is %d; it must be between 0 and %d", o.Connections, 1<<14))
+		all = append(all, fmt.Errorf("option Connections is %d; it must be between 0 and %d", o.Connections, 1<<14))
 	}
 	if o.Loops < 0 || o.Loops > 64 {
-		all = append(all, fmt.Errorf("Loops is %d; it must be between 0 and 64", o.Loops))
+		all = append(all, fmt.Errorf("option Loops is %d; it must be between 0 and 64", o.Loops))
 	}
 	if o.Timeout < 0 || o.Connect < 0 {
-		all = append(all, errors.New("Timeout and Connect must not be negative"))
+		all = append(all, errors.New("options Timeout and Connect must not be negative"))
 	}
 	return errors.Join(all...)
 }
