@@ -17,7 +17,7 @@ type batchWork struct {
 	items  []batchItem
 	known  []engine.Result // of items that committed facts answered
 	faults []itemFault
-	draws  int // sub-draws so far
+	draws  int // sub-draws so far; never less than items
 
 	// The last item's campaign: most batches are of one.
 	id       []byte
@@ -88,7 +88,7 @@ func (w *worker) drawBatch() {
 		w.refuse(problem.UnsupportedMediaType, "Content-Type must be application/json or application/vnd.drawd.batch.")
 		return
 	}
-	if len(b.items) == 0 || len(b.items) > engine.MaxBatchDraws || b.draws > engine.MaxBatchDraws {
+	if len(b.items) == 0 || b.draws > engine.MaxBatchDraws {
 		w.invalid("/draws", whats[isCount].code, whats[isCount].message)
 		return
 	}
@@ -184,6 +184,7 @@ func (w *worker) takeItem(b *batchWork, keyer *engine.Keyer) {
 		return
 	}
 	item := batchItem{times: body.times}
+	w.checkPattern()
 	if body.faults > 0 {
 		b.fault(&item, itemFault{body.code(), body.fault[0]})
 		return

@@ -21,7 +21,9 @@ func (w *worker) draw() {
 		return
 	}
 	w.scanner.reset(w.ctx.Request.Body())
-	if !w.parsed(w.scanner.parseDraw(&w.body)) {
+	sound := w.scanner.parseDraw(&w.body)
+	w.checkPattern()
+	if !w.parsed(sound) {
 		return
 	}
 	c, ok := w.campaign()
@@ -64,6 +66,13 @@ func (w *worker) parsed(sound bool) bool {
 		return false
 	}
 	return true
+}
+
+// checkPattern notes a user whom the namespace's policy does not allow. Earlier draws of such a user can still be read.
+func (w *worker) checkPattern() {
+	if b := &w.body; b.faults == 0 && !w.server.users.allow(w.grant.Namespace, b.user) {
+		b.wrong(fieldUser, isPattern)
+	}
 }
 
 // badJSON refuses a body that the scanner could not read.

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/campaignfile"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/server/access"
 )
@@ -286,8 +289,13 @@ func TestDeadline(t *testing.T) {
 	pr, pw := io.Pipe()
 	go func() {
 		io.WriteString(pw, "POST /v1/campaigns/open/draws HTTP/1.1\r\n"+host+"Connection: close\r\nContent-Type: application/json\r\nIdempotency-Key: k3\r\nDrawd-Deadline-Ms: 1\r\nContent-Length: 13\r\n\r\n")
+		inRequest := func(c *conn) bool { until := c.until.Load(); return until != 0 && until&1 == 0 }
+		for !slices.ContainsFunc(r.server.snapshot(nil), inRequest) { // until the server has the head
+			runtime.Gosched()
+		}
 		was := r.server.coarse.Load()
-		for r.server.coarse.Load() < was+300 { // the sweeper moves it
+		for r.server.coarse.Load() < was+2 { // until the sweeper moves it
+			runtime.Gosched()
 		}
 		io.WriteString(pw, body)
 		pw.Close()
@@ -348,7 +356,11 @@ func TestDeciderRefuses(t *testing.T) {
 // A panic is a 500 with an unknown effect, is counted, and ends the connection but not the process.
 func TestPanic(t *testing.T) {
 	r := start(t, nil)
-	before := func(*engine.Batch) error { panic("BUG: a test") }
+	var dropped *engine.Batch
+	before := func(b *engine.Batch) error {
+		dropped = b
+		panic("BUG: a test")
+	}
 	r.log.before.Store(&before)
 	a := r.draw("open", "k1", `{"user":"u1"}`)
 	r.want("panic", a, 500, "internal")
@@ -358,7 +370,13 @@ func TestPanic(t *testing.T) {
 	if r.server.figures.panics.Get() != 1 {
 		t.Error("not counted")
 	}
-	r.log.before.Store(nil)
+	after := func(b *engine.Batch) error {
+		if b == dropped {
+			t.Error("the worker that panicked is used again")
+		}
+		return nil
+	}
+	r.log.before.Store(&after)
 	r.want("after it", r.draw("open", "k1", `{"user":"u1"}`), 200, "")
 }
 
@@ -418,6 +436,36 @@ func TestAccess(t *testing.T) {
 	r.want("live without a key", r.do("GET", "/livez", ""), 200, "")
 	r.want("ready without a key", r.do("GET", "/readyz", ""), 200, "")
 	r.want("verbose without a key", r.do("GET", "/readyz?verbose", ""), 200, "")
+}
+
+// A namespace's policy may narrow which users can draw. A new policy counts at once.
+func TestUserPattern(t *testing.T) {
+	r := start(t, nil)
+	set := func(source string) {
+		policy, faults := campaignfile.ParsePolicy([]byte(source))
+		if faults != nil {
+			t.Fatal(faults)
+		}
+		var b engine.Batch
+		b.AddPolicy(&engine.PutPolicy{Namespace: 1, Expect: engine.AnyRevision, Policy: policy})
+		r.decide(&b)
+	}
+	r.want("no policy", r.draw("open", "k1", `{"user":"abc"}`), 200, "")
+	set("time_zone: UTC\nuser_pattern: '[0-9]{3}|x'\n")
+	a := r.draw("open", "k2", `{"user":"abc"}`)
+	r.want("not allowed", a, 422, "invalid_field")
+	if a.json["errors"].([]any)[0].(map[string]any)["pointer"] != "/user" {
+		t.Errorf("%s", a.body)
+	}
+	r.want("half of it", r.draw("open", "k2", `{"user":"1234"}`), 422, "invalid_field")
+	r.want("allowed", r.draw("open", "k2", `{"user":"123"}`), 200, "")
+	batch := results(t, r.do("POST", "/v1/draws:batch", `{"draws":[{"campaign":"open","user":"abc","key":"k3"},{"campaign":"open","user":"x","key":"k3"}]}`))
+	if batch[0].Status != 422 || batch[1].Status != 200 {
+		t.Errorf("%+v", batch)
+	}
+	r.want("reading", r.do("GET", "/v1/campaigns/open/users/abc/keys/k1", ""), 200, "")
+	set("time_zone: UTC\n")
+	r.want("none again", r.draw("open", "k2", `{"user":"abc"}`), 200, "")
 }
 
 // Many clients at once, each with its own user: nobody ever sees another's answer. Run under the race detector.

@@ -77,6 +77,7 @@ const (
 	isNotWhole
 	isNotList
 	isUser
+	isPattern
 	isTimes
 	isChannel
 	isIP
@@ -97,6 +98,7 @@ var whats = [...]struct{ code, message string }{
 	isNotWhole:  {"type", "It must be a whole number."},
 	isNotList:   {"type", "It must be a list."},
 	isUser:      {"pattern", "It must be 1 to 128 of the characters A-Z a-z 0-9 . _ ~ : @ = + -."},
+	isPattern:   {"pattern", "The namespace's policy (user_pattern) does not allow it."},
 	isTimes:     {"range", "It must be 1 to 10."},
 	isChannel:   {"pattern", "It must be 1 to 32 of the characters A-Z a-z 0-9 . _ ~ : @ = + -."},
 	isIP:        {"pattern", "It must be an IPv4 or IPv6 address."},

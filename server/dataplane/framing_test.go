@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -271,6 +273,71 @@ func TestPieces(t *testing.T) {
 		}
 	}
 }
+
+// What follows a refused head is not even read; nor is anything for a new request once the server is draining.
+func TestConnectionsThatEnd(t *testing.T) {
+	r := newRig(t, nil)
+	nc := &script{in: []byte("PRI * HTTP/2.0\r\n\r\n" + smuggle + smuggle), piece: 20}
+	c, _ := r.server.adopt(nc)
+	buf := make([]byte, r.server.options.MaxHeaderBytes+headSlack)
+	if n, err := c.Read(buf); err != nil || !bytes.HasPrefix(buf[:n], []byte("GET / HTTP/1.1\r\n")) {
+		t.Fatalf("%q %v", buf[:n], err)
+	}
+	if n, err := c.Read(buf); n != 0 || err != io.EOF {
+		t.Errorf("after a refusal: %q %v", buf[:n], err)
+	}
+	nc = &script{in: []byte(smuggle), piece: 1000}
+	c, _ = r.server.adopt(nc)
+	r.server.draining.Store(true)
+	if n, err := c.Read(buf); n != 0 || err != io.EOF || len(nc.in) != len(smuggle) {
+		t.Errorf("while draining: %q %v", buf[:n], err)
+	}
+}
+
+// A peer that does not read its answer is cut off after WriteTimeout. Time is simulated.
+func TestPeerDoesNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		server, client := net.Pipe()
+		ln := &oneConn{conn: server, closed: make(chan bool)}
+		served := make(chan error)
+		go func() { served <- r.server.Serve(ln) }()
+		io.WriteString(client, "GET /livez HTTP/1.1\r\n"+host+"\r\n")
+		time.Sleep(DefaultWriteTimeout - time.Second)
+		if n := r.server.connections(); n != 1 {
+			t.Errorf("%d connections before the time is over", n)
+		}
+		time.Sleep(2 * time.Second)
+		if n := r.server.connections(); n != 0 {
+			t.Errorf("%d connections afterwards", n)
+		}
+		if err := r.server.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute) // until fasthttp has sent its idle workers home
+	})
+}
+
+// oneConn is a listener for one connection.
+type oneConn struct {
+	conn   net.Conn
+	closed chan bool
+}
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	if c := l.conn; c != nil {
+		l.conn = nil
+		return c, nil
+	}
+	<-l.closed
+	return nil, io.EOF
+}
+
+func (l *oneConn) Close() error   { close(l.closed); return nil }
+func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
 // piecemeal gives a message away in small pieces.
 type piecemeal struct {

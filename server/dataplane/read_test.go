@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -377,6 +378,9 @@ func TestShutdownInAHurry(t *testing.T) {
 	defer c.Close()
 	io.WriteString(c, "GET /livez HTTP/1.1\r\n"+host+"\r\nGET ") // half a request
 	io.ReadFull(c, make([]byte, 12))
+	for r.server.snapshot(nil)[0].until.Load()&1 == 1 { // until the server waits for the other half
+		runtime.Gosched()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
 	if err := r.server.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {

@@ -27,6 +27,7 @@ type Server struct {
 	http    *fasthttp.Server
 	sealer  *render.Sealer
 	figures *figures
+	users   patterns
 	workers sync.Pool // of *worker
 	batches sync.Pool // of *batchWork
 
