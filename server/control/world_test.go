@@ -85,7 +85,23 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// newWorld starts a plane behind a listener, with a client that validates everything.
 func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := newPlane(t)
+	w.server = httptest.NewUnstartedServer(nil)
+	w.server.Config = w.plane.HTTPServer()
+	w.server.Start()
+	t.Cleanup(w.server.Close)
+	w.client = &http.Client{
+		Transport:     apitest.Transport(t, w.server.Client().Transport),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return w
+}
+
+// newPlane makes a plane without a listener.
+func newPlane(t testing.TB) *world {
 	t.Helper()
 	key := [32]byte{7}
 	e, err := engine.New(engine.Options{ClusterKey: key})
@@ -109,14 +125,6 @@ func newWorld(t testing.TB) *world {
 	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	w.server = httptest.NewUnstartedServer(nil)
-	w.server.Config = w.plane.HTTPServer()
-	w.server.Start()
-	t.Cleanup(w.server.Close)
-	w.client = &http.Client{
-		Transport:     apitest.Transport(t, w.server.Client().Transport),
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return w
 }
