@@ -82,6 +82,8 @@ func (p *Plane) createKey(x *exchange) *render.Problem {
 	if refused := f.done(); refused != nil {
 		return refused
 	}
+	p.keyChanges <- struct{}{}
+	defer func() { <-p.keyChanges }()
 	if _, n := x.storedKeys(); n >= access.MaxKeys {
 		return refusal(problem.Conflict, "The namespace has "+itoa(n)+" keys, the most it may have.")
 	}
@@ -155,6 +157,8 @@ func (p *Plane) deleteKey(x *exchange) *render.Problem {
 	if refused := x.noBody(); refused != nil {
 		return refused
 	}
+	p.keyChanges <- struct{}{}
+	defer func() { <-p.keyChanges }()
 	ns, id := x.grant.Namespace, x.params.id
 	d, found := p.Engine.Document(ns.Ref(), access.DocumentPrefix+id)
 	if !found || !access.ParseKeyID(id) {

@@ -274,3 +274,22 @@ func TestPolicy(t *testing.T) {
 		t.Error("log time")
 	}
 }
+
+// TestConcurrentDeletes: two operators who delete each other's key at once do not leave the node without one.
+func TestConcurrentDeletes(t *testing.T) {
+	w := newWorld(t)
+	first, asFirst := w.newKey("", operatorBody)
+	second, asSecond := w.newKey(asFirst, operatorBody)
+	w.newKey(asFirst, `{"name":"front","scopes":["draw"]}`)
+	w.plane.Decider = deciderFunc(func(b *engine.Batch) error {
+		<-time.After(50 * time.Millisecond) // whoever is first gives the other time to look
+		return w.Decide(b)
+	})
+	statuses := make(chan int, 2)
+	for id, as := range map[string]string{first: asSecond, second: asFirst} {
+		go func() { statuses <- w.do("DELETE", keysPath+"/"+id, "", as).status }()
+	}
+	if a, b := <-statuses, <-statuses; a+b == 204+204 || a != 204 && b != 204 {
+		t.Errorf("%d and %d", a, b)
+	}
+}

@@ -114,6 +114,9 @@ type Plane struct {
 	Options
 	metrics *metricSet
 	routes  []route
+	// keyChanges holds one token: changes of keys go one after the other, so that no two of them each take away what the
+	// other leaves to change keys with.
+	keyChanges chan struct{}
 }
 
 // New returns a Plane.
@@ -136,5 +139,5 @@ func New(o Options) (*Plane, error) {
 		o.Sealer = render.NewSealer(key, 0)
 	}
 	routes := table()
-	return &Plane{Options: o, metrics: newMetricSet(o.Metrics, routes), routes: routes}, nil
+	return &Plane{Options: o, metrics: newMetricSet(o.Metrics, routes), routes: routes, keyChanges: make(chan struct{}, 1)}, nil
 }

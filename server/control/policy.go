@@ -69,7 +69,8 @@ func (p *Plane) putPolicy(x *exchange) *render.Problem {
 
 // invalidPolicy is the refusal of a policy that has faults.
 func invalidPolicy(faults []campaignfile.Fault) *render.Problem {
-	p := &render.Problem{Code: problem.InvalidField, Errors: fieldErrors(faults)}
+	p := invalidCampaign(faults)
+	p.Code = problem.InvalidField
 	for _, f := range faults {
 		if f.Code == problem.UnknownField {
 			p.Code = problem.UnknownField

@@ -31,7 +31,12 @@ func (x *exchange) compile(source []byte) (*campaignfile.File, *render.Problem) 
 }
 
 func invalidCampaign(faults []campaignfile.Fault) *render.Problem {
-	return &render.Problem{Code: problem.InvalidCampaign, Errors: fieldErrors(faults)}
+	p := refusal(problem.InvalidCampaign, faults[0].Error())
+	if n := len(faults) - 1; n > 0 {
+		p.Detail += " (and " + itoa(n) + " more, in errors)"
+	}
+	p.Errors = fieldErrors(faults)
+	return p
 }
 
 // knownPrizes tells which prize ids the campaign has ever had.
