@@ -126,20 +126,64 @@ func benchTouchFind(b *testing.B, t *Table, keys []Key, touch bool) {
 	}
 }
 
+// BenchmarkInsert fills tables up to a number of rows, over and over, with and without touching 16 keys ahead.
 func BenchmarkInsert(b *testing.B) {
 	for _, s := range benchShapes {
-		b.Run(s.String(), func(b *testing.B) {
-			t := NewArena(nil).NewTable(1, s.keyBytes, s.width)
-			i := uint64(0)
-			for b.Loop() {
-				if i%1_000_000 == 0 {
-					t = NewArena(nil).NewTable(1, s.keyBytes, s.width)
-				}
-				k := benchKey(i)
-				t.Insert(&k)
-				i++
+		for _, rows := range []int{20_000, 1_000_000} {
+			for _, ahead := range []int{0, 16} {
+				b.Run(fmt.Sprintf("%v/rows=%d/ahead=%d", s, rows, ahead), func(b *testing.B) {
+					keys := make([]Key, rows+ahead)
+					for i := range keys {
+						keys[i] = benchKey(uint64(i))
+					}
+					a := NewArena(nil)
+					t, i, sum := a.NewTable(1, s.keyBytes, s.width), 0, byte(0)
+					for b.Loop() {
+						if i == rows {
+							a.Drop(1)
+							t, i = a.NewTable(1, s.keyBytes, s.width), 0
+						}
+						if ahead > 0 {
+							sum ^= t.Touch(&keys[i+ahead])
+						}
+						t.Insert(&keys[i])
+						i++
+					}
+					if sum == 1 {
+						b.Log("sum")
+					}
+				})
 			}
-		})
+		}
+	}
+}
+
+// BenchmarkMemory reports bytes per row over 64 arenas: pages and directories of the tables, and what the arenas took.
+func BenchmarkMemory(b *testing.B) {
+	for _, s := range benchShapes {
+		for _, rows := range []int{1_000_000, 3_000_000, 10_000_000} {
+			b.Run(fmt.Sprintf("%v/rows=%d", s, rows), func(b *testing.B) {
+				for b.Loop() {
+					taken, used, slots := 0, 0, 0
+					var tables [64]*Table
+					for i := range tables {
+						a := NewArena(func(n int) []byte { taken += n; return make([]byte, n) })
+						tables[i] = a.NewTable(1, s.keyBytes, s.width)
+					}
+					for i := range uint64(rows) {
+						k := benchKey(i)
+						tables[k[0]>>2].Insert(&k)
+					}
+					for _, t := range tables {
+						used += t.Bytes()
+						slots += t.pages * t.geo.slots
+					}
+					b.ReportMetric(float64(used)/float64(rows), "B/row")
+					b.ReportMetric(float64(taken)/float64(rows), "taken-B/row")
+					b.ReportMetric(float64(rows)/float64(slots), "fill")
+				}
+			})
+		}
 	}
 }
 

@@ -149,6 +149,23 @@ func TestEveryKeyByteCounts(t *testing.T) {
 	}
 }
 
+// Comparing eight tags at once also reports a tag that is one above the wanted one, after a slot whose tag is the wanted
+// one: such a row is another key.
+func TestNeighbouringTags(t *testing.T) {
+	for keyBytes := minKeyBytes; keyBytes <= maxKeyBytes; keyBytes++ {
+		table := NewArena(nil).NewTable(1, keyBytes, 3)
+		first, second := benchKey(1), benchKey(2)
+		copy(second[2:7], first[2:7]) // the same place
+		first[keyBytes-1], second[keyBytes-1] = 6, 7
+		table.Insert(&first)
+		table.Insert(&second)
+		second[keyBytes-1] = 6
+		if _, ok := table.Find(&second); ok {
+			t.Errorf("%d key bytes: found a key that differs in the tag", keyBytes)
+		}
+	}
+}
+
 func TestWidenIsLazy(t *testing.T) {
 	a := NewArena(nil)
 	table := a.NewTable(1, 12, 20)
