@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -118,4 +119,51 @@ func loopback(b *testing.B, addr string, m []byte) {
 		}
 		clients.Wait()
 	})
+}
+
+// BenchmarkBatch is our side of a batch of 256 draws of different users, per draw.
+func BenchmarkBatch(b *testing.B) {
+	const size = 256
+	r := newRig(b, nil)
+	r.server.options.Decider = &library{r.engine, testNow}
+	a := newAsked(r.server)
+	a.conn.server.options.MaxHeaderBytes = 1 << 20 // heads and bodies come in one piece here
+	a.buf = make([]byte, 1<<20+headSlack)
+	var list bytes.Buffer
+	w := &wire{campaigns: []string{"open"}}
+	for i := range size {
+		fmt.Fprintf(&list, `,{"campaign":"open","user":"user-%06d","key":"k-%04d-00000000"}`, i, i)
+		w.add(0, fmt.Sprintf("user-%06d", i), fmt.Sprintf("k-%04d-00000000", i), 0)
+	}
+	next := 0
+	for _, f := range []struct {
+		name, kind string
+		body       []byte
+	}{{"json", typeJSON, []byte(`{"draws":[` + list.String()[1:] + `]}`)}, {"binary", typeBatch, w.bytes()}} {
+		b.Run(f.name, func(b *testing.B) {
+			m := batchMessage(f.kind, f.body)
+			var places []int
+			for at := 0; ; at += 8 {
+				i := bytes.Index(m[at:], []byte("-00000000"))
+				if i < 0 {
+					break
+				}
+				at += i + 1
+				places = append(places, at)
+			}
+			b.ReportAllocs()
+			cpu(b, func() {
+				for i := 0; i < b.N; i += size {
+					next++
+					digits := fmt.Appendf(nil, "%08x", next)
+					for _, at := range places {
+						copy(m[at:], digits)
+					}
+					if got := a.ask(m); got != 200 {
+						b.Fatalf("%d: %s", got, a.ctx.Response.Body())
+					}
+				}
+			})
+		})
+	}
 }

@@ -220,7 +220,7 @@ func members(n int) string {
 	return b.String()[1:]
 }
 
-// Good bodies in unusual clothes. What the API document does not show yet (attributes, ticket) goes past its validator.
+// Good bodies in unusual clothes.
 func TestGoodBodies(t *testing.T) {
 	r := start(t, nil)
 	for i, body := range []string{
@@ -234,8 +234,7 @@ func TestGoodBodies(t *testing.T) {
 		`{"user":"u1","attributes":{` + members(64) + `}}`,
 		`{"user":"u1","attributes":{},"expect":{}}`,
 	} {
-		a := r.plain(http.DefaultTransport, "open", "k"+strconv.Itoa(i), body)
-		if a.status != 200 {
+		if a := r.draw("open", "k"+strconv.Itoa(i), body); a.status != 200 {
 			t.Errorf("%.100q: %d %s", body, a.status, a.body)
 		}
 	}
