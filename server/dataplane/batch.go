@@ -17,7 +17,8 @@ type batchWork struct {
 	items  []batchItem
 	known  []engine.Result // of items that committed facts answered
 	faults []itemFault
-	draws  int // sub-draws so far; never less than items
+	draws  int           // sub-draws so far; never less than items
+	batch  *engine.Batch // stands in for the worker's, which stays small
 
 	// The last item's campaign: most batches are of one.
 	id       []byte
@@ -69,10 +70,15 @@ func (b *batchWork) reset() {
 // drawBatch answers POST /v1/draws:batch, in the form in which it was asked.
 func (w *worker) drawBatch() {
 	b := w.server.batches.Get().(*batchWork)
-	defer func() {
-		b.reset()
-		w.server.batches.Put(b)
-	}()
+	b.batch, w.batch = w.batch, b.batch
+	w.answerBatch(b)
+	// Not after a panic: then neither is used again.
+	b.batch, w.batch = w.batch, b.batch
+	b.reset()
+	w.server.batches.Put(b)
+}
+
+func (w *worker) answerBatch(b *batchWork) {
 	w.batch.Reset()
 	binary := w.head.content == contentBatch
 	switch {

@@ -253,7 +253,7 @@ func TestRequestRules(t *testing.T) {
 	r.want("another charset", r.draw("open", "k", body, "Content-Type", "application/json; charset=latin1"), 415, "unsupported_media_type")
 	r.want("batch form", r.draw("open", "k", body, "Content-Type", typeBatch), 415, "unsupported_media_type")
 	r.want("accept", r.draw("open", "k", body, "Accept", "text/html, application/*;q=0.1"), 200, "")
-	for _, path := range []string{"/", "/v1", "/v1/", "/v1/campaigns/", "/v1/campaigns/open/", "/v1/campaigns//draws", "/v1//campaigns/open", "//livez", "/livez/", "/v1/campaigns/op%65n", "/v1/campaigns/open/draws%00", "/v1/campaigns/OPEN", "/v1/campaigns/../x", "/v1/campaigns/open/./stock", "/v1/draws/%64", "/v1/campaigns/open/users/", "/v1/campaigns/open/users/a/b", "/v1/campaigns/open/users/u1/keys/", "/v1/campaigns/open/users/u1/keys/a/b", "/v1/campaigns/open/users/u1/keys/%41", "/livez\x7f"[:6] + "%7f"} {
+	for _, path := range []string{"/", "/v1", "/v1/", "/v1/campaigns/", "/v1/campaigns/open/", "/v1/campaigns//draws", "/v1//campaigns/open", "//livez", "/livez/", "/v1/campaigns/op%65n", "/v1/campaigns/open/draws%00", "/v1/campaigns/OPEN", "/v1/campaigns/../x", "/v1/campaigns/open/./stock", "/v1/draws/%64", "/v1/campaigns/open/users/", "/v1/campaigns/open/users/a/b", "/v1/campaigns/open/users/u1/keys/", "/v1/campaigns/open/users/u1/keys/a/b", "/v1/campaigns/open/users/u1/keys/%41", "/livez%7f"} {
 		all := r.raw("GET " + path + " HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n")
 		if a := split(t, all)[0]; a.status != 404 || a.json["code"] != "not_found" {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
@@ -360,23 +360,32 @@ func TestPanic(t *testing.T) {
 		dropped = b
 		panic("BUG: a test")
 	}
-	r.log.before.Store(&before)
-	a := r.draw("open", "k1", `{"user":"u1"}`)
-	r.want("panic", a, 500, "internal")
-	if a.json["effect"] != "unknown" || bytes.Contains(a.body, []byte("BUG")) {
-		t.Errorf("%s", a.body)
-	}
-	if r.server.figures.panics.Get() != 1 {
-		t.Error("not counted")
-	}
 	after := func(b *engine.Batch) error {
 		if b == dropped {
-			t.Error("the worker that panicked is used again")
+			t.Error("what panicked is used again")
 		}
 		return nil
 	}
-	r.log.before.Store(&after)
-	r.want("after it", r.draw("open", "k1", `{"user":"u1"}`), 200, "")
+	for i, ask := range []func() answer{
+		func() answer { return r.draw("open", "k1", `{"user":"u1"}`) },
+		func() answer {
+			return r.do("POST", "/v1/draws:batch", `{"draws":[{"campaign":"open","user":"u1","key":"k2"}]}`)
+		},
+	} {
+		r.log.before.Store(&before)
+		a := ask()
+		r.want("panic", a, 500, "internal")
+		if a.json["effect"] != "unknown" || bytes.Contains(a.body, []byte("BUG")) {
+			t.Errorf("%s", a.body)
+		}
+		if r.server.figures.panics.Get() != uint64(i+1) {
+			t.Error("not counted")
+		}
+		r.log.before.Store(&after)
+		if again := ask(); again.status != 200 {
+			t.Errorf("after it: %s", again.body)
+		}
+	}
 }
 
 // Without keys only direct loopback requests are served; with keys the scopes and campaigns count.

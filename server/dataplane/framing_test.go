@@ -205,6 +205,9 @@ func TestUnusualButSound(t *testing.T) {
 			if len(answers) != len(f.statuses) {
 				t.Fatalf("%d answers, want %d: %.500q", len(answers), len(f.statuses), all)
 			}
+			if f.name == "HTTP/1.0 kept alive" && !strings.Contains(all, "\r\nConnection: keep-alive\r\n") {
+				t.Errorf("it is not said: %q", all)
+			}
 			for i, a := range answers {
 				if a.status != f.statuses[i] {
 					t.Errorf("answer %d: %d, want %d: %s", i, a.status, f.statuses[i], a.body)

@@ -87,7 +87,9 @@ func FuzzBatchBody(f *testing.F) {
 		}
 		status := a.ask(batchMessage(typeJSON, body))
 		answer := a.ctx.Response.Body()
-		if !json.Valid(answer) || status == 200 != json.Valid(body) && status < 400 || status == 400 && json.Valid(body) && !slices.ContainsFunc(stricter, func(why string) bool { return bytes.Contains(answer, []byte(why)) }) {
+		sound := json.Valid(body)
+		isStricter := slices.ContainsFunc(stricter, func(why string) bool { return bytes.Contains(answer, []byte(why)) })
+		if !json.Valid(answer) || status == 200 && !sound || status == 400 && sound && !isStricter {
 			t.Fatalf("%d %s for %q", status, answer, body)
 		}
 		if status != 200 && status != 400 && status != 422 {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/server/render"
 )
@@ -55,7 +56,7 @@ func New(o Options) (*Server, error) {
 	s.sealer = render.NewSealer(key, o.Node)
 	s.figures = newFigures(s.options.Metrics, s.connections)
 	s.workers.New = func() any { return newWorker(s) }
-	s.batches.New = func() any { return new(batchWork) }
+	s.batches.New = func() any { return &batchWork{batch: new(engine.Batch)} }
 	s.coarse.Store(1)
 	s.full = s.fullAnswer()
 	s.http = &fasthttp.Server{

@@ -109,6 +109,9 @@ func (w *worker) serve() {
 	if w.server.draining.Load() {
 		w.ctx.SetConnectionClose()
 	}
+	if w.head.http10 && !w.head.close {
+		w.ctx.Response.Header.Set("Connection", "keep-alive") // HTTP/1.0 wants to hear it
+	}
 	w.place = find(w.head.path)
 	about := &routing[w.place.route]
 	if w.place.route == routeNone {
