@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -129,6 +130,24 @@ func BenchmarkDecideBatch(b *testing.B) {
 	}
 }
 
+// BenchmarkDecideDraws is the same with the real engine: random users, fresh keys, a running campaign.
+func BenchmarkDecideDraws(b *testing.B) {
+	for _, c := range []struct{ callers, per int }{{64, 1}, {256, 1}, {8, 256}, {64, 256}} {
+		b.Run(fmt.Sprintf("callers=%d/per=%d", c.callers, c.per), func(b *testing.B) {
+			n := benchNode(b, true, nil)
+			var publish engine.Batch
+			publish.AddPublish(&engine.Publish{
+				Namespace: 1, Version: testVersion(time.Now(), 1<<40), SealedSeed: engine.SealSeed([32]byte{}, [12]byte{}, [16]byte{1}),
+			})
+			if err := n.Decide(&publish); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			drive(b, n, c.callers, c.per)
+		})
+	}
+}
+
 // drive decides b.N commands in batches of per.
 func drive(b *testing.B, n *Node, callers, per int) {
 	var left atomic.Int64
@@ -142,10 +161,14 @@ func drive(b *testing.B, n *Node, callers, per int) {
 		go func() {
 			defer all.Done()
 			var batch engine.Batch
+			random := rand.New(rand.NewPCG(1, uint64(c)))
 			d := engine.Draw{Campaign: 1, Times: 1, UserID: []byte(fmt.Sprintf("user-%08d", c))}
 			for left.Add(-int64(per)) > -int64(per) {
 				batch.Reset()
 				for range per {
+					binary.LittleEndian.PutUint64(d.User[:], random.Uint64N(1_000_000)*0x9E3779B97F4A7C15)
+					binary.LittleEndian.PutUint64(d.Digest[8:], random.Uint64())
+					d.Digest[0], d.Digest[1] = d.User[0], d.User[1]
 					batch.AddDraw(&d)
 				}
 				if err := n.Decide(&batch); err != nil {

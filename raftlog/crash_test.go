@@ -16,7 +16,8 @@ import (
 // user returns the user of a key "user/number".
 func user(key string) string { return key[:strings.IndexByte(key, '/')] }
 
-// crowd draws with several goroutines until stop, and keeps what was answered.
+// crowd draws with several goroutines until stop, and keeps what was answered. Each pauses between two draws: simulated time
+// moves only while everybody waits.
 type crowd struct {
 	mu struct {
 		sync.Mutex
@@ -91,7 +92,7 @@ func TestPowerCut(t *testing.T) {
 			if err := r.engine.CheckInvariants(); err != nil {
 				t.Fatal(err)
 			}
-			c := r.crowd(round, 1+rng.IntN(16), time.Duration(rng.IntN(20))*time.Millisecond)
+			c := r.crowd(round, 1+rng.IntN(16), time.Duration(1+rng.IntN(20))*time.Millisecond)
 			time.Sleep(time.Duration(200+rng.IntN(1500)) * time.Millisecond)
 			answers = append(answers, c.sofar()...)
 			cut := storage.PowerCut(fs, rng.IntN(101), rng)

@@ -1,2 +1,80 @@
-// Package raftlog is the replicated log: the way of a batch of commands into it, and of their results out of it.
+// Package raftlog is the replicated log: the way of a batch of commands into it, and of their results out of it. It is the
+// only importer of hashicorp/raft and knows its traps (raft-and-pebble.md; the tests carry the numbers of its rules).
+//
+//	Decide → queue → fly: stamp, entry → raft → logStore: sync → raft: commit → fsm: engine.Apply, blob → land → Decide
+//
+// # One batch
+//
+// [Node.Decide] puts a batch into the queue and waits. The proposer takes everything that waits, up to 256 KiB, makes one
+// entry of it, stamps it and hands it to raft; while that is on its way the queue fills again. A batch is never split, and
+// two batches are never reordered. Batching needs no timer: it comes from the time that an entry takes. A second entry is
+// put in flight only when a whole one waits, because raft syncs and processes commits on one goroutine.
+//
+// Commands stay in their callers' batches until they are dispatched. So the queue's lock is held for a few words, and a
+// batch that waited for longer than QueueAge can still be taken out: by the watch, also while the log hangs. Once a batch
+// is dispatched it is never refused, only given up, after GiveUp, with an effect that is unknown. Who may answer a batch is
+// decided by one compare-and-swap on its waiter (waiter.go): an outcome that comes after its caller was told "unknown"
+// touches nothing.
+//
+// # Time
+//
+// Entries are stamped from [Clock] by the stamper (stamper.go has the rules, as a value without a clock). A clock that
+// breaks them shuts the gate with clock_skew: every Decide is refused, effect none, until the clock agrees (looked at every
+// 25 ms) or [Node.AcceptClock] takes it as it is. Accepting is not an entry of its own: it is in the log output, and in the
+// stamp of the next entry, which every replica applies as it stands. When something is due (engine.NextDue) and no command
+// is on its way, the ticker proposes an OpTick, at most every 50 ms.
+//
+// # Goroutines
+//
+//   - callers: Decide; they park on a pooled waiter. No goroutine, channel or timer per call.
+//   - fly: takes from the queue, stamps, encodes, hands to raft.
+//   - land: waits for raft's futures in order, copies results into batches, wakes callers: off the goroutine that applies.
+//   - raft's main goroutine: appends and syncs (logStore), commits. Raft's FSM goroutine: the fsm, in log order.
+//     Raft's snapshot goroutine: writes a checkpoint's pages while entries go on being applied.
+//   - watch: every 25 ms, ages: of commands in the queue and in flight, of a running sync; the clock, while it is not trusted.
+//     It touches neither disk nor logger.
+//   - lead: on a new leadership, waits for the barrier, proposes the cluster's first entry if need be, opens the gate.
+//   - ticker, checkpointer, space: what their names say; they sleep while there is nothing to do.
+//
+// # Locks
+//
+// queue.mu, proposer.air, gate.mu, timekeeper.mu, checkpointer.mu, fsm.conf. None is taken while another is held, and
+// nothing is called, sent or written under one.
+//
+// # Durability
+//
+// A Decide that returned nil is in the log, synced, applied, and its records are in the store: nothing acknowledged is
+// lost by a kill or a power cut. Records and checkpoints are not synced by themselves; the log rebuilds them. The one
+// durable index is that of the newest checkpoint's manifest: raft's snapshot is made up from it, a restart loads its pages,
+// proves that the log continues it (storage.Log.Verify) and replays the rest, comparing with the records that are there.
+// Before raft cuts the log, the records up to the checkpoint are synced, then its pages, then its manifest.
+//
+// A checkpoint is taken after CheckpointBytes of log, at least CheckpointInterval after the last, and by Close. The state is
+// cut between two entries, on the FSM goroutine, without copying a page; drawd_raft_checkpoint_pause_seconds is that time.
+//
+// # What ends the process
+//
+// Options.Exit is called, with a reason that says what to do, when a write to the log or a stable value fails, when such a
+// write has been running for SyncLimit on a leader (four times that on a follower: a hung disk would keep its leadership for
+// ever), when an entry cannot be applied or a replay gives other records, and when a leadership transfer does not end. A
+// poison entry can be left out with Options.Skip, by its index and hash; that is written to the log output.
+//
+// # Errors of Decide
+//
+//	overloaded       the queue is full, or the batch waited too long, or raft took no entry     effect none
+//	no_leader        starting, not leading, shutting down, stopped, transferring               effect none
+//	clock_skew       see Time                                                                   effect none
+//	storage_low      less than MinFreeBytes on the disk                                         effect none
+//	unknown_outcome  the leadership or the node went while the entry was on its way; GiveUp     effect unknown
+//	ErrBatchTooLarge the caller did not bound its batch                                         effect none
+//
+// errors.go has the one table from raft's errors to these. After an unknown outcome the batch must be dropped.
+//
+// # What it does not do
+//
+// More than one node: membership, mutual TLS ([StreamLayer] is the seam), forwarding, snapshots between nodes (SnapshotStore.
+// Open and a sink's Write refuse; fsm.Restore is there and tested), clock comparison between nodes. It does not route reads:
+// an empty batch is the barrier of a linearizable one. It does not authenticate, rate-limit or render.
+//
+// What was measured, on two cores, is with the benchmarks (bench_test.go) and at the lines it decided.
 package raftlog

@@ -34,6 +34,11 @@ const (
 	// transferLimit is for how many election timeouts ErrLeadershipTransferInProgress is believed.
 	transferLimit = 3
 
+	// DefaultMinFreeBytes is what must be free on the disk; it holds a checkpoint's log and what a restart writes.
+	// spaceInterval is how often that is looked at.
+	DefaultMinFreeBytes = 512 << 20
+	spaceInterval       = 2 * time.Second
+
 	// watchInterval is the resolution of every age above.
 	watchInterval = 25 * time.Millisecond
 	// tickInterval is the least time between two ticks; tickLookAhead the longest sleep of the ticker while something

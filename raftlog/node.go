@@ -201,7 +201,7 @@ func (n *Node) member() error {
 
 func (n *Node) startLoops() {
 	n.proposer.start()
-	for _, loop := range []func(){n.lead, n.watch, n.ticker.run, n.points.run} {
+	for _, loop := range []func(){n.lead, n.watch, n.space, n.ticker.run, n.points.run} {
 		n.loops.Add(1)
 		go func() {
 			defer n.loops.Done()

@@ -41,6 +41,11 @@ type Options struct {
 	CheckpointInterval time.Duration // least time between two; default DefaultCheckpointInterval
 	TrailingBytes      int64         // log kept behind a checkpoint; default DefaultTrailingBytes
 
+	// FreeBytes returns the room on the disk; default Store.FreeBytes. Below MinFreeBytes (default DefaultMinFreeBytes)
+	// commands are refused as storage_low.
+	FreeBytes    func() (uint64, error)
+	MinFreeBytes uint64
+
 	SyncLimit       time.Duration // age of a running sync that ends the process; default DefaultSyncLimit
 	ElectionTimeout time.Duration // heartbeat and election timeout; default 20 ms, for one node
 	LeaseTimeout    time.Duration // leader lease; default 20 ms, for one node
@@ -71,9 +76,13 @@ func (o Options) withDefaults() Options {
 	def(&o.CheckpointBytes, DefaultCheckpointBytes)
 	def(&o.CheckpointInterval, DefaultCheckpointInterval)
 	def(&o.TrailingBytes, DefaultTrailingBytes)
+	def(&o.MinFreeBytes, DefaultMinFreeBytes)
 	def(&o.SyncLimit, DefaultSyncLimit)
 	def(&o.ElectionTimeout, oneNodeTimeout)
 	def(&o.LeaseTimeout, min(oneNodeTimeout, o.ElectionTimeout))
+	if o.FreeBytes == nil && o.Store != nil {
+		o.FreeBytes = o.Store.FreeBytes
+	}
 	if o.Clock == nil {
 		o.Clock = newSystemClock()
 	}

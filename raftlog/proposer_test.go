@@ -258,6 +258,26 @@ func TestGiveUp(t *testing.T) {
 	})
 }
 
+// TestWaiterGenerations: who is late names an older use of the waiter, and gets nothing.
+func TestWaiterGenerations(t *testing.T) {
+	var pool waiters
+	w := pool.get()
+	first := w.begin(draws("a", 1))
+	if first.claim(phaseDispatched) || !first.dispatch() || first.dispatch() || first.claim(phaseQueued) {
+		t.Fatal("phases do not follow each other")
+	}
+	if !first.claim(phaseDispatched) || first.claim(phaseDispatched) {
+		t.Fatal("the right to answer was not given exactly once")
+	}
+	second := w.begin(draws("b", 1))
+	if first.claim(phaseQueued) || first.dispatch() || !second.dispatch() || first.claim(phaseDispatched) {
+		t.Error("an older use took the newer one over")
+	}
+	if !second.claim(phaseDispatched) {
+		t.Error("the newer use cannot be answered")
+	}
+}
+
 // TestGiveUpRace gives up and delivers at the same moments; the race detector watches the batches.
 func TestGiveUpRace(t *testing.T) {
 	p := newTestProposer(t, &instantLog{}, nil)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -466,9 +467,14 @@ func TestMetricNames(t *testing.T) {
 		r := newRig(t, storage.NewCrashFS())
 		r.options.Metrics = metrics.NewSet()
 		r.mustStart()
+		documented, err := os.ReadFile("../docs/metrics.md")
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, name := range r.options.Metrics.ListMetricNames() {
-			if !strings.HasPrefix(name, "drawd_raft_") && !strings.HasPrefix(name, "drawd_proposer_") {
-				t.Errorf("%s", name)
+			name, _, _ = strings.Cut(name, "{")
+			if !strings.HasPrefix(name, "drawd_raft_") && !strings.HasPrefix(name, "drawd_proposer_") || !strings.Contains(string(documented), "`"+name+"`") {
+				t.Errorf("%s is not documented, or misnamed", name)
 			}
 		}
 		var b strings.Builder
