@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -374,5 +375,54 @@ func TestRing(t *testing.T) {
 		if r.Data != nil {
 			t.Fatal("the ring holds on to dropped data")
 		}
+	}
+}
+
+// Rows that Pebble gives back as they were written, but that are not the log that was appended.
+func TestVerifyFindsForeignRows(t *testing.T) {
+	type write struct {
+		index uint64
+		value []byte // nil deletes
+	}
+	encode := func(r LogRecord, previous [16]byte) []byte {
+		v := make([]byte, r.encodedSize())
+		r.encode(v, previous)
+		return v
+	}
+	var chains [21][16]byte
+	for what, w := range map[string]func() write{
+		"gap":                             func() write { return write{index: 10} },
+		"follow the one before":           func() write { return write{10, encode(recs(10, 1, 1, 10)[0], [16]byte{9})} },
+		"another one's place":             func() write { return write{10, encode(recs(11, 1, 1, 10)[0], chains[9])} },
+		"lower term":                      func() write { return write{20, encode(recs(20, 1, 0, 10)[0], chains[19])} },
+		"cut short":                       func() write { return write{10, make([]byte, 20)} },
+		"bytes it was written with":       func() write { return write{10, make([]byte, 200)} },
+		"chain hash than the watermark":   func() write { return write{20, encode(recs(20, 1, 2, 10)[0], chains[19])} },
+		"has lost synced records":         func() write { return write{index: 20} },
+		"the records between are missing": func() write { return write{index: 1} },
+	} {
+		t.Run(what, func(t *testing.T) {
+			fs := vfs.NewMem()
+			s := mustVerify(t, small(fs, "/d"))
+			check(t, s.Log().Append(recs(1, 20, 1, 10)))
+			for i := range chains {
+				chains[i], _ = s.Log().Chain(uint64(i))
+			}
+			check(t, s.Log().raiseWatermark())
+			row := w()
+			k := logKey(row.index)
+			if row.value == nil {
+				check(t, s.log.db.Delete(k[:], pebble.Sync))
+			} else {
+				check(t, s.log.db.Set(k[:], row.value, pebble.Sync))
+			}
+			mustClose(t, s)
+			s = mustOpen(t, small(fs, "/d"))
+			defer mustClose(t, s)
+			isDamaged(t, verify(s), what)
+			if err := s.Log().Append(recs(21, 1, 1, 1)); !errors.Is(err, errNotVerified) {
+				t.Errorf("a damaged log takes records: %v", err)
+			}
+		})
 	}
 }

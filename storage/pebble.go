@@ -125,9 +125,9 @@ func damagedDB(dir string, err error) error {
 	return &DamagedError{What: "the database in " + dir + " cannot be opened", Remedy: remedyReplace, Err: err}
 }
 
-// createDB makes a new database. It is opened twice, because the first WAL of a new one still has the oldest format; so has the
-// WAL that an interrupted creation left, which is why nothing is kept of that.
-func (s *Store) createDB(name string, o func() *pebble.Options) error {
+// createDB makes a new database and closes it, for Open to open it again: the first WAL of a new one still has the oldest format.
+// Nothing is kept of an interrupted creation, for the same reason.
+func (s *Store) createDB(name string, o *pebble.Options) error {
 	dir := s.fs.PathJoin(s.o.Dir, name)
 	if err := s.fs.RemoveAll(dir); err != nil {
 		return fmt.Errorf("storage: remove %s: %w", dir, err)
@@ -135,14 +135,12 @@ func (s *Store) createDB(name string, o func() *pebble.Options) error {
 	if err := mkdirSynced(s.fs, dir); err != nil {
 		return err
 	}
-	for _, create := range []bool{true, false} {
-		db, err := s.openDB(name, o(), create)
-		if err != nil {
-			return err
-		}
-		if err := db.Close(); err != nil {
-			return fmt.Errorf("storage: close %s: %w", dir, err)
-		}
+	db, err := s.openDB(name, o, true)
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil {
+		return fmt.Errorf("storage: close %s: %w", dir, err)
 	}
 	return nil
 }

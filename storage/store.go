@@ -91,10 +91,10 @@ func (s *Store) create() error {
 	if err := createWatermark(s.fs, s.fs.PathJoin(s.o.Dir, watermarkName)); err != nil {
 		return err
 	}
-	if err := s.createDB(logName, s.logOptions); err != nil {
+	if err := s.createDB(logName, s.logOptions()); err != nil {
 		return err
 	}
-	if err := s.createDB(stateName, s.stateOptions); err != nil {
+	if err := s.createDB(stateName, s.stateOptions()); err != nil {
 		return err
 	}
 	if err := syncDir(s.fs, s.o.Dir); err != nil {
