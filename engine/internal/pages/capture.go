@@ -2,7 +2,8 @@ package pages
 
 import "math/bits"
 
-// capture is a cut of the arena that is read out while the owner goes on.
+// capture is a cut of the arena that is read out while the owner goes on. It takes one bit a page, and a copy of each
+// page that is changed before it was read out: in the worst case as much memory as the cut has pages.
 //
 // Invariant: a page that is pending and has no saved copy is as it was at BeginCapture; its dirty bit is not set.
 type capture struct {

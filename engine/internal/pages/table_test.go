@@ -223,6 +223,25 @@ func TestReserve(t *testing.T) {
 	}
 }
 
+// Reserve brings pages to the current width first. Where that ends in overflow pages, there is nothing left to split.
+func TestReserveAfterWiden(t *testing.T) {
+	for i := range 30 * 60 {
+		rows, reserve := 5+i/60, 1+i%60
+		a := NewArena(nil)
+		table := a.NewTable(1, 16, 700)
+		for i := range rows {
+			k := benchKey(uint64(i))
+			copy(k[2:7], "\x00\x00\x00\x00\x00") // the hash of the first page, at any depth
+			table.Insert(&k)
+		}
+		table.Widen(990)
+		table.Reserve(reserve)
+		if _, err := loaded(t, snapshot(a), shape{16, 990, 0}); err != nil {
+			t.Fatalf("%d rows, %d reserved: %v", rows, reserve, err)
+		}
+	}
+}
+
 // Memory per row must not swing with the number of rows, which an even spread of keys over the directory would make it
 // do: see spread.
 func TestFillIsSteady(t *testing.T) {
