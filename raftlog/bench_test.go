@@ -166,7 +166,10 @@ func drive(b *testing.B, n *Node, callers, per int) {
 			for left.Add(-int64(per)) > -int64(per) {
 				batch.Reset()
 				for range per {
-					binary.LittleEndian.PutUint64(d.User[:], random.Uint64N(1_000_000)*0x9E3779B97F4A7C15)
+					user := random.Uint64N(1_000_000) // keys are keyed hashes: they must look like it
+					binary.LittleEndian.PutUint64(d.User[:], user*0x9E3779B97F4A7C15)
+					binary.LittleEndian.PutUint64(d.User[8:], user*0xD6E8FEB86659FD93)
+					binary.LittleEndian.PutUint64(d.Digest[:], random.Uint64())
 					binary.LittleEndian.PutUint64(d.Digest[8:], random.Uint64())
 					d.Digest[0], d.Digest[1] = d.User[0], d.User[1]
 					batch.AddDraw(&d)
