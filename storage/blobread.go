@@ -95,14 +95,15 @@ func (s *State) chunks(index uint64, ordinal uint16, fn func(c *chunk) (more boo
 			ok = it.First() // no blob has this index
 		}
 	}
+	var c chunk // one for all: fn is given its address
 	for more := true; ok && more; ok = more && it.Next() {
 		at, first, valid := parseBlobKey(it.Key())
 		v, err := it.ValueAndErr()
 		if err != nil || !valid {
 			return errors.Join(damagedRead("a record blob", at, err), it.Close())
 		}
-		c, fault := parseChunk(at, first, v)
-		if fault != "" {
+		var fault string
+		if c, fault = parseChunk(at, first, v); fault != "" {
 			return errors.Join(blobDamage(at, fault), it.Close())
 		}
 		more = fn(&c)
