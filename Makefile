@@ -48,8 +48,10 @@ soak: ## The engine against the reference engine, with new seeds, for T (make so
 bench-quick: ## A small flash crowd against a daemon of its own, with a verdict (10 s)
 	$(GO) run ./cmd/drawd bench flash --self --users 200000 --duration 5s
 
-bench-figures: build ## Every performance figure, each beside its reference (minutes; wants an idle machine)
+bench-figures: build ## The figures of performance.md, with a verdict (minutes; wants an idle machine)
+	bin/drawd bench calibrate
+	bin/drawd bench flash --self --users 1000000 --duration 30s
 	bin/drawd bench figures
 
-crashloop: build ## SIGKILL under load KILLS times, with a verdict after each (KILLS=200)
+crashloop: build ## The daemon is killed under load KILLS times, its data checked each time (KILLS=200)
 	bin/drawd bench crashloop --kills $(or $(KILLS),200)
