@@ -38,10 +38,16 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-func fromEnvironment(t *testing.T, name string, otherwise int) int {
+// fromEnvironment returns a number that the environment may set; with -short (the race detector is slow), a tenth of the
+// usual one.
+func fromEnvironment(t *testing.T, name string, usual int) int {
 	s := os.Getenv(name)
-	if s == "" {
-		return otherwise
+	switch {
+	case s != "":
+	case testing.Short():
+		return usual / 10
+	default:
+		return usual
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 {
