@@ -276,6 +276,7 @@ func (t *tx) touch(commands []byte) []byte {
 		mu.Lock()
 		defer mu.Unlock()
 	}
-	t.touched += c.tables[ScopeUser].parts[shard].Touch((*pages.Key)(&user)) + c.keys.parts[shard].Touch((*pages.Key)(&digest))
+	c.tables[ScopeUser].parts[shard].Touch((*pages.Key)(&user))
+	c.keys.parts[shard].Touch((*pages.Key)(&digest))
 	return rest
 }

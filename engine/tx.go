@@ -31,7 +31,6 @@ type tx struct {
 	draw     Draw
 	record   Record
 	used     [MaxCaps]uint32
-	touched  byte // keeps the reads of touch
 }
 
 // sink takes what commands append.

@@ -5,7 +5,7 @@ import "sync"
 const (
 	slabBytes = 32 << 20
 	// smallest is the size from which an allocation is worth a place in a slab; smaller ones come from the heap.
-	smallest = 1 << 20
+	smallest = 16 << 10
 )
 
 // Allocator cuts slabs into pieces. The zero value is ready to use.
