@@ -160,7 +160,8 @@ func (t *tx) applyAdjust(c *Adjust) Result {
 	a.mu.Lock() // for readers of the books
 	defer a.mu.Unlock()
 	print := fingerprintAdjust(c)
-	if r, ok := a.seen(&c.Digest, print); ok {
+	var r Result
+	if a.seen(&c.Digest, print, &r) {
 		if r.Code == problem.OK {
 			r.Value = uint64(a.books[max(a.books.find(c.Prize), 0)].Total)
 		}
@@ -187,7 +188,7 @@ func (t *tx) applyAdjust(c *Adjust) Result {
 	a.recount()
 	a.mu.seq++
 	at := t.at
-	r := t.note(Record{
+	r = t.note(Record{
 		Kind: RecordAdjust, Campaign: a.ref, Version: a.Version().Number, Seq: a.mu.seq, Name: []byte(c.Prize),
 		Actor: []byte(c.Actor), Reason: []byte(c.Reason), Delta: int64(c.Delta),
 		Total: cell.Total,
@@ -218,24 +219,26 @@ func (t *tx) fence(c *Campaign, rule string) Result {
 	return r
 }
 
-// seen looks an idempotency key up. ok is true when it is known: the Result then is the answer, whatever it is.
-func (c *Campaign) seen(digest *Key, fingerprint uint32) (r Result, ok bool) {
+// seen looks an idempotency key up. When it is known, r becomes the answer, whatever that is.
+func (c *Campaign) seen(digest *Key, fingerprint uint32, r *Result) bool {
 	if c.keys == nil {
-		return Result{}, false
+		return false
 	}
 	part := c.keys.parts[c.world.shardOf(digest)]
 	row, ok := part.Find((*pages.Key)(digest))
 	if !ok {
-		return Result{}, false
+		return false
 	}
-	known := getKeyRow(part.Payload(row))
-	switch {
+	r.Campaign = c.ref
+	switch known := getKeyRow(part.Payload(row)); {
 	case known.at.IsZero():
-		return Result{Code: problem.KeyAbandoned, Campaign: c.ref}, true
+		r.Code = problem.KeyAbandoned
 	case known.fingerprint != fingerprint:
-		return Result{Code: problem.IdempotencyMismatch, Campaign: c.ref}, true
+		r.Code = problem.IdempotencyMismatch
+	default:
+		r.Replayed, r.At = true, known.at
 	}
-	return Result{Replayed: true, Campaign: c.ref, At: known.at}, true
+	return true
 }
 
 // remember keeps the answer to an idempotency key. The key is not known.

@@ -8,26 +8,28 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// decideDraw takes a draw's locks and decides it.
-func (t *tx) decideDraw(d *Draw) Result {
+// decideDraw takes a draw's locks and decides it. What became of it is in t.result: a Result is too large to be passed
+// from rung to rung.
+func (t *tx) decideDraw(d *Draw) {
+	t.result = Result{}
 	c := t.world.campaign(d.Campaign)
 	if c == nil {
-		return refuse(problem.CampaignNotFound)
+		t.refuse(problem.CampaignNotFound)
+		return
 	}
+	t.result.Campaign = c.ref
 	t.lockShards(d)
-	r := t.ladder(d, c)
+	t.ladder(d, c)
 	t.unlockShards()
-	r.Campaign = c.ref
-	return r
 }
 
 // ladder decides a draw: every rung is one check, one early return and one named code, in the order of the semantics.
 // Nothing is written before the last check is passed.
-func (t *tx) ladder(d *Draw, c *Campaign) Result {
+func (t *tx) ladder(d *Draw, c *Campaign) {
 	// 1. Idempotency.
 	print := fingerprint(d)
-	if r, known := c.seen(&d.Digest, print); known {
-		return r
+	if c.seen(&d.Digest, print, &t.result) {
+		return
 	}
 	for {
 		epoch := c.epoch.Load()
@@ -35,8 +37,8 @@ func (t *tx) ladder(d *Draw, c *Campaign) Result {
 			t.now = max(t.stamp, UnixMilli(t.world.logTime.Load()))
 		}
 		// 2. to 6. What refuses a draw without consuming anything.
-		if r := t.refusal(d, c, sight{logTime: t.now, now: t.now}); r.Code != problem.OK {
-			return r
+		if t.refusal(d, c, sight{logTime: t.now, now: t.now}) != problem.OK {
+			return
 		}
 		// The word depends on nothing that another draw could still change: it is made before the campaign's lock.
 		user := &t.campaign[ScopeUser]
@@ -45,13 +47,13 @@ func (t *tx) ladder(d *Draw, c *Campaign) Result {
 		word, value := first.scale(t.plan.version.Denominator)
 
 		c.mu.Lock()
-		r, stale := t.claim(d, c, epoch, value)
-		if !stale && r.Code == problem.OK {
-			r = t.commit(d, c, print, word, value)
+		code, stale := t.claim(d, c, epoch, value)
+		if !stale && code == problem.OK {
+			t.commit(d, c, print, word, value)
 		}
 		c.mu.Unlock()
 		if !stale {
-			return r
+			return
 		}
 		// As a library: time moved on, or somebody took the last of it. Look again.
 	}
@@ -60,18 +62,18 @@ func (t *tx) ladder(d *Draw, c *Campaign) Result {
 // claim takes the last checks, which need the campaign's lock, and the command's position. As a library it does both
 // under the clock's lock, so that positions are in the order of effects also where campaigns share a bound; stale says
 // that what the refusals were decided on no longer holds.
-func (t *tx) claim(d *Draw, c *Campaign, epoch, value uint64) (r Result, stale bool) {
+func (t *tx) claim(d *Draw, c *Campaign, epoch, value uint64) (code problem.Code, stale bool) {
 	w := t.world
 	if t.library {
 		w.clock.Lock()
 		defer w.clock.Unlock()
 		if max(w.clock.now, t.stamp) != t.now || c.epoch.Load() != epoch {
-			return r, true
+			return problem.OK, true
 		}
 	}
 	broken := t.unbalanced(d, c, value)
 	if broken == "" && !t.hold(c) {
-		return refuse(problem.Capacity), false
+		return t.refuse(problem.Capacity), false
 	}
 	if t.library {
 		w.clock.index++
@@ -81,13 +83,13 @@ func (t *tx) claim(d *Draw, c *Campaign, epoch, value uint64) (r Result, stale b
 		w.applied.Store(uint64(t.at.Index))
 	}
 	if broken != "" {
-		return t.fence(c, broken), false
+		t.result = t.fence(c, broken)
 	}
-	return r, false
+	return t.result.Code, false
 }
 
 // commit does all of the draw. It cannot refuse any more.
-func (t *tx) commit(d *Draw, c *Campaign, print uint32, word, value uint64) Result {
+func (t *tx) commit(d *Draw, c *Campaign, print uint32, word, value uint64) {
 	at, start := t.at, len(t.out.records)
 	t.makeRows()
 	t.countDraws(d)
@@ -99,9 +101,8 @@ func (t *tx) commit(d *Draw, c *Campaign, print uint32, word, value uint64) Resu
 		t.drawOne(d, c, part, word, value)
 	}
 	c.remember(&d.Digest, keyRow{at, print})
-	return Result{
-		At: at, Records: d.Times, Offset: uint32(start), Length: uint32(len(t.out.records) - start),
-	}
+	r := &t.result
+	r.At, r.Records, r.Offset, r.Length = at, d.Times, uint32(start), uint32(len(t.out.records)-start)
 }
 
 // drawOne is rungs 7 to 10 of one sub-draw: natural prize, availability, outcome, counters, record.

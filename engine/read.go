@@ -128,12 +128,12 @@ func (e *Engine) Peek(d *Draw, now UnixMilli) (r Result, ok bool) {
 	t.world = w
 	t.lockShards(d)
 	defer t.unlockShards()
-	if r, known := c.seen(&d.Digest, fingerprint(d)); known {
-		return r, true
+	t.result = Result{Campaign: c.ref}
+	if c.seen(&d.Digest, fingerprint(d), &t.result) {
+		return t.result, true
 	}
-	r = t.refusal(d, c, w.sight(now))
-	r.Campaign = c.ref
-	return r, r.Code != problem.OK
+	code := t.refusal(d, c, w.sight(now))
+	return t.result, code != problem.OK
 }
 
 // sight is a reader's: the log's time, and his own clock where that is ahead.
@@ -192,8 +192,9 @@ func (e *Engine) UserState(c *Campaign, user Key, now UnixMilli) UserState {
 	defer t.unlockShards()
 	s := w.sight(now)
 	s.margin, s.onlyUser = 0, true
-	u := UserState{CanDraw: t.refusal(&d, c, s)}
-	u.CanDraw.Campaign = c.ref
+	t.result = Result{Campaign: c.ref}
+	t.refusal(&d, c, s)
+	u := UserState{CanDraw: t.result}
 	t.look(&d, c, s.now)
 	if row := t.campaign[ScopeUser].data; row != nil {
 		u.Known, u.Draws = true, drawsOf(row)

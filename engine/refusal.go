@@ -18,69 +18,82 @@ type sight struct {
 }
 
 // refusal takes rungs 2 to 6: everything that refuses a draw without consuming anything. It also finds the rows and
-// prepares the moments that the later rungs use. The draw's shards are locked.
-func (t *tx) refusal(d *Draw, c *Campaign, s sight) Result {
+// prepares the moments that the later rungs use. The draw's shards are locked. The code is in t.result too, with what
+// the refusal says besides; OK leaves t.result alone.
+func (t *tx) refusal(d *Draw, c *Campaign, s sight) problem.Code {
 	t.plan, t.rules = c.plan.Load(), c.namespace.rules.Load()
 	// 2. Campaign at log time.
-	if r := c.closed(c.control.Load(), s); r.Code != problem.OK {
-		return r
+	if code := t.closed(c, s); code != problem.OK {
+		return code
 	}
 	if d.ExpectVersion != 0 && d.ExpectVersion != t.plan.version.Number {
-		return refuse(problem.VersionChanged)
+		return t.refuse(problem.VersionChanged)
 	}
 	// 3. Eligibility: the values that the caps' scopes need.
-	if r := t.missing(d); r.Code != problem.OK && !s.onlyUser {
-		return r
+	if !s.onlyUser {
+		if code := t.missing(d); code != problem.OK {
+			return code
+		}
 	}
 	t.look(d, c, s.now)
 	// 4. Caps on draws: all sub-draws must fit.
-	if r := t.capped(d, s); r.Code != problem.OK {
-		return r
+	if code := t.capped(d, s); code != problem.OK {
+		return code
 	}
 	// 5. Exhaustion, of the campaign and for this user.
 	if c.winnable.Load() == 0 {
 		switch t.plan.version.Exhausted {
 		case Deny:
-			return refuse(problem.Exhausted)
+			return t.refuse(problem.Exhausted)
 		case End:
-			return Result{Code: problem.Ended, Now: s.now}
+			t.result.Now = s.now
+			return t.refuse(problem.Ended)
 		}
 	}
 	if t.plan.version.UserExhausted == Deny && t.nothingLeft(s) {
-		return refuse(problem.NothingLeftForUser)
+		return t.refuse(problem.NothingLeftForUser)
 	}
 	// 6. Chances: this level knows free campaigns only. Caps on wins that deny are asked once, before the first sub-draw.
 	if t.plan.denyWins {
 		return t.deniedByWins(s)
 	}
-	return Result{}
+	return problem.OK
+}
+
+func (t *tx) refuse(code problem.Code) problem.Code {
+	t.result.Code = code
+	return code
 }
 
 // closed refuses what is outside the campaign's time or was stopped by hand.
-func (c *Campaign) closed(k *control, s sight) Result {
-	v := c.plan.Load().version
+func (t *tx) closed(c *Campaign, s sight) problem.Code {
+	k, v := c.control.Load(), t.plan.version
 	switch {
 	case s.now+s.margin < v.StartsAt && k.endedAt == 0: // ended by hand before it started, it never will
-		return Result{Code: problem.NotStarted, ResetsAt: v.StartsAt, Now: s.now}
+		t.result.ResetsAt, t.result.Now = v.StartsAt, s.now
+		return t.refuse(problem.NotStarted)
 	case s.logTime >= c.endsAt(k):
-		return Result{Code: problem.Ended, Now: s.now}
+		t.result.Now = s.now
+		return t.refuse(problem.Ended)
 	case k.paused:
-		return refuse(problem.Paused)
+		return t.refuse(problem.Paused)
 	case k.fenced != "":
-		return refuse(problem.CampaignFenced)
+		return t.refuse(problem.CampaignFenced)
 	}
-	return Result{}
+	return problem.OK
 }
 
-// missing refuses a draw without a value that a cap counts by. Cap says which cap.
-func (t *tx) missing(d *Draw) Result {
+// missing refuses a draw without a value that a cap counts by. Cap says which scope's.
+func (t *tx) missing(d *Draw) problem.Code {
 	if (t.rules.needs[ScopeDevice] || t.plan.needs[ScopeDevice]) && !d.HasDevice {
-		return Result{Code: problem.ScopeValueMissing, Cap: uint8(ScopeDevice)}
+		t.result.Cap = uint8(ScopeDevice)
+		return t.refuse(problem.ScopeValueMissing)
 	}
 	if (t.rules.needs[ScopeIP] || t.plan.needs[ScopeIP]) && !d.HasIP {
-		return Result{Code: problem.ScopeValueMissing, Cap: uint8(ScopeIP)}
+		t.result.Cap = uint8(ScopeIP)
+		return t.refuse(problem.ScopeValueMissing)
 	}
-	return Result{}
+	return problem.OK
 }
 
 // look finds the rows of the draw's subjects that matter, and fixes the moment.
@@ -113,41 +126,44 @@ func (s *subject) find(w *world, table *rowTable, key *Key) {
 
 // capped refuses a draw that does not fit under some cap on draws. Of several, the one that resets last is named; of
 // those, the first: the namespace's before the campaign's, in file order.
-func (t *tx) capped(d *Draw, s sight) Result {
-	worst := Result{Allowed: d.Times}
+func (t *tx) capped(d *Draw, s sight) problem.Code {
+	code := problem.OK
 	for i := range t.rules.draws {
 		k := &t.rules.draws[i]
-		t.weigh(&worst, k, t.everyone[k.scope].data, &t.shared, d.Times, s)
+		code = t.weigh(code, k, t.everyone[k.scope].data, &t.shared, d.Times, s)
 	}
 	for i := range t.plan.draws {
 		k := &t.plan.draws[i]
-		t.weigh(&worst, k, t.campaign[k.scope].data, &t.own, d.Times, s)
+		code = t.weigh(code, k, t.campaign[k.scope].data, &t.own, d.Times, s)
 	}
-	if worst.Code == problem.OK {
-		return Result{}
-	}
-	return worst
+	return code
 }
 
-// weigh takes one cap into account: n more must fit, a cooldown counting a request once.
-func (t *tx) weigh(worst *Result, k *counter, row []byte, m *moment, n uint8, s sight) {
+// weigh takes one cap into account: n more must fit, a cooldown counting a request once. code is what the caps before
+// it said; their worst is in t.result.
+func (t *tx) weigh(code problem.Code, k *counter, row []byte, m *moment, n uint8, s sight) problem.Code {
 	need := uint32(n)
 	if k.kind == WindowCooldown {
 		need = 1
 	}
 	free := k.free(row, m)
 	if free >= need {
-		return
+		return code
 	}
 	resets := k.resets(row, m, need)
 	if resets != 0 && resets <= s.now+s.margin {
-		return // a reader: it may have reset by the time the log decides
+		return code // a reader: it may have reset by the time the log decides
+	}
+	worst := &t.result
+	if code == problem.OK {
+		worst.Allowed = n
 	}
 	worst.Allowed = uint8(min(uint32(worst.Allowed), free))
-	if worst.Code == problem.OK || worst.ResetsAt != 0 && (resets == 0 || resets > worst.ResetsAt) {
-		worst.Code, worst.Cap, worst.ResetsAt, worst.Now = problem.Capped, k.name(), resets, s.now
+	if code == problem.OK || worst.ResetsAt != 0 && (resets == 0 || resets > worst.ResetsAt) {
+		worst.Cap, worst.ResetsAt, worst.Now = k.name(), resets, s.now
 		worst.Used, worst.Limit = k.used(row, m), k.limit // used is above the limit when that was lowered
 	}
+	return t.refuse(problem.Capped)
 }
 
 func (k *counter) name() uint8 {
@@ -199,14 +215,14 @@ func (t *tx) outForUser(prize int, s sight) bool {
 }
 
 // deniedByWins refuses a draw when a cap on wins that denies is reached.
-func (t *tx) deniedByWins(s sight) Result {
-	worst := Result{}
+func (t *tx) deniedByWins(s sight) problem.Code {
+	code := problem.OK
 	for i := range t.plan.wins {
 		if k := &t.plan.wins[i]; k.deny {
-			t.weigh(&worst, k, t.campaign[k.scope].data, &t.own, 1, s)
+			code = t.weigh(code, k, t.campaign[k.scope].data, &t.own, 1, s)
 		}
 	}
-	return worst
+	return code
 }
 
 // reached reports whether nothing more fits, and for a reader: will not for a while.

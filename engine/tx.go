@@ -30,6 +30,7 @@ type tx struct {
 	locks    int
 	draw     Draw
 	record   Record
+	result   Result
 	used     [MaxCaps]uint32
 }
 
@@ -129,11 +130,10 @@ func (t *tx) applyAll(commands []byte, count int, out *Outcome) error {
 		if err != nil {
 			return err
 		}
-		r, err := t.apply(o, body)
-		if err != nil {
+		if err := t.apply(o, body); err != nil {
 			return fmt.Errorf("command %d: %w", n, err)
 		}
-		out.Results = append(out.Results, r)
+		out.Results = append(out.Results, t.result)
 		commands = rest
 	}
 	if len(commands) != 0 {
@@ -178,13 +178,14 @@ func (w *writer) result(r *Result) {
 	w.u64(r.Value)
 }
 
-// apply decides one command. Draws take their own locks; everything else takes every shard.
-func (t *tx) apply(o op, body []byte) (Result, error) {
+// apply decides one command into t.result. Draws take their own locks; everything else takes every shard.
+func (t *tx) apply(o op, body []byte) (err error) {
 	if o == opDraw {
 		if err := parseDraw(body, &t.draw); err != nil {
-			return Result{}, err
+			return err
 		}
-		return t.decideDraw(&t.draw), nil
+		t.decideDraw(&t.draw)
+		return nil
 	}
 	t.world.lockAll()
 	defer t.world.unlockAll()
@@ -196,11 +197,10 @@ func (t *tx) apply(o op, body []byte) (Result, error) {
 			t.world.settle(t.now)
 		}
 	}
-	r, err := t.applyRare(o, &reader{b: body})
-	if err == nil {
-		err = t.err
+	if t.result, err = t.applyRare(o, &reader{b: body}); err != nil {
+		return err
 	}
-	return r, err
+	return t.err
 }
 
 // applyRare decides a command of the control plane. Every shard is locked.
@@ -288,11 +288,10 @@ func (e *Engine) Decide(b *Batch, stamp UnixMilli) error {
 		if err != nil {
 			return err
 		}
-		r, err := t.apply(o, body)
-		if err != nil {
+		if err := t.apply(o, body); err != nil {
 			return err
 		}
-		b.Results = append(b.Results, r)
+		b.Results = append(b.Results, t.result)
 		commands = rest
 	}
 	b.Records = t.out.records
