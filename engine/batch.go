@@ -5,7 +5,7 @@ import "github.com/drawd/drawd/engine/problem"
 // Result is what became of one command. It holds no pointers; what it says in words is made by the server.
 type Result struct {
 	Code     problem.Code // OK: decided
-	Replayed bool         // decided earlier under the same idempotency key: At and Records say where
+	Replayed bool         // decided earlier under the same idempotency key: At says where; the record there, how many
 	Campaign CampaignRef
 
 	// Of a decided command: where its records stand.
@@ -15,7 +15,7 @@ type Result struct {
 	Length  uint32 // of all of them together
 
 	// Of a denial.
-	Cap      uint8     // index into the version's caps; AggregateBit set: into the namespace's aggregate caps
+	Cap      uint8     // of Capped: index into the version's caps; AggregateBit set: into the namespace's aggregate caps
 	Used     uint32    // of Capped
 	Limit    uint32    // of Capped
 	Allowed  uint8     // of Capped and NoChances: how many sub-draws would fit
@@ -23,7 +23,8 @@ type Result struct {
 	Now      UnixMilli // of Capped, NotStarted, Ended: the time that was compared
 
 	Value uint64 // publish: version number; adjust: the new total (of a replay the total of now; its record has the one of then); document, policy: the new revision (on VersionConflict the current one); namespace: its ref
-	// AlreadyLive, of a publish: the identical form is the live one; no new version was made.
+	// AlreadyLive says that nothing had to be done: the published form is the live one, the campaign already is paused, the
+	// namespace exists.
 	AlreadyLive bool
 }
 

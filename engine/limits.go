@@ -41,6 +41,7 @@ const (
 	MaxDenominator     = 1_000_000_000
 	DefaultDenominator = 1_000_000
 	MaxStock           = 1 << 50 // units of one prize
+	MaxUnits           = 1 << 20 // units of stock per win
 	MaxCapLimit        = 1<<31 - 1
 	MaxRollingLimit    = 64
 	MaxRollingWindow   = 31 * 24 * 3600 * 1000 // ms

@@ -236,6 +236,9 @@ const (
 	sealedSeedBytes = nonceBytes + 16 + 16
 )
 
+// ErrClusterKey is in the chain of an error about a seed that does not open: the node has another cluster's key.
+var ErrClusterKey = errors.New("engine: a campaign's seed does not open under this cluster key: restore the key that the data was written with")
+
 var seedContext = []byte("drawd campaign seed 1")
 
 func newSealer(key [32]byte) cipher.AEAD {
@@ -262,7 +265,7 @@ func (e *Engine) openSeed(sealed []byte) (seed [16]byte, err error) {
 	}
 	plain, err := e.sealer.Open(nil, sealed[:nonceBytes], sealed[nonceBytes:], seedContext)
 	if err != nil {
-		return seed, fmt.Errorf("engine: a campaign's seed does not open: is this the cluster's key? %w", err)
+		return seed, fmt.Errorf("%w: %w", ErrClusterKey, err)
 	}
 	return [16]byte(plain), nil
 }

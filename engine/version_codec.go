@@ -209,7 +209,7 @@ func (v *Version) validatePrize(i int) error {
 	switch {
 	case !validID(p.ID):
 		return invalid("prize id")
-	case p.Stock < StockUnstated || p.Stock > MaxStock || p.Units < 1 || p.Units > 1<<20:
+	case p.Stock < StockUnstated || p.Stock > MaxStock || p.Units < 1 || p.Units > MaxUnits:
 		return invalid("stock or units of prize " + p.ID)
 	case p.Kind == KindThanks && p.Stock >= 0:
 		return invalid("a thanks prize has no stock: " + p.ID)

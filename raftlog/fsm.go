@@ -3,6 +3,7 @@ package raftlog
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -152,6 +153,9 @@ func (f *fsm) command(l *raft.Log) (*engine.Outcome, error) {
 	out, own := f.outcomeFor(l.Data)
 	begun := f.clock.Monotonic()
 	if err := f.machine.Apply(engine.LogIndex(l.Index), l.Data, out); err != nil {
+		if errors.Is(err, engine.ErrClusterKey) { // the node is wrong, not the entry: leaving it out would lose a campaign
+			return nil, fmt.Errorf("raftlog: log entry %d: %w", l.Index, err)
+		}
 		return nil, fmt.Errorf("raftlog: log entry %d (hash %s) cannot be applied: %w; if no drawd can apply it, an operator may leave it out with: serve --skip-entry %d:%s",
 			l.Index, entryHash(l.Data), err, l.Index, entryHash(l.Data))
 	}
