@@ -113,7 +113,7 @@ var fixtures = []struct {
 		"a/a.go": "package a\n\n// TO" + "DO: later\n", "b.md": "one\nFIX" + "ME\n", "c.md": "todo lists are fine\n",
 	}, []string{"a/a.go:3", "b.md:2"}},
 	{"machine-paths", "absolute paths", map[string]string{
-		"a.md": "see /wo" + "rk/main and src/work/main and https://x.io/work/1\n",
+		"a.md": "see /ho" + "me/ann/main and src/home/ann/main and https://x.io/home/ann/1\n",
 	}, []string{"a.md:1"}},
 
 	{"links", "broken file, broken anchor", map[string]string{

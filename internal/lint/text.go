@@ -44,7 +44,7 @@ func importsSynctest(f *ast.File) bool {
 // Written in two halves, so that this file does not find itself.
 var (
 	leftoverWords = regexp.MustCompile(`\b(TO` + `DO|FIX` + `ME|XX` + `X)\b`)
-	machinePath   = regexp.MustCompile(`(^|[^A-Za-z0-9_.~/-])/(wo` + `rk|fa` + `rm|ro` + `ot|ho` + `me/[a-z]+)/`)
+	machinePath   = regexp.MustCompile(`(^|[^A-Za-z0-9_.~/-])/(ro` + `ot|ho` + `me/[a-z]+|Us` + `ers/[A-Za-z]+)/`)
 )
 
 // leftovers finds notes to oneself: what is worth doing is an issue.
