@@ -170,6 +170,7 @@ func TestTicksAreSpaced(t *testing.T) {
 		if n := entries() - before; n < 19 || n > 21 {
 			t.Errorf("%d ticks in a second", n)
 		}
+		time.Sleep(tickInterval / 2) // between two ticks: none may be on its way itself when the commands are
 		release := m.block()
 		c := decide(r.node.proposer, new(engine.Batch))
 		synctest.Wait()

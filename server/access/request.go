@@ -83,19 +83,19 @@ var proxyHeaders = [...]string{"forwarded", "x-real-ip", "via"}
 // X-Real-IP or Via, in any case of letters.
 func IsProxyHeader(name []byte) bool {
 	const forwarded = "x-forwarded-"
-	if len(name) >= len(forwarded) && equalFold(name[:len(forwarded)], forwarded) {
+	if len(name) >= len(forwarded) && EqualASCII(name[:len(forwarded)], forwarded) {
 		return true
 	}
 	for _, h := range proxyHeaders {
-		if equalFold(name, h) {
+		if EqualASCII(name, h) {
 			return true
 		}
 	}
 	return false
 }
 
-// equalFold compares ASCII without regard to case; lower is in lower case.
-func equalFold(b []byte, lower string) bool {
+// EqualASCII compares ASCII without regard to case; lower is in lower case.
+func EqualASCII(b []byte, lower string) bool {
 	if len(b) != len(lower) {
 		return false
 	}
@@ -113,7 +113,7 @@ func equalFold(b []byte, lower string) bool {
 // bearer returns the token of an Authorization header with the scheme Bearer.
 func bearer(value []byte) ([]byte, bool) {
 	const scheme = "bearer"
-	if len(value) <= len(scheme) || !equalFold(value[:len(scheme)], scheme) || value[len(scheme)] != ' ' {
+	if len(value) <= len(scheme) || !EqualASCII(value[:len(scheme)], scheme) || value[len(scheme)] != ' ' {
 		return nil, false
 	}
 	return bytes.Trim(value[len(scheme):], " "), true
@@ -150,7 +150,7 @@ func loopbackHost(host []byte) bool {
 		if i := bytes.IndexByte(host, ':'); i >= 0 {
 			name, port = host[:i], host[i:]
 		}
-		if !equalFold(name, "localhost") && !loopbackIPv4(name) {
+		if !EqualASCII(name, "localhost") && !loopbackIPv4(name) {
 			return false
 		}
 	}

@@ -186,7 +186,7 @@ func (h *head) originForm() bool {
 	if !ok {
 		return false
 	}
-	if scheme := h.path[:len(h.path)-len(rest)-len("://")]; !fold(scheme, "http") && !fold(scheme, "https") {
+	if scheme := h.path[:len(h.path)-len(rest)-len("://")]; !access.EqualASCII(scheme, "http") && !access.EqualASCII(scheme, "https") {
 		return false
 	}
 	authority, path := rest, []byte("/")
@@ -228,7 +228,7 @@ func (h *head) known(name, value []byte) (bool, problem.Code) {
 			return true, problem.OK
 		}
 		if is(name, "expect", "Expect") {
-			h.expect = fold(value, "100-continue")
+			h.expect = access.EqualASCII(value, "100-continue")
 			return true, problem.OK
 		}
 		return h.once(name, "origin", "Origin", &h.origin, value)
@@ -313,11 +313,11 @@ func contentOf(value []byte) content {
 	kind, parameter, more := bytes.Cut(value, []byte{';'})
 	kind = trim(kind)
 	switch {
-	case fold(kind, typeBatch) && !more:
+	case access.EqualASCII(kind, typeBatch) && !more:
 		return contentBatch
-	case fold(kind, typeJSON):
+	case access.EqualASCII(kind, typeJSON):
 		parameter = trim(parameter)
-		if !more || fold(parameter, "charset=utf-8") || fold(parameter, `charset="utf-8"`) {
+		if !more || access.EqualASCII(parameter, "charset=utf-8") || access.EqualASCII(parameter, `charset="utf-8"`) {
 			return contentJSON
 		}
 	}
@@ -338,7 +338,7 @@ func (h *head) accepts(subtype string) bool {
 			return true
 		}
 		kind, sub, _ := bytes.Cut(item, []byte{'/'})
-		if fold(kind, "application") && (string(sub) == "*" || fold(sub, subtype)) {
+		if access.EqualASCII(kind, "application") && (string(sub) == "*" || access.EqualASCII(sub, subtype)) {
 			return true
 		}
 	}
@@ -347,23 +347,7 @@ func (h *head) accepts(subtype string) bool {
 
 // is compares a header name: in the usual form with one comparison, in any other case of letters with a loop.
 func is(name []byte, lower, canonical string) bool {
-	return string(name) == canonical || fold(name, lower)
-}
-
-// fold compares ASCII without regard to case; lower is in lower case.
-func fold(b []byte, lower string) bool {
-	if len(b) != len(lower) {
-		return false
-	}
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		if c != lower[i] {
-			return false
-		}
-	}
-	return true
+	return string(name) == canonical || access.EqualASCII(name, lower)
 }
 
 // hasToken reports whether a comma-separated list holds a token.
@@ -371,7 +355,7 @@ func hasToken(list []byte, lower string) bool {
 	for len(list) > 0 {
 		var item []byte
 		item, list, _ = bytes.Cut(list, []byte{','})
-		if fold(trim(item), lower) {
+		if access.EqualASCII(trim(item), lower) {
 			return true
 		}
 	}
