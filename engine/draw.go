@@ -107,7 +107,7 @@ func (t *tx) commit(d *Draw, c *Campaign, print uint32, word, value uint64) {
 
 // drawOne is rungs 7 to 10 of one sub-draw: natural prize, availability, outcome, counters, record.
 func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word, value uint64) {
-	natural := pick(t.plan.sums, value)
+	natural := t.set.pick(value)
 	prize, cause := t.give(c, natural)
 	row := t.campaign[ScopeUser].data
 	rec := &t.record
@@ -211,7 +211,7 @@ func (t *tx) unbalanced(d *Draw, c *Campaign, value uint64) string {
 	if d.Times > 1 {
 		return c.unbalanced()
 	}
-	for at := pick(t.plan.sums, value); at != NoPrize; at = t.plan.prizes[at].fallback {
+	for at := t.set.pick(value); at != NoPrize; at = t.plan.prizes[at].fallback {
 		if cell := &c.books[t.plan.prizes[at].cell]; !cell.balanced() {
 			return "stock of " + cell.ID
 		}

@@ -120,7 +120,7 @@ func nextCommand(commands []byte) (o op, body, rest []byte, err error) {
 //	24 16 B digest of the idempotency key
 //	40 u32  expected version, 0 for any
 //	44 u32  highest price, 0 for any
-//	48 …    [device key 16 B] [ip key 16 B] [key stamp 12 B] channel, user
+//	48 …    [device key 16 B] [ip key 16 B] [key stamp 12 B] channel, user [sections up to the end: section.go]
 const (
 	drawFixed = 48
 
@@ -128,7 +128,8 @@ const (
 	drawDevice   = 1 << 1
 	drawIP       = 1 << 2
 	drawKeyStamp = 1 << 3 // reserved: seen(index, offset) or absent_through(index) of keys that left memory
-	drawFlags    = drawListed | drawDevice | drawIP
+	drawMore     = 1 << 4 // sections follow
+	drawFlags    = drawListed | drawDevice | drawIP | drawMore
 )
 
 // AddDraw appends a draw.
@@ -153,6 +154,7 @@ func (b *Batch) AddDraw(d *Draw) {
 	}
 	w.raw(d.Channel)
 	w.raw(d.UserID)
+	w.raw(d.Sections)
 	b.end(w, start)
 }
 
@@ -165,6 +167,9 @@ func (d *Draw) flags() (f byte) {
 	}
 	if d.HasIP {
 		f |= drawIP
+	}
+	if len(d.Sections) > 0 {
+		f |= drawMore
 	}
 	return f
 }
@@ -193,7 +198,8 @@ func parseDraw(body []byte, d *Draw) error {
 		d.IP = r.key()
 	}
 	d.Channel, d.UserID = r.take(channel), r.take(users)
-	if err := r.done(); err != nil || !d.valid() {
+	d.Sections = r.b
+	if r.fail || (len(d.Sections) > 0) != (flags&drawMore != 0) || !sectionsOrdered(d.Sections) || !d.valid() {
 		return fmt.Errorf("%w: draw", ErrDamagedEntry)
 	}
 	return nil

@@ -95,6 +95,25 @@ func (l *layout) clone() layout {
 	return c
 }
 
+// reserve gives a feature its own place of so many bytes in the rows of a scope: the old one if it has one of this size.
+// A feature's ids hold a slash, which no cap's id can.
+func (l *layout) reserve(id string, scope Scope, size int) *place {
+	p := l.find(id)
+	if p == nil {
+		l.places = append(l.places, place{ID: id, Counts: countReserved, Scope: scope})
+		p = &l.places[len(l.places)-1]
+	}
+	if n := len(p.Sizes); n == 0 || p.Sizes[n-1] < size {
+		p.Offsets = append(p.Offsets, l.width[scope])
+		p.Sizes = append(p.Sizes, size)
+		l.width[scope] += size
+	}
+	return p
+}
+
+// at returns where the place stands now: the newest one.
+func (p *place) at() int { return p.Offsets[len(p.Offsets)-1] }
+
 // fits reports why rows of this layout would not fit in a page.
 func (l *layout) fits() error {
 	if len(l.places) > MaxCapsEver {
@@ -135,12 +154,12 @@ func (r *reader) layout() (l layout) {
 	n := r.count(MaxCapsEver)
 	for range n {
 		p := place{
-			ID: r.str(MaxIDBytes), Counts: Counts(r.enum(uint8(CountWins) + 1)), Scope: Scope(r.enum(scopes)),
+			ID: r.str(MaxIDBytes), Counts: r.placeCounts(), Scope: Scope(r.enum(scopes)),
 			Window: r.window(), Prize: r.str(MaxIDBytes),
 		}
 		for range r.count(MaxRollingLimit) {
 			offset, size := r.count(maxRowWidth), r.count(maxRowWidth)
-			if size < campaignSlot || offset+size > maxRowWidth {
+			if size < 1 || offset+size > maxRowWidth {
 				r.fail = true
 			}
 			p.Offsets, p.Sizes = append(p.Offsets, offset), append(p.Sizes, size)
@@ -160,6 +179,15 @@ func (r *reader) layout() (l layout) {
 		}
 	}
 	return l
+}
+
+// placeCounts reads what a place counts: like a cap's, or that a feature reserved it.
+func (r *reader) placeCounts() Counts {
+	c := Counts(r.u8())
+	if c > CountWins && c != countReserved {
+		r.fail = true
+	}
+	return c
 }
 
 // counter is one cap of the version in force, with its place: what the ladder reads and moves.

@@ -10,7 +10,7 @@ import (
 // to read it, and ends with a checksum.
 const (
 	metaMagic = 0x44574d31 // "DWM1"
-	metaForm  = 1
+	metaForm  = 2
 	sumBytes  = 16
 )
 
@@ -149,7 +149,14 @@ func (w *writer) namespaceCut(n *namespaceCut) {
 	for _, rows := range n.rows {
 		w.u64(rows)
 	}
+	w.namespaceSections(n)
+	w.endSections()
 }
+
+// namespaceSections appends the state of features that only some namespaces use.
+func (w *writer) namespaceSections(*namespaceCut) {}
+
+func (n *namespaceCut) section(uint8, *reader) bool { return false }
 
 func (w *writer) campaignCut(c *campaignCut) {
 	w.u32(uint32(c.namespace))
@@ -175,7 +182,14 @@ func (w *writer) campaignCut(c *campaignCut) {
 	for _, rows := range c.rows {
 		w.u64(rows)
 	}
+	w.campaignSections(c)
+	w.endSections()
 }
+
+// campaignSections appends the state of features that only some campaigns use.
+func (w *writer) campaignSections(*campaignCut) {}
+
+func (c *campaignCut) section(uint8, *reader) bool { return false }
 
 // decodeMeta reads what encode(true) wrote.
 func decodeMeta(b []byte) (*metaCut, error) {
@@ -221,6 +235,7 @@ func (r *reader) namespaceCut() namespaceCut {
 	for s := range n.rows {
 		n.rows[s] = r.u64()
 	}
+	r.sections(true, n.section)
 	return n
 }
 
@@ -249,5 +264,6 @@ func (r *reader) campaignCut() campaignCut {
 	for s := range c.rows {
 		c.rows[s] = r.u64()
 	}
+	r.sections(true, c.section)
 	return c
 }

@@ -4,13 +4,27 @@ package engine
 type plan struct {
 	version  *Version
 	zone     zone
-	sums     []uint32    // prefix sums of the weights
+	whole    set         // every prize: the set of a version without sessions and channels
 	prizes   []prizePlan // in file order
 	draws    []counter   // caps counting draws, in file order, of all scopes
 	wins     []counter   // caps counting wins
 	ofUser   []counter   // caps of the user's scope, in file order: what a record keeps
 	needs    [scopes]bool
 	denyWins bool // some cap on wins denies when it is reached
+}
+
+// set is what a draw can win: the prizes of its session and channel, with their weights.
+type set struct {
+	sums     []uint32 // prefix sums of the weights
+	ordinals []int16  // of each, its index in plan.prizes
+}
+
+// pick returns the prize, an index into plan.prizes, whose share of the denominator value falls into; or NoPrize.
+func (s *set) pick(value uint64) int {
+	if at := pick(s.sums, value); at != NoPrize {
+		return int(s.ordinals[at])
+	}
+	return NoPrize
 }
 
 // prizePlan is a prize with its cell.
@@ -28,7 +42,8 @@ func (c *Campaign) compile(v *Version) *plan {
 	for i := range v.Prizes {
 		z := &v.Prizes[i]
 		sum += z.Weight
-		p.sums = append(p.sums, sum)
+		p.whole.sums = append(p.whole.sums, sum)
+		p.whole.ordinals = append(p.whole.ordinals, int16(i))
 		p.prizes = append(p.prizes, prizePlan{
 			cell: c.books.find(z.ID), units: Quantity(z.Units), fallback: int(z.Fallback), thanks: z.Kind == KindThanks,
 		})

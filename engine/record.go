@@ -67,6 +67,7 @@ type Record struct {
 	StockAfter Quantity // available units of the prize after the draw; Unlimited
 	Previous   Location // the user's previous draw in this campaign
 	PrevWin    Location // the user's previous win in this campaign
+	Sections   []byte   // what only some campaigns record, encoded (section.go); the fields below are decoded from it
 
 	// Of everything else.
 	Name   []byte // prize id (adjust), document name, action (control), namespace (policy), rule (fence)

@@ -16,7 +16,7 @@ import (
 //	14 u8   cause           42 16 B key digest     79 u8  length of the user
 //	15 u8   part                                   80 u8  length of the channel
 //	16 u8   times                                  81 …   counters u32 each, user, channel
-//	17 u8   flags, 1: listed
+//	17 u8   flags, 1: listed, 2: sections follow the channel (section.go)
 //
 // Anything else:
 //
@@ -31,13 +31,14 @@ const (
 	drawRecordFixed  = 81
 	otherRecordFixed = 52
 	recordListed     = 1 << 0
+	recordMore       = 1 << 1
 	unlimitedStock   = 1<<48 - 1
 	maxRecordBytes   = otherRecordFixed + 255 + MaxActorBytes + MaxReasonBytes
 )
 
 // appendDraw appends the record of one sub-draw.
 func appendDraw(dst []byte, r *Record) []byte {
-	n := drawRecordFixed + 4*len(r.Used) + len(r.User) + len(r.Channel)
+	n := drawRecordFixed + 4*len(r.Used) + len(r.User) + len(r.Channel) + len(r.Sections)
 	start := len(dst)
 	dst = append(dst, make([]byte, drawRecordFixed)...)
 	b := dst[start:]
@@ -50,6 +51,9 @@ func appendDraw(dst []byte, r *Record) []byte {
 	b[14], b[15], b[16] = byte(r.Cause), r.Part, r.Times
 	if r.Listed {
 		b[17] = recordListed
+	}
+	if len(r.Sections) > 0 {
+		b[17] |= recordMore
 	}
 	putU48(b[18:], r.Seq)
 	putU48(b[24:], uint64(r.At))
@@ -68,7 +72,8 @@ func appendDraw(dst []byte, r *Record) []byte {
 		dst = binary.LittleEndian.AppendUint32(dst, u)
 	}
 	dst = append(dst, r.User...)
-	return append(dst, r.Channel...)
+	dst = append(dst, r.Channel...)
+	return append(dst, r.Sections...)
 }
 
 // appendOther appends the record of anything but a draw.
@@ -124,14 +129,15 @@ func (r *Record) decodeDraw(b []byte) bool {
 		return false
 	}
 	counters, users, channel := int(b[78]), int(b[79]), int(b[80])
-	if len(b) != drawRecordFixed+4*counters+users+channel || int(b[14]) >= len(causes) || b[17]&^recordListed != 0 {
+	sections := len(b) - (drawRecordFixed + 4*counters + users + channel)
+	if sections < 0 || (sections > 0) != (b[17]&recordMore != 0) || int(b[14]) >= len(causes) || b[17]&^(recordListed|recordMore) != 0 {
 		return false
 	}
 	r.Campaign = CampaignRef(binary.LittleEndian.Uint32(b[4:]))
 	r.Version = uint32(binary.LittleEndian.Uint16(b[8:]))
 	r.Natural = int(int16(binary.LittleEndian.Uint16(b[10:])))
 	r.Prize = int(int16(binary.LittleEndian.Uint16(b[12:])))
-	r.Cause, r.Part, r.Times, r.Listed = Cause(b[14]), b[15], b[16], b[17] == recordListed
+	r.Cause, r.Part, r.Times, r.Listed = Cause(b[14]), b[15], b[16], b[17]&recordListed != 0
 	r.Seq, r.At = getU48(b[18:]), UnixMilli(getU48(b[24:]))
 	r.DrawNumber = binary.LittleEndian.Uint32(b[30:])
 	r.Word = binary.LittleEndian.Uint64(b[34:])
@@ -146,8 +152,8 @@ func (r *Record) decodeDraw(b []byte) bool {
 		r.Used = append(r.Used, binary.LittleEndian.Uint32(rest))
 		rest = rest[4:]
 	}
-	r.User, r.Channel = rest[:users:users], rest[users:]
-	return true
+	r.User, r.Channel, r.Sections = rest[:users:users], rest[users:users+channel:users+channel], rest[users+channel:]
+	return sectionsOrdered(r.Sections)
 }
 
 func (r *Record) decodeOther(b []byte) bool {

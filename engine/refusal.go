@@ -26,6 +26,7 @@ func (t *tx) refusal(d *Draw, c *Campaign, s sight) problem.Code {
 	if code := t.closed(c, s); code != problem.OK {
 		return code
 	}
+	t.set = &t.plan.whole
 	if d.ExpectVersion != 0 && d.ExpectVersion != t.plan.version.Number {
 		return t.refuse(problem.VersionChanged)
 	}

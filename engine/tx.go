@@ -21,6 +21,7 @@ type tx struct {
 
 	// Of the draw in hand.
 	plan     *plan
+	set      *set // what the draw can win: of its session and channel
 	rules    *rules
 	own      moment // now in the campaign's zone
 	shared   moment // now in the namespace's zone

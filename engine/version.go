@@ -134,6 +134,9 @@ const (
 	CountWins
 )
 
+// countReserved marks a place in a row that is a feature's own and not a cap's.
+const countReserved Counts = 255
+
 // Scope is whose counter a cap moves.
 type Scope uint8
 

@@ -29,7 +29,14 @@ func (w *writer) appendForm(v *Version) {
 	}
 	w.bytes(v.Title)
 	w.bytes(v.Document)
+	w.versionSections(v)
 }
+
+// versionSections appends what only some versions have, each in a section of its own.
+func (w *writer) versionSections(*Version) {}
+
+// versionSection reads one of them.
+func (v *Version) versionSection(uint8, *reader) bool { return false }
 
 func (w *writer) transitions(ts []Transition) {
 	w.u32(uint32(len(ts)))
@@ -108,6 +115,7 @@ func (r *reader) form() *Version {
 	}
 	v.Title = clone(r.bytes(MaxVersionBytes))
 	v.Document = clone(r.bytes(MaxVersionBytes))
+	r.sections(false, v.versionSection)
 	return v
 }
 
