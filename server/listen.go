@@ -11,8 +11,11 @@ import (
 // plane names a listener and the flag that moves it.
 type plane struct{ name, flag, address string }
 
-// listen opens one listener. Both planes have their own flag, so that an error can name it.
-func (s *Server) listen(p plane) (net.Listener, error) {
+func dataPlane(o *Options) plane    { return plane{"data plane", "--api", o.API} }
+func controlPlane(o *Options) plane { return plane{"control plane", "--admin", o.Admin} }
+
+// open opens the plane's address. Both planes have their own flag, so that an error can name it.
+func (p plane) open() (*net.TCPListener, error) {
 	ln, err := net.Listen("tcp", p.address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -22,14 +25,19 @@ func (s *Server) listen(p plane) (net.Listener, error) {
 	case err != nil:
 		return nil, fmt.Errorf("server: the %s cannot listen on %s: choose another address with %s ADDR: %w", p.name, p.address, p.flag, err)
 	}
-	if err := s.allowed(p, ln.Addr()); err != nil {
-		_ = ln.Close()
+	return ln.(*net.TCPListener), nil
+}
+
+// admit makes an open listener the plane's, or closes it.
+func (s *Server) admit(p plane, open *net.TCPListener) (net.Listener, error) {
+	if err := s.allowed(p, open.Addr()); err != nil {
+		_ = open.Close()
 		return nil, err
 	}
 	if s.tls != nil {
-		ln = tls.NewListener(ln, s.tls)
+		return tls.NewListener(open, s.tls), nil
 	}
-	return ln, nil
+	return open, nil
 }
 
 // allowed refuses an address that other machines can reach, unless callers have keys and the line is sealed.

@@ -23,9 +23,10 @@ type Options struct {
 	API   string // address of the data plane; default DefaultAPI. Port 0 takes a free one
 	Admin string // address of the control plane; default DefaultAdmin
 
-	TLSCert  string // PEM file of the certificate chain; both planes then speak TLS only
-	TLSKey   string // PEM file of its key
-	Insecure bool   // listen beyond loopback also without keys or TLS
+	TLSCert  string    // PEM file of the certificate chain; both planes then speak TLS only
+	TLSKey   string    // PEM file of its key
+	Insecure bool      // listen beyond loopback also without keys or TLS
+	Starting *Starting // has listened on API and Admin until now; default: Listen opens them
 
 	Engine     *engine.Engine  // needed: caught up
 	Decider    control.Decider // needed

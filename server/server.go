@@ -69,19 +69,39 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Listen opens both listeners, or none.
+// Listen opens both listeners, or none. Those of a Starting are taken over.
 func (s *Server) Listen() error {
-	data, err := s.listen(plane{"data plane", "--api", s.options.API})
+	api, admin, err := s.open()
 	if err != nil {
 		return err
 	}
-	admin, err := s.listen(plane{"control plane", "--admin", s.options.Admin})
+	data, err := s.admit(dataPlane(&s.options), api)
+	if err != nil {
+		_ = admin.Close()
+		return err
+	}
+	control, err := s.admit(controlPlane(&s.options), admin)
 	if err != nil {
 		_ = data.Close()
 		return err
 	}
-	s.listeners.data, s.listeners.control = data, admin
+	s.listeners.data, s.listeners.control = data, control
 	return nil
+}
+
+func (s *Server) open() (data, control *net.TCPListener, err error) {
+	if starting := s.options.Starting; starting != nil {
+		data, control = starting.take()
+		return data, control, nil
+	}
+	if data, err = dataPlane(&s.options).open(); err != nil {
+		return nil, nil, err
+	}
+	if control, err = controlPlane(&s.options).open(); err != nil {
+		_ = data.Close()
+		return nil, nil, err
+	}
+	return data, control, nil
 }
 
 // API returns the address of the data plane once Listen has opened it.

@@ -40,6 +40,7 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 	if err := os.MkdirAll(o.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
+	// The store comes first: its lock tells a second drawd on this directory from one whose addresses are taken.
 	key, err := clusterKey(o.Data)
 	if err != nil {
 		return nil, err
@@ -47,6 +48,16 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 	if n.store, err = storage.Open(storage.Options{Dir: o.Data, Logger: logger}); err != nil {
 		return nil, err
 	}
+	planes := server.Options{API: o.API, Admin: o.Admin, TLSCert: o.TLSCert, TLSKey: o.TLSKey, Insecure: o.Insecure, Logger: logger}
+	starting, err := server.Start(planes)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if starting != nil {
+			starting.Close()
+		}
+	}()
 	e, err := engine.New(engine.Options{ClusterKey: key, Alloc: new(hugepage.Allocator).Alloc})
 	if err != nil {
 		return nil, err
@@ -59,18 +70,17 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 		return nil, err
 	}
 	b := thisBuild()
-	n.server, err = server.New(server.Options{
-		API: o.API, Admin: o.Admin, TLSCert: o.TLSCert, TLSKey: o.TLSKey, Insecure: o.Insecure,
-		Engine: e, Decider: n.log, Records: n.store.State(), Node: standing{n.log}, ClusterKey: key,
-		Build: control.Build{Version: b.Version, Commit: b.Commit, Go: b.Go}, Logger: logger,
-		Exposed: []control.MetricsWriter{logMetrics, storeMetrics{n.store}},
-	})
-	if err != nil {
+	planes.Engine, planes.Decider, planes.Records, planes.Node, planes.ClusterKey = e, n.log, n.store.State(), standing{n.log}, key
+	planes.Build = control.Build{Version: b.Version, Commit: b.Commit, Go: b.Go}
+	planes.Exposed = []control.MetricsWriter{logMetrics, storeMetrics{n.store}}
+	planes.Starting = starting
+	if n.server, err = server.New(planes); err != nil {
 		return nil, err
 	}
 	if o.TLSCert != "" {
 		n.scheme = "https"
 	}
+	starting = nil // Listen takes its listeners, also when it fails
 	if err := n.server.Listen(); err != nil {
 		n.server = nil // there is nothing to shut down
 		return nil, err
