@@ -151,7 +151,10 @@ func (t *tx) weigh(code problem.Code, k *counter, row []byte, m *moment, n uint8
 	if free >= need {
 		return code
 	}
-	resets := k.resets(row, m, need)
+	resets := UnixMilli(0) // more than the cap ever holds: waiting does not help
+	if need <= k.limit {
+		resets = k.resets(row, m, need)
+	}
 	if resets != 0 && resets <= s.now+s.margin {
 		return code // a reader: it may have reset by the time the log decides
 	}

@@ -128,12 +128,6 @@ func agrees(peeked, decided engine.Result) bool {
 
 // settle lets the engine have its way where the design says nothing and both ways are honest.
 func settle(want *Decided, got *engine.Result, records []engine.Record) {
-	if want.Never && got.Code == problem.Capped {
-		// More sub-draws than a cap ever holds: which of the caps is named, and whether its reset is (nothing will
-		// help, but the counter does go back to 0).
-		r := &want.Result
-		r.Cap, r.Used, r.Limit, r.ResetsAt = got.Cap, got.Used, got.Limit, got.ResetsAt
-	}
 	if got.Replayed {
 		// A fault of the engine that is known: an adjust sent again is answered with the total of now, not of then.
 		want.Result.Value = got.Value

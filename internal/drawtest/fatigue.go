@@ -114,7 +114,6 @@ type denial struct {
 	used     uint32
 	allowed  uint32
 	resetsAt engine.UnixMilli // 0 for never
-	never    bool             // more were asked for than ever fit
 }
 
 // limit returns what the cap says to n more: nil when they fit.
@@ -133,7 +132,7 @@ func (r *Reference) limit(k *rule, s *subject, n uint32) *denial {
 	d := &denial{rule: *k, used: used, allowed: k.limit - min(used, k.limit)}
 	switch {
 	case n > k.limit:
-		d.never = true // waiting does not help
+		// Waiting does not help.
 	case k.window.Kind == engine.WindowCampaign:
 	case k.window.Kind == engine.WindowRolling, k.window.Kind == engine.WindowCooldown:
 		// When so many have left the window that n fit.
@@ -162,7 +161,6 @@ func (r *Reference) capped(c *campaign, all []*denial) Decided {
 	out := refuse(c.ref, problem.Capped)
 	for _, d := range all {
 		allowed = min(allowed, d.allowed)
-		out.Never = out.Never || d.never
 	}
 	d := worst(all)
 	out.Result.Cap, out.Result.Used, out.Result.Limit = d.rule.index, d.used, d.rule.limit

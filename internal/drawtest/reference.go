@@ -103,7 +103,6 @@ type answer struct {
 type Decided struct {
 	Result  engine.Result
 	Records []engine.Record
-	Never   bool // of a draw that is capped: some cap can never hold so many sub-draws
 }
 
 // Apply decides one command alone in its entry.
