@@ -44,12 +44,12 @@ func (t *tx) ladder(d *Draw, c *Campaign) {
 		user := &t.campaign[ScopeUser]
 		number := drawsOf(user.data) + 1
 		first := newWordInput(&c.seed, &d.User, number, &d.Digest)
-		word, value := first.scale(t.plan.version.Denominator)
+		word, natural := t.choose(&first)
 
 		c.mu.Lock()
-		code, stale := t.claim(d, c, epoch, value)
+		code, stale := t.claim(d, c, epoch, natural)
 		if !stale && code == problem.OK {
-			t.commit(d, c, print, word, value)
+			t.commit(d, c, print, word, natural)
 		}
 		c.mu.Unlock()
 		if !stale {
@@ -62,7 +62,7 @@ func (t *tx) ladder(d *Draw, c *Campaign) {
 // claim takes the last checks, which need the campaign's lock, and the command's position. As a library it does both
 // under the clock's lock, so that positions are in the order of effects also where campaigns share a bound; stale says
 // that what the refusals were decided on no longer holds.
-func (t *tx) claim(d *Draw, c *Campaign, epoch, value uint64) (code problem.Code, stale bool) {
+func (t *tx) claim(d *Draw, c *Campaign, epoch uint64, natural int) (code problem.Code, stale bool) {
 	w := t.world
 	if t.library {
 		w.clock.Lock()
@@ -71,7 +71,7 @@ func (t *tx) claim(d *Draw, c *Campaign, epoch, value uint64) (code problem.Code
 			return problem.OK, true
 		}
 	}
-	broken := t.unbalanced(d, c, value)
+	broken := t.unbalanced(d, c, natural)
 	if broken == "" && !t.hold(c) {
 		return t.refuse(problem.Capacity), false
 	}
@@ -89,25 +89,30 @@ func (t *tx) claim(d *Draw, c *Campaign, epoch, value uint64) (code problem.Code
 }
 
 // commit does all of the draw. It cannot refuse any more.
-func (t *tx) commit(d *Draw, c *Campaign, print uint32, word, value uint64) {
+func (t *tx) commit(d *Draw, c *Campaign, print uint32, word uint64, natural int) {
 	at, start := t.at, len(t.out.records)
 	t.makeRows()
 	t.countDraws(d)
 	for part := range d.Times {
 		if part > 0 {
 			in := newWordInput(&c.seed, &d.User, drawsOf(t.campaign[ScopeUser].data)+1, &d.Digest)
-			word, value = in.scale(t.plan.version.Denominator)
+			word, natural = t.choose(&in)
 		}
-		t.drawOne(d, c, part, word, value)
+		t.drawOne(d, c, part, word, natural)
 	}
 	c.remember(&d.Digest, keyRow{at, print})
 	r := &t.result
 	r.At, r.Records, r.Offset, r.Length = at, d.Times, uint32(start), uint32(len(t.out.records)-start)
 }
 
-// drawOne is rungs 7 to 10 of one sub-draw: natural prize, availability, outcome, counters, record.
-func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word, value uint64) {
-	natural := t.set.pick(value)
+// choose is rung 7: the word, and the prize that it names by the weights.
+func (t *tx) choose(in *wordInput) (word uint64, natural int) {
+	word, value := in.scale(t.plan.version.Denominator)
+	return word, t.set.pick(value)
+}
+
+// drawOne is rungs 8 to 10 of one sub-draw: availability, outcome, counters, record.
+func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int) {
 	prize, cause := t.give(c, natural)
 	row := t.campaign[ScopeUser].data
 	rec := &t.record
@@ -207,11 +212,11 @@ func (t *tx) issue(c *Campaign, p *prizePlan) {
 
 // unbalanced returns the rule that the books break, before anything is written. One draw touches one prize or, through
 // fallbacks and sub-draws, several: then all are checked.
-func (t *tx) unbalanced(d *Draw, c *Campaign, value uint64) string {
+func (t *tx) unbalanced(d *Draw, c *Campaign, natural int) string {
 	if d.Times > 1 {
 		return c.unbalanced()
 	}
-	for at := t.set.pick(value); at != NoPrize; at = t.plan.prizes[at].fallback {
+	for at := natural; at != NoPrize; at = t.plan.prizes[at].fallback {
 		if cell := &c.books[t.plan.prizes[at].cell]; !cell.balanced() {
 			return "stock of " + cell.ID
 		}
