@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/drawd/drawd/engine/internal/pages"
 )
@@ -12,13 +13,17 @@ type Loader struct {
 	engine *Engine
 	world  *world
 	// foreign are pages of an engine with another number of shards: their rows are put in one by one.
-	foreign [][]byte
+	foreign struct {
+		sync.Mutex
+		pages [][]byte
+	}
 }
 
 // Loader returns a loader for e.
 func (e *Engine) Loader() *Loader { return &Loader{engine: e, world: e.newWorld()} }
 
-// Page takes one page over. It checks the page's own checksum.
+// Page takes one page over. It checks the page's own checksum. Several goroutines may call it, but for pages whose ids
+// share the upper 32 bits one only: those are of one shard.
 func (l *Loader) Page(id PageID, page []byte) error {
 	shards, shard, number := id.split()
 	if shard >= shards || shards > MaxShards || len(page) != PageSize {
@@ -28,7 +33,9 @@ func (l *Loader) Page(id PageID, page []byte) error {
 		if err := pages.Rows(page, func(uint32, int, pages.Key, []byte) error { return nil }); err != nil {
 			return err
 		}
-		l.foreign = append(l.foreign, clone(page))
+		l.foreign.Lock()
+		defer l.foreign.Unlock()
+		l.foreign.pages = append(l.foreign.pages, clone(page))
 		return nil
 	}
 	return l.world.shards[shard].mu.arena.LoadPage(number, page)
@@ -36,7 +43,7 @@ func (l *Loader) Page(id PageID, page []byte) error {
 
 // Foreign reports whether pages came from an engine with another number of shards. The loaded state has other pages, so
 // the next checkpoint must be a full one that drops those.
-func (l *Loader) Foreign() bool { return len(l.foreign) > 0 }
+func (l *Loader) Foreign() bool { return len(l.foreign.pages) > 0 }
 
 // Finish checks that meta and pages belong together and puts the loaded state in force. After an error the engine is as
 // it was, and the loader of no use.
@@ -54,7 +61,7 @@ func (l *Loader) Finish(meta []byte) error {
 			return err
 		}
 	}
-	for _, page := range l.foreign {
+	for _, page := range l.foreign.pages {
 		if err := pages.Rows(page, w.insertRow); err != nil {
 			return err
 		}

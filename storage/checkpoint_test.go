@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -37,19 +39,47 @@ func checkpoint(s *State, m Manifest, changed map[uint64][]byte) error {
 	return w.Commit(m)
 }
 
-// loaded returns the pages of the newest checkpoint.
+// loaded returns the pages of the newest checkpoint. Those of a group come in order.
 func loaded(s *State) (map[uint64][]byte, error) {
-	got := map[uint64][]byte{}
-	last := uint64(0)
+	var mu sync.Mutex
+	got, last := map[uint64][]byte{}, map[uint64]uint64{}
 	err := s.LoadPages(func(p uint64, data []byte) error {
-		if len(got) > 0 && p <= last {
-			return fmt.Errorf("page %d after %d", p, last)
+		mu.Lock()
+		defer mu.Unlock()
+		if before, some := last[p>>32]; some && p <= before {
+			return fmt.Errorf("page %d after %d", p, before)
 		}
-		last = p
+		last[p>>32] = p
 		got[p] = bytes.Clone(data)
 		return nil
 	})
 	return got, err
+}
+
+// Groups of pages come from several goroutines: all of them, each once, also where groups are missing between.
+func TestLoadPagesOfManyGroups(t *testing.T) {
+	s := mustOpen(t, small(vfs.NewMem(), "/d"))
+	defer mustClose(t, s)
+	want := map[uint64][]byte{}
+	for _, group := range []uint64{0, 1, 2, 7, 1 << 24, 6<<24 | 63, math.MaxUint32} {
+		for n := range uint64(40) {
+			want[group<<32|n*1001] = []byte{byte(group), byte(n), 1}
+		}
+	}
+	check(t, checkpoint(s.State(), manifestOf(1), want))
+	got, err := loaded(s.State())
+	if check(t, err); !samePages(got, want) {
+		t.Errorf("%d pages, want %d", len(got), len(want))
+	}
+	stop := errors.New("stop")
+	if err := s.State().LoadPages(func(p uint64, _ []byte) error {
+		if p>>32 == 7 {
+			return stop
+		}
+		return nil
+	}); !errors.Is(err, stop) {
+		t.Errorf("error of fn: %v", err)
+	}
 }
 
 func samePages(got, want map[uint64][]byte) bool { return maps.EqualFunc(got, want, bytes.Equal) }

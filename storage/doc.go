@@ -58,7 +58,7 @@
 // Log: any number of readers; writers exclude each other. Lock order: write, watermark.token, mu. The first two are held over I/O
 // on purpose: they are turns to write, not guards of fields; mu never is. One goroutine, from Verify to Close, writes the watermark.
 //
-// State: PutBlob by one goroutine, one checkpoint or LoadPages at a time by another, any number of readers. A reader sees a blob
+// State: PutBlob by one goroutine, one checkpoint or LoadPages (on all processors) at a time by another, any number of readers. A reader sees a blob
 // with all its rows or not at all, and sees it before it is synced. Iterators of Scan and Wins hold back compactions: page.
 //
 // # Choices
