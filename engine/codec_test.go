@@ -85,7 +85,7 @@ func TestGoldenForms(t *testing.T) {
 	user := k.User([]byte("u1"))
 	digest := k.Digest(DigestDraw, 1, user, []byte("key"))
 	in := newWordInput(&[16]byte{4}, &user, 1, &digest)
-	word, value := in.scale(1_000_000)
+	word, value := in.scale(new(wordHasher).first(&in), 1_000_000)
 	var w writer
 	w.raw(user[:])
 	w.raw(digest[:])

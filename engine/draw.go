@@ -46,12 +46,12 @@ func (t *tx) ladder(d *Draw, c *Campaign) {
 		first := newWordInput(&c.seed, &d.User, number, &d.Digest)
 		word, natural := t.choose(&first)
 
-		c.mu.Lock()
+		t.lockCampaign(c)
 		code, stale := t.claim(d, c, epoch, natural)
 		if !stale && code == problem.OK {
 			t.commit(d, c, print, word, natural)
 		}
-		c.mu.Unlock()
+		t.unlockCampaign(c)
 		if !stale {
 			return
 		}
@@ -107,7 +107,7 @@ func (t *tx) commit(d *Draw, c *Campaign, print uint32, word uint64, natural int
 
 // choose is rung 7: the word, and the prize that it names by the weights.
 func (t *tx) choose(in *wordInput) (word uint64, natural int) {
-	word, value := in.scale(t.plan.version.Denominator)
+	word, value := in.scale(t.words.first(in), t.plan.version.Denominator)
 	return word, t.set.pick(value)
 }
 

@@ -33,6 +33,13 @@ type tx struct {
 	record   Record
 	result   Result
 	used     [MaxCaps]uint32
+	words    wordHasher
+
+	// Of Apply: a run of draws decided under all shards' locks.
+	bulk    bool
+	bulkEnd int       // the command before which the run ends at the latest
+	bulkMax int       // number of records at which it ends
+	holds   *Campaign // whose lock the run keeps; nil for none yet
 }
 
 // sink takes what commands append.
@@ -103,7 +110,7 @@ func (e *Engine) Apply(index LogIndex, entry []byte, out *Outcome) error {
 	w.clock.index = index
 	t.now = w.clock.now
 	w.clock.Unlock()
-	t.at = Location{Index: index}
+	t.at, t.bulkEnd = Location{Index: index}, 0
 	t.out = sink{out.Records[:0], out.Offsets[:0], out.Wins[:0]}
 	out.Results = out.Results[:0]
 	if int64(t.now) >= w.due.Load() {
@@ -122,7 +129,12 @@ func (e *Engine) Apply(index LogIndex, entry []byte, out *Outcome) error {
 
 func (t *tx) applyAll(commands []byte, count int, out *Outcome) error {
 	ahead, touched := commands, 0
+	defer t.endBulk()
 	for n := range count {
+		if n == t.bulkEnd || len(t.out.offsets) >= t.bulkMax {
+			t.endBulk()
+			t.beginBulk(n, count)
+		}
 		for touched < n+touchAhead && len(ahead) > 0 {
 			ahead = t.touch(ahead)
 			touched++
@@ -188,6 +200,7 @@ func (t *tx) apply(o op, body []byte) (err error) {
 		t.decideDraw(&t.draw)
 		return nil
 	}
+	t.endBulk()
 	t.world.lockAll()
 	defer t.world.unlockAll()
 	if t.library {
