@@ -115,13 +115,13 @@ func (t *tx) choose(in *wordInput) (word uint64, natural int) {
 func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int) {
 	prize, cause := t.give(c, natural)
 	row := t.campaign[ScopeUser].data
-	rec := &t.record
-	*rec = Record{
-		Renderer: CurrentRenderer, Campaign: c.ref, Version: t.plan.version.Number, At: t.now,
-		User: d.UserID, Channel: d.Channel, Digest: d.Digest, DrawNumber: drawsOf(row) + 1, Word: word,
-		Natural: natural, Prize: prize, Cause: cause, Part: part, Times: d.Times, Listed: d.Listed,
-		Previous: getLocation(row[rowLast:]), PrevWin: getLocation(row[rowLastWin:]), StockAfter: Unlimited,
-	}
+	rec := &t.record // field by field: a draw sets the same ones each time, and a literal would be built and copied
+	rec.Renderer, rec.Campaign, rec.Version, rec.At = CurrentRenderer, c.ref, t.plan.version.Number, t.now
+	rec.User, rec.Channel, rec.Digest, rec.DrawNumber = d.UserID, d.Channel, d.Digest, drawsOf(row)+1
+	rec.Word, rec.Natural, rec.Prize, rec.Cause = word, natural, prize, cause
+	rec.Part, rec.Times, rec.Listed = part, d.Times, d.Listed
+	rec.Previous, rec.PrevWin, rec.StockAfter = getLocation(row[rowLast:]), getLocation(row[rowLastWin:]), Unlimited
+	rec.Sections = nil
 	c.mu.seq++
 	rec.Seq = c.mu.seq
 	if prize != NoPrize {

@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // A record begins with its kind (u8), its renderer (u8) and its length (u16, all of it). All numbers are little-endian.
@@ -40,8 +41,8 @@ const (
 func appendDraw(dst []byte, r *Record) []byte {
 	n := drawRecordFixed + 4*len(r.Used) + len(r.User) + len(r.Channel) + len(r.Sections)
 	start := len(dst)
-	dst = append(dst, make([]byte, drawRecordFixed)...)
-	b := dst[start:]
+	dst = slices.Grow(dst, n)[:start+n]
+	b := (*[drawRecordFixed]byte)(dst[start:]) // every byte is written: what was there does not matter
 	b[0], b[1] = byte(RecordDraw), r.Renderer
 	binary.LittleEndian.PutUint16(b[2:], uint16(n))
 	binary.LittleEndian.PutUint32(b[4:], uint32(r.Campaign))
@@ -49,6 +50,7 @@ func appendDraw(dst []byte, r *Record) []byte {
 	binary.LittleEndian.PutUint16(b[10:], uint16(r.Natural))
 	binary.LittleEndian.PutUint16(b[12:], uint16(r.Prize))
 	b[14], b[15], b[16] = byte(r.Cause), r.Part, r.Times
+	b[17] = 0
 	if r.Listed {
 		b[17] = recordListed
 	}
@@ -68,12 +70,15 @@ func appendDraw(dst []byte, r *Record) []byte {
 	putLocation(b[64:], r.Previous)
 	putLocation(b[71:], r.PrevWin)
 	b[78], b[79], b[80] = byte(len(r.Used)), byte(len(r.User)), byte(len(r.Channel))
+	rest := dst[start+drawRecordFixed:]
 	for _, u := range r.Used {
-		dst = binary.LittleEndian.AppendUint32(dst, u)
+		binary.LittleEndian.PutUint32(rest, u)
+		rest = rest[4:]
 	}
-	dst = append(dst, r.User...)
-	dst = append(dst, r.Channel...)
-	return append(dst, r.Sections...)
+	rest = rest[copy(rest, r.User):]
+	rest = rest[copy(rest, r.Channel):]
+	copy(rest, r.Sections)
+	return dst
 }
 
 // appendOther appends the record of anything but a draw.
