@@ -161,7 +161,8 @@ func (t *tx) applyAdjust(c *Adjust) Result {
 	defer a.mu.Unlock()
 	print := fingerprintAdjust(c)
 	var r Result
-	if a.seen(&c.Digest, print, &r) {
+	spot, known := a.seen(&c.Digest, print, &r)
+	if known {
 		if r.Code == problem.OK {
 			r.Value = uint64(a.books[max(a.books.find(c.Prize), 0)].Total)
 		}
@@ -193,7 +194,7 @@ func (t *tx) applyAdjust(c *Adjust) Result {
 		Actor: []byte(c.Actor), Reason: []byte(c.Reason), Delta: int64(c.Delta),
 		Total: cell.Total,
 	}, Result{Campaign: a.ref, Value: uint64(cell.Total)})
-	a.remember(&c.Digest, keyRow{at, print})
+	a.remember(&c.Digest, spot, keyRow{at, print})
 	return r
 }
 
@@ -219,15 +220,16 @@ func (t *tx) fence(c *Campaign, rule string) Result {
 	return r
 }
 
-// seen looks an idempotency key up. When it is known, r becomes the answer, whatever that is.
-func (c *Campaign) seen(digest *Key, fingerprint uint32, r *Result) bool {
+// seen looks an idempotency key up. When it is known, r becomes the answer, whatever that is; when it is not, spot is where
+// it would go, for remember.
+func (c *Campaign) seen(digest *Key, fingerprint uint32, r *Result) (spot pages.Spot, known bool) {
 	if c.keys == nil {
-		return false
+		return pages.Spot{}, false
 	}
 	part := c.keys.parts[c.world.shardOf(digest)]
-	row, ok := part.Find((*pages.Key)(digest))
+	row, spot, ok := part.Seek((*pages.Key)(digest))
 	if !ok {
-		return false
+		return spot, false
 	}
 	r.Campaign = c.ref
 	switch known := getKeyRow(part.Payload(row)); {
@@ -238,13 +240,14 @@ func (c *Campaign) seen(digest *Key, fingerprint uint32, r *Result) bool {
 	default:
 		r.Replayed, r.At = true, known.at
 	}
-	return true
+	return pages.Spot{}, true
 }
 
-// remember keeps the answer to an idempotency key. The key is not known.
-func (c *Campaign) remember(digest *Key, k keyRow) {
+// remember keeps the answer to an idempotency key. The key is not known, and no row was added to its table since seen gave
+// the spot.
+func (c *Campaign) remember(digest *Key, spot pages.Spot, k keyRow) {
 	part := c.keys.parts[c.world.shardOf(digest)]
-	k.put(part.Mutable(part.Insert((*pages.Key)(digest))))
+	k.put(part.Mutable(part.Fill((*pages.Key)(digest), spot)))
 	c.namespace.keys.Add(1)
 }
 
@@ -268,7 +271,7 @@ func (t *tx) applyAbandon(c *Abandon) Result {
 	if n := a.namespace; n.keys.Load() >= n.rules.Load().maxKeys {
 		return Result{Code: problem.Capacity, Campaign: a.ref}
 	}
-	a.remember(&c.Digest, keyRow{})
+	a.remember(&c.Digest, pages.Spot{}, keyRow{})
 	r := t.note(Record{
 		Kind: RecordAbandon, Campaign: a.ref, Version: a.Version().Number, Name: c.UserID, Actor: []byte(c.Actor),
 	}, Result{})

@@ -28,9 +28,11 @@ func (t *tx) decideDraw(d *Draw) {
 func (t *tx) ladder(d *Draw, c *Campaign) {
 	// 1. Idempotency.
 	print := fingerprint(d)
-	if c.seen(&d.Digest, print, &t.result) {
+	spot, known := c.seen(&d.Digest, print, &t.result)
+	if known {
 		return
 	}
+	t.spot = spot
 	for {
 		epoch := c.epoch.Load()
 		if t.library {
@@ -100,7 +102,7 @@ func (t *tx) commit(d *Draw, c *Campaign, print uint32, word uint64, natural int
 		}
 		t.drawOne(d, c, part, word, natural)
 	}
-	c.remember(&d.Digest, keyRow{at, print})
+	c.remember(&d.Digest, t.spot, keyRow{at, print})
 	r := &t.result
 	r.At, r.Records, r.Offset, r.Length = at, d.Times, uint32(start), uint32(len(t.out.records)-start)
 }

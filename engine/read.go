@@ -129,7 +129,7 @@ func (e *Engine) Peek(d *Draw, now UnixMilli) (r Result, ok bool) {
 	t.lockShards(d)
 	defer t.unlockShards()
 	t.result = Result{Campaign: c.ref}
-	if c.seen(&d.Digest, fingerprint(d), &t.result) {
+	if _, known := c.seen(&d.Digest, fingerprint(d), &t.result); known {
 		return t.result, true
 	}
 	code := t.refusal(d, c, w.sight(now))

@@ -104,22 +104,21 @@ func (t *tx) look(d *Draw, c *Campaign, now UnixMilli) {
 		t.shared.set(&t.rules.zone, now)
 	}
 	keys, has := [scopes]*Key{&d.User, &d.Device, &d.IP}, [scopes]bool{true, d.HasDevice, d.HasIP}
-	for s := range keys {
-		t.campaign[s], t.everyone[s] = subject{}, subject{}
-		if !has[s] {
-			continue // its shard is not locked either
-		}
-		if s == int(ScopeUser) || t.plan.needs[s] {
-			t.campaign[s].find(t.world, c.tables[s], keys[s])
-		}
-		if t.rules.needs[s] {
-			t.everyone[s].find(t.world, c.namespace.tables[s], keys[s])
-		}
+	for s := range keys { // has is false: its shard is not locked either
+		t.campaign[s].find(t.world, c.tables[s], keys[s], has[s] && (s == int(ScopeUser) || t.plan.needs[s]))
+		t.everyone[s].find(t.world, c.namespace.tables[s], keys[s], has[s] && t.rules.needs[s])
 	}
 }
 
-func (s *subject) find(w *world, table *rowTable, key *Key) {
-	s.part, s.key = table.parts[w.shardOf(key)], key
+// find looks a subject's row up if it is wanted, else it forgets the one of the draw before.
+func (s *subject) find(w *world, table *rowTable, key *Key, wanted bool) {
+	if !wanted {
+		if s.part != nil {
+			*s = subject{}
+		}
+		return
+	}
+	s.part, s.key, s.data = table.parts[w.shardOf(key)], key, nil
 	if row, ok := s.part.Find((*pages.Key)(key)); ok {
 		s.row, s.data = row, s.part.Payload(row)
 	}

@@ -29,6 +29,7 @@ type tx struct {
 	everyone [scopes]subject // rows of the namespace
 	locked   [scopes]int     // shards, ascending
 	locks    int
+	spot     pages.Spot // where the key goes
 	draw     Draw
 	record   Record
 	result   Result

@@ -165,19 +165,25 @@ func (g *geometry) full(first int) byte {
 // place takes an empty slot for a key, whose bytes are zero, and returns the offset of the row; 0 if the page is full.
 // In the home group it is the next one after the key's home, cyclically: Touch counts on that.
 func (g *geometry) place(p *page, head uint64, tag byte) int {
-	s := home(head, g.slots)
-	first, turn := s&^(groupSlots-1), s&(groupSlots-1)
+	first := home(head, g.slots) &^ (groupSlots - 1)
 	for range g.groups {
-		at := groupAt(first)
-		if empty := g.full(first) &^ p[at]; empty != 0 {
-			s := (turn + bits.TrailingZeros8(bits.RotateLeft8(empty, -turn))) & (groupSlots - 1)
-			p[at] |= 1 << s
-			p[at+1+s] = tag
-			return g.rowAt(first + s)
+		if p[groupAt(first)] != g.full(first) {
+			return g.fill(p, first, head, tag)
 		}
 		first = g.after(first)
 	}
 	return 0
+}
+
+// fill takes an empty slot of a group that has one, given its first slot, and returns the offset of the row.
+func (g *geometry) fill(p *page, first int, head uint64, tag byte) int {
+	turn := home(head, g.slots) & (groupSlots - 1)
+	at := groupAt(first)
+	empty := g.full(first) &^ p[at]
+	s := (turn + bits.TrailingZeros8(bits.RotateLeft8(empty, -turn))) & (groupSlots - 1)
+	p[at] |= 1 << s
+	p[at+1+s] = tag
+	return g.rowAt(first + s)
 }
 
 // after returns the first slot of the next group.
@@ -188,28 +194,29 @@ func (g *geometry) after(first int) int {
 	return 0
 }
 
-// search returns the offset of a key's payload in the page, 0 if it is not there.
-func (g *geometry) search(p *page, head uint64, k *Key) int {
+// search returns the offset of a key's payload in the page, 0 if it is not there; then also the first slot of the group
+// that place would take for it, -1 if the page is full.
+func (g *geometry) search(p *page, head uint64, k *Key) (at, room int) {
 	pattern := uint64(k[g.rest&15]) * lowBits
 	first := home(head, g.slots) &^ (groupSlots - 1)
 	for range g.groups {
-		at := groupAt(first)
-		used := p[at]
-		w := binary.LittleEndian.Uint64(p[at+1:at+9]) ^ pattern
+		tags := groupAt(first)
+		used := p[tags]
+		w := binary.LittleEndian.Uint64(p[tags+1:tags+9]) ^ pattern
 		// A byte of m is set where the tag fits; sometimes also above such a byte.
 		for m := (w - lowBits) &^ w & highBits; m != 0; m &= m - 1 {
 			j := bits.TrailingZeros64(m) >> 3
 			row := g.rowAt(first + j)
 			if used>>j&1 != 0 && g.same(p, row, head, k) && uint8(w>>(8*j)) == 0 {
-				return row + g.rest
+				return row + g.rest, 0
 			}
 		}
 		if used != g.full(first) {
-			return 0
+			return 0, first
 		}
 		first = g.after(first)
 	}
-	return 0
+	return 0, -1
 }
 
 // same reports whether the row at this offset begins with the key's bytes before the tag.

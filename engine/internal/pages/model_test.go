@@ -125,15 +125,24 @@ func (m *model) insertOrChange(id uint32, mt *modelTable) {
 	}
 	t.Touch(&k)
 	r, ok := t.Find(&k)
+	seek := m.rng.IntN(2) == 0
+	var spot Spot
+	if seek {
+		r, spot, ok = t.Seek(&k)
+	}
 	want, known := mt.rows[k]
 	if ok != known {
-		m.t.Fatalf("table %d: Find(%x) = %v, want %v", id, k, ok, known)
+		m.t.Fatalf("table %d: Find(%x) = %v, want %v (by Seek: %v)", id, k, ok, known, seek)
 	}
 	if !ok {
 		if len(mt.rows) > 4000 {
 			return
 		}
-		r = t.Insert(&k)
+		if seek {
+			r = t.Fill(&k, spot)
+		} else {
+			r = t.Insert(&k)
+		}
 		want = make([]byte, mt.width)
 		mt.rows[k] = want
 		mt.keys = append(mt.keys, k)

@@ -17,7 +17,7 @@ type Table struct {
 	chain    map[uint32]uint32 // page → next overflow page; nil in a table that has none, which is the rule
 }
 
-// Row is the place of a row, valid until the next Insert, Widen or Reserve on its table, or its Drop.
+// Row is the place of a row, valid until the next Insert, Fill, Widen or Reserve on its table, or its Drop.
 type Row struct {
 	page uint32
 	at   uint16 // offset of the payload in the page
@@ -46,7 +46,7 @@ func (t *Table) Find(k *Key) (Row, bool) {
 	head := keyHead(k)
 	n := t.dir[uint64(hashOf(head))>>(t.shift&63)]
 	if t.older == 0 {
-		if at := t.geo.search(t.arena.page(n), head, k); at != 0 {
+		if at, _ := t.geo.search(t.arena.page(n), head, k); at != 0 {
 			return Row{page: n, at: uint16(at)}, true
 		}
 		if t.chain == nil {
@@ -61,13 +61,13 @@ func (t *Table) findSlow(n uint32, head uint64, k *Key) (Row, bool) {
 	for ; n != 0; n = t.chain[n] {
 		p := t.arena.page(n)
 		if p.width() == t.geo.width {
-			if at := t.geo.search(p, head, k); at != 0 {
+			if at, _ := t.geo.search(p, head, k); at != 0 {
 				return Row{page: n, at: uint16(at)}, true
 			}
 			continue
 		}
 		old := geometryOf(t.keyBytes, p.width())
-		if old.search(p, head, k) != 0 {
+		if at, _ := old.search(p, head, k); at != 0 {
 			t.upgrade(n)
 			return t.Find(k) // every row of this page is at the current width now
 		}
@@ -90,6 +90,44 @@ func (t *Table) Insert(k *Key) Row {
 	copy(t.arena.page(n)[at:], k[:t.geo.rest])
 	t.rows++
 	return Row{page: n, at: uint16(at + t.geo.rest)}
+}
+
+// Spot is where the row of a key that was not found would go. The zero Spot is nowhere in particular. It is valid until
+// the next Insert, Fill, Widen or Reserve on its table, or its Drop.
+type Spot struct {
+	page  uint32
+	group uint16 // first slot of the group
+}
+
+// Seek is Find for a key that is likely to be inserted: when it is absent, Fill goes on from where Seek ended.
+func (t *Table) Seek(k *Key) (Row, Spot, bool) {
+	head := keyHead(k)
+	n := t.dir[uint64(hashOf(head))>>(t.shift&63)]
+	if t.older != 0 || t.chain != nil || n == 0 {
+		r, ok := t.findSlow(n, head, k)
+		return r, Spot{}, ok
+	}
+	at, room := t.geo.search(t.arena.page(n), head, k)
+	switch {
+	case at != 0:
+		return Row{page: n, at: uint16(at)}, Spot{}, true
+	case room < 0:
+		return Row{}, Spot{}, false
+	}
+	return Row{}, Spot{page: n, group: uint16(room)}, false
+}
+
+// Fill is Insert at the Spot that Seek gave for this key.
+func (t *Table) Fill(k *Key, s Spot) Row {
+	if s.page == 0 {
+		return t.Insert(k)
+	}
+	t.arena.mark(s.page)
+	p := t.arena.page(s.page)
+	at := t.geo.fill(p, int(s.group), keyHead(k), k[t.geo.rest&15])
+	copy(p[at:], k[:t.geo.rest])
+	t.rows++
+	return Row{page: s.page, at: uint16(at + t.geo.rest)}
 }
 
 // Payload returns a row's payload for reading.
