@@ -37,8 +37,9 @@ type Campaign struct {
 		sync.Mutex
 		seq uint64
 	}
-	books books // under mu; prizes are added while every shard is locked too
-	_     [64]byte
+	books    books    // under mu; prizes are added while every shard is locked too
+	reserves reserves // like books
+	_        [64]byte
 }
 
 // control is what was done to a campaign outside its versions.
@@ -205,7 +206,7 @@ func (c *Campaign) unbalanced() string {
 			return "stock of " + c.books[i].ID
 		}
 	}
-	return ""
+	return c.unbalancedReserve()
 }
 
 // fence stops a campaign whose books broke a rule: it refuses draws until people have looked. Callers hold mu and have

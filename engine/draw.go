@@ -110,12 +110,16 @@ func (t *tx) commit(d *Draw, c *Campaign, print uint32, word uint64, natural int
 // choose is rung 7: the word, and the prize that it names by the weights.
 func (t *tx) choose(in *wordInput) (word uint64, natural int) {
 	word, value := in.scale(t.words.first(in), t.plan.version.Denominator)
-	return word, t.set.pick(value)
+	return word, t.table().pick(value)
 }
 
 // drawOne is rungs 8 to 10 of one sub-draw: availability, outcome, counters, record.
 func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int) {
+	t.more = t.more[:0]
 	prize, cause := t.give(c, natural)
+	if t.plan.pity != nil {
+		prize = t.pity(c, prize, cause)
+	}
 	row := t.campaign[ScopeUser].data
 	rec := &t.record // field by field: a draw sets the same ones each time, and a literal would be built and copied
 	rec.Renderer, rec.Campaign, rec.Version, rec.At = CurrentRenderer, c.ref, t.plan.version.Number, t.now
@@ -127,12 +131,12 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 	c.mu.seq++
 	rec.Seq = c.mu.seq
 	if prize != NoPrize {
-		p := &t.plan.prizes[prize]
-		t.issue(c, p)
-		rec.StockAfter = c.books[p.cell].left()
+		rec.StockAfter = t.award(c, prize)
 		putLocation(row[rowLastWin:], t.at)
-		t.out.wins = append(t.out.wins, Win{c.ref, uint16(p.cell), t.at.Ordinal})
-		t.countWin(prize)
+	}
+	if t.plan.pity != nil {
+		t.settlePity(c, prize)
+		rec.Sections = t.more
 	}
 	binary.LittleEndian.PutUint32(row[rowDraws:], rec.DrawNumber)
 	putLocation(row[rowLast:], t.at)
@@ -143,6 +147,19 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 	t.out.offsets = append(t.out.offsets, uint32(len(t.out.records)))
 	t.out.records = appendDraw(t.out.records, rec)
 	t.at.Ordinal++
+}
+
+// award gives a prize, out of its stock or out of the reserve of the pity that decided, and returns the units left.
+func (t *tx) award(c *Campaign, prize int) (left Quantity) {
+	p := &t.plan.prizes[prize]
+	if t.plan.pity != nil && t.turn.reserve >= 0 {
+		c.issueReserved(p, t.turn.reserve)
+	} else {
+		t.issue(c, p)
+	}
+	t.out.wins = append(t.out.wins, Win{c.ref, uint16(p.cell), t.at.Ordinal})
+	t.countWin(prize)
+	return c.books[p.cell].left()
 }
 
 // give walks from the natural prize along its fallbacks to one that can be given. A thanks prize is a miss with a name.
@@ -170,6 +187,11 @@ func (t *tx) unavailable(c *Campaign, prize int) Cause {
 	if !c.books[p.cell].has(p.units) {
 		return CauseSoldOut
 	}
+	return t.withheld(prize)
+}
+
+// withheld says why a prize, although it is there, is not for this user now.
+func (t *tx) withheld(prize int) Cause {
 	cause := CauseNone
 	for i := range t.plan.wins {
 		k := &t.plan.wins[i]
@@ -222,6 +244,9 @@ func (t *tx) unbalanced(d *Draw, c *Campaign, natural int) string {
 		if cell := &c.books[t.plan.prizes[at].cell]; !cell.balanced() {
 			return "stock of " + cell.ID
 		}
+	}
+	if t.plan.pity != nil {
+		return t.unbalancedPity(c)
 	}
 	return ""
 }

@@ -34,6 +34,11 @@ const (
 	MaxCapsEver      = 64   // cap ids of one campaign over all its versions
 	MaxAggregateCaps = 4    // of one namespace
 	MaxFallbackHops  = 4
+	MaxPities        = 4     // in one version
+	MaxPityWithin    = 10000 // draws in a row
+	MaxPityPrizes    = 8     // of one pity
+	MaxSoftSteps     = 64    // of one pity
+	MaxReserves      = 256   // reserves of one campaign over all its versions
 	MaxDocuments     = 65536
 	MaxTransitions   = 256 // time zone changes over one campaign
 

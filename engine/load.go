@@ -126,7 +126,10 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 		}
 	}
 	c := w.newCampaign(n, x.id, x.sealedSeed, seed)
-	c.layout, c.books, c.mu.seq = x.layout, x.books, x.seq
+	c.layout, c.books, c.reserves, c.mu.seq = x.layout, x.books, x.reserves, x.seq
+	if c.missingPity(live) {
+		return fmt.Errorf("engine: meta: pity without a place or a reserve: %w", errTruncated)
+	}
 	if !x.remembers {
 		w.dropRowTable(c.keys)
 		c.keys = nil

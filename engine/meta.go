@@ -47,6 +47,7 @@ type campaignCut struct {
 	versions   []*Version
 	seq        uint64
 	books      books
+	reserves   reserves
 	layout     layout
 	remembers  bool // keys are still kept
 	rows       [scopes + 1]uint64
@@ -88,7 +89,7 @@ func (c *Campaign) cut() campaignCut {
 	x := campaignCut{
 		namespace: c.namespace.ref, id: c.id, sealedSeed: c.sealedSeed, control: c.control.Load(),
 		versions: *c.versions.Load(), seq: c.mu.seq, books: append(books(nil), c.books...), layout: c.layout.clone(),
-		remembers: c.keys != nil,
+		reserves: append(reserves(nil), c.reserves...), remembers: c.keys != nil,
 	}
 	for s, t := range c.tables {
 		if t != nil {
@@ -187,9 +188,19 @@ func (w *writer) campaignCut(c *campaignCut) {
 }
 
 // campaignSections appends the state of features that only some campaigns use.
-func (w *writer) campaignSections(*campaignCut) {}
+func (w *writer) campaignSections(c *campaignCut) {
+	w.section(campaignPity, func(w *writer) { w.reserves(c.reserves) })
+}
 
-func (c *campaignCut) section(uint8, *reader) bool { return false }
+func (c *campaignCut) section(tag uint8, r *reader) bool {
+	switch tag {
+	case campaignPity:
+		c.reserves = r.reserves()
+	default:
+		return false
+	}
+	return true
+}
 
 // decodeMeta reads what encode(true) wrote.
 func decodeMeta(b []byte) (*metaCut, error) {

@@ -10,13 +10,16 @@ type plan struct {
 	wins     []counter   // caps counting wins
 	ofUser   []counter   // caps of the user's scope, in file order: what a record keeps
 	needs    [scopes]bool
-	denyWins bool // some cap on wins denies when it is reached
+	denyWins bool         // some cap on wins denies when it is reached
+	shares   [scopes]bool // of the namespace's rows too, for more than its policy
+	pity     *pityPlan    // nil for none
 }
 
 // set is what a draw can win: the prizes of its session and channel, with their weights.
 type set struct {
-	sums     []uint32 // prefix sums of the weights
-	ordinals []int16  // of each, its index in plan.prizes
+	sums     []uint32  // prefix sums of the weights
+	ordinals []int16   // of each, its index in plan.prizes
+	soft     []softSet // under soft pity, by draw of the row, ascending
 }
 
 // pick returns the prize, an index into plan.prizes, whose share of the denominator value falls into; or NoPrize.
@@ -47,6 +50,14 @@ func (c *Campaign) compile(v *Version) *plan {
 		p.prizes = append(p.prizes, prizePlan{
 			cell: c.books.find(z.ID), units: Quantity(z.Units), fallback: int(z.Fallback), thanks: z.Kind == KindThanks,
 		})
+	}
+	if p.pity = c.compilePity(v); p.pity != nil {
+		p.shares[ScopeUser] = p.pity.shared
+		own := make([]uint32, len(v.Prizes))
+		for i := range v.Prizes {
+			own[i] = v.Prizes[i].Weight
+		}
+		p.pity.soften(&p.whole, own)
 	}
 	for i := range v.Caps {
 		k := newCounter(c.layout.find(v.Caps[i].ID), i, v.Caps[i].Limit)

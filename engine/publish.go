@@ -15,6 +15,8 @@ type publication struct {
 	campaign *Campaign // nil for a new one
 	layout   layout    // grown by the version's caps
 	books    books     // grown and changed by the version's prizes
+	reserves reserves  // grown and changed by the version's pities
+	shared   *layout   // the namespace's, grown by shared pities; nil for none
 }
 
 // applyPublish makes a version live, with everything it shows and decides, from this position of the log on.
@@ -61,7 +63,11 @@ func (t *tx) applyPublish(c *Publish, form []byte) Result {
 
 // install puts a checked version in force. Every shard and mu are locked.
 func (c *Campaign) install(v *Version, form []byte, next publication) {
-	c.layout, c.books = next.layout, next.books
+	c.layout, c.books, c.reserves = next.layout, next.books, next.reserves
+	if next.shared != nil {
+		c.namespace.layout = *next.shared
+		c.namespace.fitTables(c.world)
+	}
 	versions := *c.versions.Load()
 	v.Number = uint32(len(versions) + 1)
 	v.Hash, v.form = versionHash(v, form), clone(form)
@@ -168,8 +174,12 @@ func (n *Namespace) admit(v *Version, now UnixMilli) (next publication, code pro
 		}
 		next.layout = c.layout.clone()
 		next.books = append(books(nil), c.books...)
+		next.reserves = append(reserves(nil), c.reserves...)
 	}
 	if err := next.placeCaps(v); err != nil {
+		return next, problem.InvalidCampaign, err
+	}
+	if err := next.placePity(n, v, now); err != nil {
 		return next, problem.InvalidCampaign, err
 	}
 	code, err = next.openBooks(v)
@@ -214,6 +224,9 @@ func (x *publication) openBooks(v *Version) (problem.Code, error) {
 	}
 	if len(x.books) > MaxPrizesEver {
 		return problem.InvalidCampaign, fmt.Errorf("more than %d prize ids over the campaign's life", MaxPrizesEver)
+	}
+	if err := x.openReserves(v); err != nil {
+		return problem.InvalidCampaign, err
 	}
 	for i := range x.books {
 		if c := &x.books[i]; !c.Live {

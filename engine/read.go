@@ -178,7 +178,8 @@ type UserState struct {
 	Caps     []CapUse // of the user's scope: the namespace's, then the campaign's
 	LastDraw Location
 	LastWin  Location
-	CanDraw  Result // code OK, or what would refuse a draw now
+	Pity     []PityUse // in file order
+	CanDraw  Result    // code OK, or what would refuse a draw now
 }
 
 // UserState returns what a campaign knows about a user. It takes a lock and makes no row.
@@ -213,6 +214,7 @@ func (e *Engine) UserState(c *Campaign, user Key, now UnixMilli) UserState {
 		a := &t.plan.version.Caps[k.index]
 		u.Caps = append(u.Caps, k.use(a.ID, a.Counts, t.campaign[ScopeUser].data, &t.own))
 	}
+	u.Pity = t.pityUse()
 	return u
 }
 

@@ -158,7 +158,7 @@ func (r *Record) decodeDraw(b []byte) bool {
 		rest = rest[4:]
 	}
 	r.User, r.Channel, r.Sections = rest[:users:users], rest[users:users+channel:users+channel], rest[users+channel:]
-	return sectionsOrdered(r.Sections)
+	return r.sectionsValid()
 }
 
 func (r *Record) decodeOther(b []byte) bool {

@@ -106,7 +106,7 @@ func (t *tx) look(d *Draw, c *Campaign, now UnixMilli) {
 	keys, has := [scopes]*Key{&d.User, &d.Device, &d.IP}, [scopes]bool{true, d.HasDevice, d.HasIP}
 	for s := range keys { // has is false: its shard is not locked either
 		t.campaign[s].find(t.world, c.tables[s], keys[s], has[s] && (s == int(ScopeUser) || t.plan.needs[s]))
-		t.everyone[s].find(t.world, c.namespace.tables[s], keys[s], has[s] && t.rules.needs[s])
+		t.everyone[s].find(t.world, c.namespace.tables[s], keys[s], has[s] && (t.rules.needs[s] || t.plan.shares[s]))
 	}
 }
 

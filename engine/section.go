@@ -117,3 +117,23 @@ func sectionsOrdered(b []byte) bool {
 	}
 	return true
 }
+
+// sectionsValid reports whether the sections of a draw's record are known, in order and sound.
+func (r *Record) sectionsValid() bool {
+	for last, b := uint8(0), r.Sections; len(b) > 0; {
+		tag, body, rest, ok := nextSection(b)
+		if !ok || tag <= last {
+			return false
+		}
+		switch tag {
+		case recordPity:
+			var m PityMoves
+			ok = m.decode(body)
+		}
+		if !ok {
+			return false
+		}
+		last, b = tag, rest
+	}
+	return true
+}

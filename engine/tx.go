@@ -35,6 +35,8 @@ type tx struct {
 	result   Result
 	used     [MaxCaps]uint32
 	words    wordHasher
+	turn     pityTurn
+	more     []byte // sections of the sub-draw's record, in the order of their tags
 
 	// Of Apply: a run of draws decided under all shards' locks.
 	bulk    bool

@@ -20,6 +20,7 @@ type Version struct {
 
 	Caps   []Cap
 	Prizes []Prize
+	Pity   []Pity
 
 	Title    []byte // JSON object {"en": …}, canonical
 	Document []byte // the campaign file as canonical JSON: what was published, for people and for the next draft

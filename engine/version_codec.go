@@ -33,10 +33,20 @@ func (w *writer) appendForm(v *Version) {
 }
 
 // versionSections appends what only some versions have, each in a section of its own.
-func (w *writer) versionSections(*Version) {}
+func (w *writer) versionSections(v *Version) {
+	w.section(versionPity, func(w *writer) { w.pities(v.Pity) })
+}
 
 // versionSection reads one of them.
-func (v *Version) versionSection(uint8, *reader) bool { return false }
+func (v *Version) versionSection(tag uint8, r *reader) bool {
+	switch tag {
+	case versionPity:
+		v.Pity = r.pities()
+	default:
+		return false
+	}
+	return true
+}
 
 func (w *writer) transitions(ts []Transition) {
 	w.u32(uint32(len(ts)))
@@ -209,7 +219,7 @@ func (v *Version) Validate() error {
 			return err
 		}
 	}
-	return nil
+	return v.validatePity()
 }
 
 func (v *Version) validatePrize(i int) error {
