@@ -28,7 +28,7 @@ func TestNoAllocations(t *testing.T) {
 	a := newAsked(r.server)
 	ask := func(message []byte, status int) {
 		if got := a.ask(message); got != status {
-			t.Fatalf("%d, want %d: %s", got, status, a.ctx.Response.Body())
+			t.Fatalf("%d, want %d: %s", got, status, a.answer)
 		}
 	}
 	m := newNumbered(message("open", "u1", "k-00000000"))

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strconv"
@@ -20,13 +21,26 @@ type library struct {
 
 func (l *library) Decide(b *engine.Batch) error { return l.engine.Decide(b, l.stamp) }
 
-// input is a net.Conn that gives the same bytes again and again.
+// input is a net.Conn that gives one message, and keeps what is written to it.
 type input struct {
 	net.Conn
-	b []byte
+	b   []byte
+	out []byte
 }
 
-func (i *input) Read(p []byte) (int, error) { return copy(p, i.b), nil }
+func (i *input) Read(p []byte) (int, error) {
+	if len(i.b) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, i.b)
+	i.b = i.b[n:]
+	return n, nil
+}
+
+func (i *input) Write(p []byte) (int, error) {
+	i.out = append(i.out, p...)
+	return len(p), nil
+}
 
 // asked is one request on its way through a connection and the handler, without sockets and without fasthttp's loop.
 type asked struct {
@@ -35,6 +49,7 @@ type asked struct {
 	input  *input
 	ctx    fasthttp.RequestCtx
 	buf    []byte
+	answer []byte // its body
 }
 
 func newAsked(s *Server) *asked {
@@ -46,8 +61,16 @@ func newAsked(s *Server) *asked {
 
 // ask sends a message and returns the status.
 func (a *asked) ask(message []byte) int {
-	a.input.b = message
+	a.input.b, a.input.out = message, a.input.out[:0]
 	n, err := a.conn.Read(a.buf)
+	if len(a.input.out) > 0 { // the short lane
+		head, body, _ := bytes.Cut(a.input.out, []byte("\r\n\r\n"))
+		status, fault := strconv.Atoi(string(head[len("HTTP/1.1 "):][:3]))
+		if a.answer = body; fault != nil || err != io.EOF {
+			panic(string(head))
+		}
+		return status
+	}
 	if err != nil {
 		panic(err)
 	}
@@ -55,6 +78,7 @@ func (a *asked) ask(message []byte) int {
 	a.ctx.Response.Reset()
 	a.ctx.Request.SetBodyRaw(body)
 	a.server.handle(&a.ctx)
+	a.answer = a.ctx.Response.Body()
 	return a.ctx.Response.StatusCode()
 }
 

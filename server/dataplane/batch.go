@@ -102,8 +102,7 @@ func (w *worker) answerBatch(b *batchWork) {
 		if !w.inTime() || !w.decide() {
 			return
 		}
-		w.number = strconv.AppendUint(w.number[:0], uint64(w.batch.Index), 10)
-		w.ctx.Response.Header.SetBytesV("Drawd-Index", w.number)
+		w.sayIndex(w.batch.Index)
 	}
 	if binary {
 		w.sendBinary(b)

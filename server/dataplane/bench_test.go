@@ -51,7 +51,7 @@ func BenchmarkHandler(b *testing.B) {
 			cpu(b, func() {
 				for range b.N {
 					if got := a.ask(n.next()); got != f.status {
-						b.Fatalf("%d: %s", got, a.ctx.Response.Body())
+						b.Fatalf("%d: %s", got, a.answer)
 					}
 				}
 			})
@@ -160,7 +160,7 @@ func BenchmarkBatch(b *testing.B) {
 						copy(m[at:], digits)
 					}
 					if got := a.ask(m); got != 200 {
-						b.Fatalf("%d: %s", got, a.ctx.Response.Body())
+						b.Fatalf("%d: %s", got, a.answer)
 					}
 				}
 			})

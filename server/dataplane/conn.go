@@ -20,10 +20,12 @@ import (
 // head that is refused becomes a request without a body; its handler finds the fault here, answers it, and the connection
 // ends. What follows a refused head is never read as a request.
 //
+// A POST that came whole is not handed over at all: it is answered here (lane.go).
+//
 // One request is handed over at a time; what a client sent ahead of its answer waits in pending.
 //
-// A conn belongs to the goroutine that serves it. The sweeper and Shutdown touch until, writing and the socket's
-// deadlines only.
+// A conn belongs to the goroutine that serves it. The sweeper and Shutdown touch until, writing, answering and the
+// socket's deadlines only.
 type conn struct {
 	net.Conn
 	server *Server
@@ -36,6 +38,10 @@ type conn struct {
 	// writing is when the write that is going on is given up; 0 when there is none.
 	writing atomic.Int64
 
+	// answering is true while a request is on the short lane: Close leaves the connection to its goroutine then.
+	answering atomic.Bool
+	ended     bool // by an answer of the short lane
+
 	// linger says that the peer may still be sending what was refused.
 	linger atomic.Bool
 
@@ -44,7 +50,7 @@ type conn struct {
 	headFrom int64        // coarse ms at which the first byte of the request came
 	body     int64        // bytes of the body that were not handed over
 	scan     headScan
-	raw      []byte // the head as it came; head aliases it
+	raw      []byte // the head as it came; head aliases it, or on the short lane the reader's buffer
 	pending  []byte // read, but belongs to the next request
 }
 
@@ -60,16 +66,19 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.body -= int64(n)
 		return n, err
 	}
-	if c.fault != problem.OK {
-		return 0, io.EOF
-	}
-	return c.readHead(p)
-}
-
-func (c *conn) readHead(p []byte) (int, error) {
 	if len(p) < c.server.options.MaxHeaderBytes+headSlack {
 		return 0, errSmallBuffer
 	}
+	for c.fault == problem.OK && !c.ended {
+		if n, err := c.readHead(p); n > 0 || err != nil {
+			return n, err
+		}
+	}
+	return 0, io.EOF
+}
+
+// readHead reads until a head is complete and returns how much of p is to be read; 0 when the request was answered.
+func (c *conn) readHead(p []byte) (int, error) {
 	room := p[:c.server.options.MaxHeaderBytes]
 	n := copy(room, c.pending)
 	c.pending = c.pending[:copy(c.pending, c.pending[n:])]
@@ -102,11 +111,11 @@ func (c *conn) readHead(p []byte) (int, error) {
 	}
 }
 
-// handOver replaces the head that ends at c.scan.at of p[:n] by a canonical one, and returns how much of p is to be read.
+// handOver takes the head that ends at c.scan.at of p[:n]. It answers the request, or replaces the head by a canonical
+// one, and returns how much of p is to be read.
 func (c *conn) handOver(p []byte, n int) int {
 	end := c.scan.at
-	c.raw = append(c.raw[:0], p[:end]...)
-	fault := c.head.parse(c.raw, &c.scan)
+	fault := c.head.parse(p[:end], &c.scan)
 	if fault == problem.OK && c.head.length > int64(c.server.maxBody(c.head.path)) {
 		fault = problem.BodyTooLarge
 	}
@@ -115,7 +124,12 @@ func (c *conn) handOver(p []byte, n int) int {
 	}
 	taken := int(min(c.head.length, int64(n-end)))
 	c.pending = append(c.pending, p[end+taken:n]...)
+	if c.head.short(taken) && c.answer(p[end:end+taken:end+taken]) {
+		return 0
+	}
 	c.body = c.head.length - int64(taken)
+	c.raw = append(c.raw[:0], p[:end]...)
+	_ = c.head.parse(c.raw, &c.scan) // as before: its slices must outlive p
 
 	var canonical [headSlack * 2]byte
 	b := c.head.appendCanonical(canonical[:0])
@@ -232,7 +246,13 @@ const (
 
 // Close ends the connection. After a refusal the peer may still be sending: closing at once would reset the connection,
 // and a reset can overtake the answer. So sending ends first, and what comes is thrown away for a moment.
+//
+// fasthttp's Shutdown closes connections that look idle to it. One that is answering ends by itself: it reads next, and
+// nothing is read while the server drains.
 func (c *conn) Close() error {
+	if c.answering.Load() {
+		return nil
+	}
 	c.server.forget(c)
 	if c.linger.Load() {
 		if half, ok := c.Conn.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil {

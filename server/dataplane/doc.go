@@ -15,6 +15,13 @@
 // handler needs, and hands fasthttp a canonical head of three lines in its place. There is one reading of a message and
 // not two, hence nothing to smuggle between them; and fasthttp parses a third of the bytes.
 //
+// # Two lanes
+//
+// A POST that has arrived whole is answered on the connection's own goroutine inside conn.Read, and fasthttp sees nothing
+// of it (lane.go); everything else passes through fasthttp. A handler does not know the difference: it reads
+// ctx.Request.Body and fills ctx.Response. What almost every answer has (status, type, Drawd-Index, body) it gives to send
+// and sayIndex, which on the short lane leave fasthttp's response alone.
+//
 // # Threads
 //
 // One goroutine serves a connection (fasthttp's pool) and waits for the log. Workers are pooled and belong to one request;

@@ -214,9 +214,18 @@ func (w *worker) sendAnswer() {
 		w.failed(err)
 		return
 	}
-	w.number = strconv.AppendUint(w.number[:0], uint64(w.answer.At.Index), 10)
-	w.ctx.Response.Header.SetBytesV("Drawd-Index", w.number)
+	w.sayIndex(w.answer.At.Index)
 	w.send(200, typeJSON)
+}
+
+// sayIndex names the log entry in the answer's head.
+func (w *worker) sayIndex(at engine.LogIndex) {
+	if w.short {
+		w.index = uint64(at)
+		return
+	}
+	w.number = strconv.AppendUint(w.number[:0], uint64(at), 10)
+	w.ctx.Response.Header.SetBytesV("Drawd-Index", w.number)
 }
 
 // deny answers with a denial.

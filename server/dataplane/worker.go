@@ -38,12 +38,20 @@ type worker struct {
 	requestID []byte
 	buf       []byte // the answer; swapped with the response's own buffer
 	number    []byte
-	wait      int // seconds to say in Retry-After; 0 for a few
+	own       fasthttp.RequestCtx // of requests on the short lane
+	short     bool                // the request is one of those: status, kind and index are written without fasthttp
+	status    int                 // 0: the handler filled own.Response itself
+	kind      string
+	index     uint64 // for Drawd-Index; 0: none
+	out       []byte // the whole answer
+
+	wait int // seconds to say in Retry-After; 0 for a few
 }
 
 func newWorker(s *Server) *worker {
 	w := &worker{server: s, batch: new(engine.Batch)}
 	w.answer.IDs = s.options.Engine
+	w.resetOwn()
 	return w
 }
 
@@ -288,6 +296,11 @@ func (w *worker) retryAfter() {
 
 // send answers with w.buf.
 func (w *worker) send(status int, kind string) {
+	if w.short {
+		w.status, w.kind = status, kind
+		w.server.figures.answered(w.place.route, status)
+		return
+	}
 	r := &w.ctx.Response
 	r.SetStatusCode(status)
 	r.Header.SetContentType(kind)
