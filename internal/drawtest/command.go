@@ -40,6 +40,21 @@ func (c *Command) AddTo(b *engine.Batch) {
 	}
 }
 
+// campaign returns the campaign that the command is about; 0 when it is about none, or one by its id.
+func (c *Command) campaign() engine.CampaignRef {
+	switch {
+	case c.Draw != nil:
+		return c.Draw.Campaign
+	case c.Control != nil:
+		return c.Control.Campaign
+	case c.Adjust != nil:
+		return c.Adjust.Campaign
+	case c.Abandon != nil:
+		return c.Abandon.Campaign
+	}
+	return 0
+}
+
 // String returns the command as a line of a script.
 func (c *Command) String() string {
 	at := time.UnixMilli(int64(c.Stamp)).UTC().Format("2006-01-02 15:04:05.000")

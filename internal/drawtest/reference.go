@@ -38,6 +38,7 @@ type campaign struct {
 	paused    bool
 	pausedAt  engine.UnixMilli
 	extension engine.UnixMilli // by pauses
+	keysGone  bool             // 72 hours after the end
 	ended     bool             // by hand, or because everything is given
 	endedAt   engine.UnixMilli
 }
@@ -130,9 +131,15 @@ func (r *Reference) Apply(c *Command) Decided {
 
 // forget drops the keys of campaigns that ended more than 72 hours ago. One that is paused may still be extended.
 func (r *Reference) forget() {
-	for digest, a := range r.keys {
-		if r.forgotten(a.campaign) {
-			delete(r.keys, digest)
+	for _, c := range r.campaigns {
+		if c.keysGone || !r.forgotten(c) {
+			continue
+		}
+		c.keysGone = true
+		for digest, a := range r.keys {
+			if a.campaign == c {
+				delete(r.keys, digest)
+			}
 		}
 	}
 }

@@ -277,7 +277,7 @@ func (w *world) policy() Command {
 	for _, a := range w.totals {
 		if len(p.AggregateCaps) < engine.MaxAggregateCaps && w.chance(35) {
 			a.Limit = w.limit(a.Window)
-			if a.Window.Kind != engine.WindowCooldown && w.chance(60) {
+			if a.Window.Kind < engine.WindowRolling && w.chance(60) { // rolling limits stay low: see limit
 				a.Limit = min(a.Limit*8, engine.MaxRollingLimit)
 			}
 			p.AggregateCaps = append(p.AggregateCaps, a)
