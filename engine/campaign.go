@@ -39,6 +39,7 @@ type Campaign struct {
 	}
 	books    books    // under mu; prizes are added while every shard is locked too
 	reserves reserves // like books
+	money    *money   // what was paid; nil while no version bounded that. Like books
 	_        [64]byte
 }
 
@@ -205,6 +206,9 @@ func (c *Campaign) unbalanced() string {
 		if !c.books[i].balanced() {
 			return "stock of " + c.books[i].ID
 		}
+	}
+	if !c.money.balanced() {
+		return "money"
 	}
 	return c.unbalancedReserve()
 }

@@ -137,7 +137,7 @@ func (r *reader) policy() *NamespacePolicy {
 	}
 	for i := range p.AggregateCaps {
 		p.AggregateCaps[i] = AggregateCap{
-			ID: r.str(MaxIDBytes), Counts: Counts(r.enum(uint8(CountWins) + 1)), Scope: Scope(r.enum(scopes)),
+			ID: r.str(MaxIDBytes), Counts: Counts(r.enum(uint8(countKinds))), Scope: Scope(r.enum(scopes)),
 			Window: r.window(), Limit: r.u32(),
 		}
 	}
@@ -158,7 +158,7 @@ func (p *NamespacePolicy) Validate() error {
 				return invalid("cap id twice: " + c.ID)
 			}
 		}
-		if err := validateCounter(c.ID, c.Window, c.Limit); err != nil {
+		if err := validateCounter(c.ID, c.Counts, c.Window, c.Limit); err != nil {
 			return err
 		}
 	}

@@ -127,7 +127,7 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 	rec.Word, rec.Natural, rec.Prize, rec.Cause = word, natural, prize, cause
 	rec.Part, rec.Times, rec.Listed = part, d.Times, d.Listed
 	rec.Previous, rec.PrevWin, rec.StockAfter = getLocation(row[rowLast:]), getLocation(row[rowLastWin:]), Unlimited
-	rec.Sections = nil
+	rec.Amount, rec.ExtraAmount = 0, AmountPaid{}
 	c.mu.seq++
 	rec.Seq = c.mu.seq
 	if prize != NoPrize {
@@ -136,7 +136,6 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 	}
 	if t.plan.pity != nil {
 		t.settlePity(c, prize)
-		rec.Sections = t.more
 	}
 	binary.LittleEndian.PutUint32(row[rowDraws:], rec.DrawNumber)
 	putLocation(row[rowLast:], t.at)
@@ -145,6 +144,10 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 		rec.Used = append(rec.Used, t.plan.ofUser[i].used(row, &t.own))
 	}
 	t.out.offsets = append(t.out.offsets, uint32(len(t.out.records)))
+	if rec.Amount != 0 || rec.ExtraAmount.Amount != 0 {
+		t.recordAmounts()
+	}
+	rec.Sections = t.more
 	t.out.records = appendDraw(t.out.records, rec)
 	t.at.Ordinal++
 }
@@ -152,6 +155,9 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 // award gives a prize, out of its stock or out of the reserve of the pity that decided, and returns the units left.
 func (t *tx) award(c *Campaign, prize int) (left Quantity) {
 	p := &t.plan.prizes[prize]
+	if t.plan.money != nil {
+		t.payOut(c, prize)
+	}
 	if t.plan.pity != nil && t.turn.reserve >= 0 {
 		c.issueReserved(p, t.turn.reserve)
 	} else {
@@ -187,12 +193,17 @@ func (t *tx) unavailable(c *Campaign, prize int) Cause {
 	if !c.books[p.cell].has(p.units) {
 		return CauseSoldOut
 	}
-	return t.withheld(prize)
+	return t.withheld(c, prize)
 }
 
 // withheld says why a prize, although it is there, is not for this user now.
-func (t *tx) withheld(prize int) Cause {
+func (t *tx) withheld(c *Campaign, prize int) Cause {
 	cause := CauseNone
+	if t.plan.money != nil {
+		if cause = t.budgeted(c, prize); cause != CauseNone {
+			return cause
+		}
+	}
 	for i := range t.plan.wins {
 		k := &t.plan.wins[i]
 		if k.prize >= 0 && int(k.prize) != prize || k.free(t.campaign[k.scope].data, &t.own) != 0 {
@@ -210,6 +221,9 @@ func (t *tx) withheld(prize int) Cause {
 		if k := &t.rules.wins[i]; k.free(t.everyone[k.scope].data, &t.shared) == 0 {
 			return CauseWinCap
 		}
+	}
+	if t.plan.money != nil {
+		return t.amountCapped(prize)
 	}
 	return CauseNone
 }
@@ -247,6 +261,9 @@ func (t *tx) unbalanced(d *Draw, c *Campaign, natural int) string {
 	}
 	if t.plan.pity != nil {
 		return t.unbalancedPity(c)
+	}
+	if k := c.money; k != nil && (k.today < 0 || k.spent < k.today) {
+		return "money"
 	}
 	return ""
 }

@@ -11,10 +11,11 @@ import (
 type table struct {
 	*testing.T
 	*Engine
-	index LogIndex
-	now   UnixMilli
-	keys  Keyer
-	out   Outcome
+	index   LogIndex
+	arrived int // users of paidOut so far
+	now     UnixMilli
+	keys    Keyer
+	out     Outcome
 }
 
 // start is a Wednesday: 2026-11-11T00:00:00Z.

@@ -184,7 +184,7 @@ func (r *reader) layout() (l layout) {
 // placeCounts reads what a place counts: like a cap's, or that a feature reserved it.
 func (r *reader) placeCounts() Counts {
 	c := Counts(r.u8())
-	if c > CountWins && c != countReserved {
+	if c >= countKinds && c != countReserved {
 		r.fail = true
 	}
 	return c

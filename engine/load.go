@@ -125,8 +125,11 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 			return fmt.Errorf("engine: meta: cap without a place: %w", errTruncated)
 		}
 	}
+	if err := x.checkMoney(live); err != nil {
+		return err
+	}
 	c := w.newCampaign(n, x.id, x.sealedSeed, seed)
-	c.layout, c.books, c.reserves, c.mu.seq = x.layout, x.books, x.reserves, x.seq
+	c.layout, c.books, c.reserves, c.money, c.mu.seq = x.layout, x.books, x.reserves, x.money, x.seq
 	if c.missingPity(live) {
 		return fmt.Errorf("engine: meta: pity without a place or a reserve: %w", errTruncated)
 	}

@@ -49,6 +49,7 @@ type campaignCut struct {
 	books      books
 	reserves   reserves
 	layout     layout
+	money      *money
 	remembers  bool // keys are still kept
 	rows       [scopes + 1]uint64
 }
@@ -89,7 +90,7 @@ func (c *Campaign) cut() campaignCut {
 	x := campaignCut{
 		namespace: c.namespace.ref, id: c.id, sealedSeed: c.sealedSeed, control: c.control.Load(),
 		versions: *c.versions.Load(), seq: c.mu.seq, books: append(books(nil), c.books...), layout: c.layout.clone(),
-		reserves: append(reserves(nil), c.reserves...), remembers: c.keys != nil,
+		reserves: append(reserves(nil), c.reserves...), money: c.money.clone(), remembers: c.keys != nil,
 	}
 	for s, t := range c.tables {
 		if t != nil {
@@ -190,12 +191,15 @@ func (w *writer) campaignCut(c *campaignCut) {
 // campaignSections appends the state of features that only some campaigns use.
 func (w *writer) campaignSections(c *campaignCut) {
 	w.section(campaignPity, func(w *writer) { w.reserves(c.reserves) })
+	w.section(campaignAmounts, func(w *writer) { w.money(c.money) })
 }
 
 func (c *campaignCut) section(tag uint8, r *reader) bool {
 	switch tag {
 	case campaignPity:
 		c.reserves = r.reserves()
+	case campaignAmounts:
+		c.money = r.money()
 	default:
 		return false
 	}

@@ -30,6 +30,7 @@ type rules struct {
 	zone     zone
 	draws    []counter // aggregate caps counting draws, in order
 	wins     []counter
+	amounts  []counter
 	needs    [scopes]bool
 	maxUsers uint64
 	maxKeys  uint64
@@ -60,10 +61,13 @@ func (n *Namespace) compile(p *NamespacePolicy) *rules {
 		c := newCounter(n.layout.find(a.ID), i, a.Limit)
 		c.aggregate = true
 		r.needs[a.Scope] = true
-		if a.Counts == CountDraws {
+		switch a.Counts {
+		case CountDraws:
 			r.draws = append(r.draws, c)
-		} else {
+		case CountWins:
 			r.wins = append(r.wins, c)
+		case CountAmount:
+			r.amounts = append(r.amounts, c)
 		}
 	}
 	return r

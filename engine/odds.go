@@ -46,6 +46,25 @@ func (in *wordInput) scale(first uint64, n uint32) (word, value uint64) {
 	return word, value
 }
 
+// Further words of one draw, for what is decided by chance besides the prize, come from the same bytes with the counters
+// purpose<<24, purpose<<24 + 1, … appended: far beyond what rejection ever reaches, and apart from one another.
+const (
+	purposeAmount = 1 // the amount of a win: see money.go
+	purposeExtra  = 3 // the amount of a prize that a pity gives on top
+	purposeShare  = 2 // who gets the share of a prize that is out: see redistribute.go
+)
+
+// further maps further words of a purpose to [0, n) without bias, n ≥ 1: Lemire's multiply-and-reject again. Counters go
+// on until a word is not rejected.
+func (in *wordInput) further(purpose uint32, n uint64) uint64 {
+	surplus := -n % n
+	for counter := purpose << 24; ; counter++ {
+		if value, low := bits.Mul64(in.next(counter), n); low >= surplus {
+			return value
+		}
+	}
+}
+
 // wordHasher makes first words. SHA-256 of 53 bytes is one block once it is padded, and the state after that block is the
 // digest: one Write of a whole block, and the state taken out, cost half of what Sum256 does with copies of its own.
 // A wordHasher belongs to one goroutine at a time; the zero value is ready.

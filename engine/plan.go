@@ -8,9 +8,11 @@ type plan struct {
 	prizes   []prizePlan // in file order
 	draws    []counter   // caps counting draws, in file order, of all scopes
 	wins     []counter   // caps counting wins
+	amounts  []counter   // caps counting amounts
+	money    *moneyPlan  // nil when no prize pays an amount
 	ofUser   []counter   // caps of the user's scope, in file order: what a record keeps
 	needs    [scopes]bool
-	denyWins bool         // some cap on wins denies when it is reached
+	denyWins bool         // some cap on wins or amounts denies when it is reached
 	shares   [scopes]bool // of the namespace's rows too, for more than its policy
 	pity     *pityPlan    // nil for none
 }
@@ -63,15 +65,19 @@ func (c *Campaign) compile(v *Version) *plan {
 		k := newCounter(c.layout.find(v.Caps[i].ID), i, v.Caps[i].Limit)
 		k.prize, k.deny = v.Caps[i].Prize, v.Caps[i].DenyWhenReached
 		p.needs[k.scope] = true
-		if v.Caps[i].Counts == CountDraws {
+		switch v.Caps[i].Counts {
+		case CountDraws:
 			p.draws = append(p.draws, k)
-		} else {
+		case CountWins:
 			p.wins = append(p.wins, k)
-			p.denyWins = p.denyWins || k.deny
+		case CountAmount:
+			p.amounts = append(p.amounts, k)
 		}
+		p.denyWins = p.denyWins || k.deny
 		if k.scope == ScopeUser {
 			p.ofUser = append(p.ofUser, k)
 		}
 	}
+	p.money = c.compileMoney(v)
 	return p
 }

@@ -72,6 +72,7 @@ func (c *Campaign) install(v *Version, form []byte, next publication) {
 	v.Number = uint32(len(versions) + 1)
 	v.Hash, v.form = versionHash(v, form), clone(form)
 	versions = append(versions[:len(versions):len(versions)], v)
+	c.openMoney(v)
 	c.fitTables(v.ExpectedUsers)
 	c.versions.Store(&versions)
 	c.plan.Store(c.compile(v))
@@ -182,7 +183,11 @@ func (n *Namespace) admit(v *Version, now UnixMilli) (next publication, code pro
 	if err := next.placePity(n, v, now); err != nil {
 		return next, problem.InvalidCampaign, err
 	}
-	code, err = next.openBooks(v)
+	if code, err = next.openBooks(v); err == nil {
+		if err = next.checkAmounts(v); err != nil {
+			code = problem.InvalidCampaign
+		}
+	}
 	return next, code, err
 }
 
@@ -197,6 +202,7 @@ func (x *publication) placeCaps(v *Version) error {
 		}
 		x.layout.claim(c.ID, c.Counts, c.Scope, c.Window, prize, c.Limit)
 	}
+	x.placeBudget(v)
 	return x.layout.fits()
 }
 

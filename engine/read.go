@@ -93,7 +93,11 @@ func (c *Campaign) Stock() (seq uint64, prizes []PrizeStock) {
 	defer c.mu.Unlock()
 	p := c.plan.Load()
 	for i := range p.prizes {
-		prizes = append(prizes, c.books[p.prizes[i].cell].stock())
+		s := c.books[p.prizes[i].cell].stock()
+		if c.money != nil && p.money != nil && p.money.pays[i].pays {
+			s.Paid, s.Budget, s.Money = c.money.cells[p.prizes[i].cell].sum, p.money.pays[i].budget, true
+		}
+		prizes = append(prizes, s)
 	}
 	for i := range c.books {
 		if !c.books[i].Live {
@@ -201,7 +205,7 @@ func (e *Engine) UserState(c *Campaign, user Key, now UnixMilli) UserState {
 		u.Known, u.Draws = true, drawsOf(row)
 		u.LastDraw, u.LastWin = getLocation(row[rowLast:]), getLocation(row[rowLastWin:])
 	}
-	for _, counters := range [...][]counter{t.rules.draws, t.rules.wins} {
+	for _, counters := range [...][]counter{t.rules.draws, t.rules.wins, t.rules.amounts} {
 		for i := range counters {
 			if k := &counters[i]; k.scope == ScopeUser {
 				a := &t.rules.policy.AggregateCaps[k.index]

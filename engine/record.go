@@ -42,6 +42,9 @@ const NoPrize = -1
 // CurrentRenderer is the renderer that a draw is recorded with today (architecture.md, Disk: renderers are append-only).
 const CurrentRenderer = 1
 
+// AmountPaid is the amount of a win, minor units, and the span that it was taken from; zero for none.
+type AmountPaid struct{ Amount, AmountLeast, AmountMost int64 }
+
 // Record is what is kept of one thing that happened, decoded. The byte slices alias the encoded record.
 type Record struct {
 	Kind     RecordKind
@@ -68,6 +71,10 @@ type Record struct {
 	Previous   Location // the user's previous draw in this campaign
 	PrevWin    Location // the user's previous win in this campaign
 	Sections   []byte   // what only some campaigns record, encoded (section.go); the fields below are decoded from it
+
+	// Decoded from Sections.
+	AmountPaid             // what Prize pays, where that was decided in the draw; else it is its Prize.Amount
+	ExtraAmount AmountPaid // the same of a prize on top, which a pity gave
 
 	// Of everything else.
 	Name   []byte // prize id (adjust), document name, action (control), namespace (policy), rule (fence)

@@ -100,7 +100,7 @@ func (t *tx) missing(d *Draw) problem.Code {
 // look finds the rows of the draw's subjects that matter, and fixes the moment.
 func (t *tx) look(d *Draw, c *Campaign, now UnixMilli) {
 	t.own.set(&t.plan.zone, now)
-	if len(t.rules.draws)+len(t.rules.wins) > 0 {
+	if len(t.rules.draws)+len(t.rules.wins)+len(t.rules.amounts) > 0 {
 		t.shared.set(&t.rules.zone, now)
 	}
 	keys, has := [scopes]*Key{&d.User, &d.Device, &d.IP}, [scopes]bool{true, d.HasDevice, d.HasIP}
@@ -183,7 +183,7 @@ func (t *tx) nothingLeft(s sight) bool {
 			return t.anyPrize()
 		}
 	}
-	if len(t.plan.wins) == 0 {
+	if len(t.plan.wins)+len(t.plan.amounts)+len(t.rules.amounts) == 0 {
 		return false
 	}
 	for i := range t.plan.wins {
@@ -214,14 +214,19 @@ func (t *tx) outForUser(prize int, s sight) bool {
 			return true
 		}
 	}
-	return false
+	return t.amountOut(prize, s)
 }
 
-// deniedByWins refuses a draw when a cap on wins that denies is reached.
+// deniedByWins refuses a draw when a cap on wins or amounts that denies is reached.
 func (t *tx) deniedByWins(s sight) problem.Code {
 	code := problem.OK
 	for i := range t.plan.wins {
 		if k := &t.plan.wins[i]; k.deny {
+			code = t.weigh(code, k, t.campaign[k.scope].data, &t.own, 1, s)
+		}
+	}
+	for i := range t.plan.amounts {
+		if k := &t.plan.amounts[i]; k.deny {
 			code = t.weigh(code, k, t.campaign[k.scope].data, &t.own, 1, s)
 		}
 	}

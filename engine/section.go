@@ -129,6 +129,8 @@ func (r *Record) sectionsValid() bool {
 		case recordPity:
 			var m PityMoves
 			ok = m.decode(body)
+		case recordAmount:
+			ok = r.readAmounts(body)
 		}
 		if !ok {
 			return false

@@ -67,10 +67,17 @@ func (c *cell) withdraw() {
 type PrizeStock struct {
 	ID                                                                       string
 	Total, Unreleased, Available, Reserved, Held, Issued, Expired, Withdrawn Quantity
+
+	Paid   int64 // what its wins paid, minor units, where the campaign keeps that; see Money
+	Budget int64 // what they may pay, 0 for no bound
+	Money  bool  // Paid is kept
 }
 
 func (c *cell) stock() PrizeStock {
-	s := PrizeStock{c.ID, c.Total, c.Unreleased, c.Available, c.Reserved, c.Held, c.Issued, c.Expired, c.Withdrawn}
+	s := PrizeStock{
+		ID: c.ID, Total: c.Total, Unreleased: c.Unreleased, Available: c.Available, Reserved: c.Reserved, Held: c.Held,
+		Issued: c.Issued, Expired: c.Expired, Withdrawn: c.Withdrawn,
+	}
 	if c.Unlimited {
 		s.Total = Unlimited
 	}

@@ -33,6 +33,7 @@ type tx struct {
 	draw     Draw
 	record   Record
 	result   Result
+	pay      span // what the prize looked at last could pay
 	used     [MaxCaps]uint32
 	words    wordHasher
 	turn     pityTurn

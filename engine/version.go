@@ -22,6 +22,9 @@ type Version struct {
 	Prizes []Prize
 	Pity   []Pity
 
+	Amounts []Amount // of prizes whose amount is not simply the same every time, ascending by prize
+	Budget  Budget
+
 	Title    []byte // JSON object {"en": …}, canonical
 	Document []byte // the campaign file as canonical JSON: what was published, for people and for the next draft
 	// Hash is SHA-256(salt ‖ compiled form): public at once, so that nobody can change the version later; the salt
@@ -120,8 +123,8 @@ type Cap struct {
 	Scope  Scope
 	Window Window
 	Limit  uint32
-	Prize  int16 // index into Prizes: counts wins of this prize only; -1 for any
-	// DenyWhenReached, of a cap on wins: a draw is denied when the cap is reached before its first sub-draw. Without
+	Prize  int16 // index into Prizes: counts wins or the amount of this prize only; -1 for any
+	// DenyWhenReached, of a cap on wins or amounts: a draw is denied when the cap is reached before its first sub-draw. Without
 	// it a win beyond the cap becomes a miss.
 	DenyWhenReached bool
 }
@@ -133,6 +136,8 @@ type Counts uint8
 const (
 	CountDraws Counts = iota
 	CountWins
+	CountAmount // minor units of cash; with Cap.Prize what that prize pays
+	countKinds
 )
 
 // countReserved marks a place in a row that is a feature's own and not a cap's.

@@ -35,6 +35,7 @@ func (w *writer) appendForm(v *Version) {
 // versionSections appends what only some versions have, each in a section of its own.
 func (w *writer) versionSections(v *Version) {
 	w.section(versionPity, func(w *writer) { w.pities(v.Pity) })
+	w.section(versionAmounts, func(w *writer) { w.amounts(v) })
 }
 
 // versionSection reads one of them.
@@ -42,6 +43,8 @@ func (v *Version) versionSection(tag uint8, r *reader) bool {
 	switch tag {
 	case versionPity:
 		v.Pity = r.pities()
+	case versionAmounts:
+		r.amounts(v)
 	default:
 		return false
 	}
@@ -150,7 +153,7 @@ func (r *reader) window() Window {
 
 func (r *reader) cap(c *Cap) {
 	c.ID = r.str(MaxIDBytes)
-	c.Counts = Counts(r.enum(uint8(CountWins) + 1))
+	c.Counts = Counts(r.enum(uint8(countKinds)))
 	c.Scope = Scope(r.enum(scopes))
 	c.Window = r.window()
 	c.Limit = r.u32()
@@ -205,9 +208,12 @@ func (v *Version) Validate() error {
 	if sum > uint64(v.Denominator) || v.Guaranteed && sum != uint64(v.Denominator) {
 		return invalid("sum of weights")
 	}
+	if err := v.validateMoney(); err != nil {
+		return err
+	}
 	for i := range v.Caps {
 		c := &v.Caps[i]
-		if int(c.Prize) >= len(v.Prizes) || c.Prize >= 0 && c.Counts != CountWins || c.Prize < -1 {
+		if int(c.Prize) >= len(v.Prizes) || c.Prize >= 0 && c.Counts == CountDraws || c.Prize < -1 {
 			return invalid("prize of cap " + c.ID)
 		}
 		for j := range i {
@@ -215,7 +221,7 @@ func (v *Version) Validate() error {
 				return invalid("cap id twice: " + c.ID)
 			}
 		}
-		if err := validateCounter(c.ID, c.Window, c.Limit); err != nil {
+		if err := validateCounter(c.ID, c.Counts, c.Window, c.Limit); err != nil {
 			return err
 		}
 	}
@@ -249,12 +255,14 @@ func (v *Version) validatePrize(i int) error {
 	return nil
 }
 
-func validateCounter(id string, w Window, limit uint32) error {
+func validateCounter(id string, counts Counts, w Window, limit uint32) error {
 	switch {
 	case !validID(id):
 		return invalid("cap id")
 	case limit < 1 || limit > MaxCapLimit:
 		return invalid("limit of cap " + id)
+	case counts == CountAmount && (w.Kind == WindowRolling || w.Kind == WindowCooldown):
+		return invalid("window of a cap on amounts: " + id) // such places keep moments, not sums
 	case w.Kind == WindowRolling && (limit > MaxRollingLimit || w.Duration < 1 || w.Duration > MaxRollingWindow):
 		return invalid("rolling window of cap " + id)
 	case w.Kind == WindowCooldown && (limit != 1 || w.Duration < 1 || w.Duration > MaxCooldown):

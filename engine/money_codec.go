@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// clone returns a copy that does not follow k.
+func (k *money) clone() *money {
+	if k == nil {
+		return nil
+	}
+	c := *k
+	c.cells = append([]paid(nil), k.cells...)
+	for i := range c.cells {
+		c.cells[i].dealt = append([]Card(nil), k.cells[i].dealt...)
+	}
+	return &c
+}
+
+// money appends the section campaignAmounts.
+func (w *writer) money(k *money) {
+	if k == nil {
+		return
+	}
+	w.i64(k.spent)
+	w.u32(k.day)
+	w.i64(k.today)
+	w.u32(uint32(len(k.cells)))
+	for i := range k.cells {
+		p := &k.cells[i]
+		w.i64(p.sum)
+		w.u32(uint32(len(p.dealt)))
+		for _, c := range p.dealt {
+			w.i64(c.Amount)
+			w.u32(c.Count)
+		}
+	}
+}
+
+func (r *reader) money() *money {
+	k := &money{spent: r.i64(), day: r.u32(), today: r.i64()}
+	for range r.count(MaxPrizesEver) {
+		p := paid{sum: r.i64()}
+		for range r.count(MaxPrizesEver) {
+			p.dealt = append(p.dealt, Card{r.i64(), r.u32()})
+			if r.fail {
+				break
+			}
+		}
+		k.cells = append(k.cells, p)
+		if r.fail {
+			break
+		}
+	}
+	return k
+}
+
+// checkMoney reports why the money of a decoded campaign cannot belong to its live version.
+func (c *campaignCut) checkMoney(live *Version) error {
+	switch {
+	case live.usesMoney() && c.money == nil,
+		c.money != nil && len(c.money.cells) != len(c.books),
+		live.Budget.User != 0 && c.layout.find(userBudgetPlace) == nil:
+		return fmt.Errorf("engine: meta: money without its place: %w", errTruncated)
+	}
+	return nil
+}
+
+// balanced reports whether what was paid adds up: no sum is negative, no part exceeds the whole, and a deck of amounts
+// paid what it dealt.
+func (k *money) balanced() bool {
+	if k == nil {
+		return true
+	}
+	total := int64(0)
+	for i := range k.cells {
+		p, dealt := &k.cells[i], int64(0)
+		for _, c := range p.dealt {
+			paid, ok := timesAmount(c.Amount, int64(c.Count))
+			sum, fits := addAmounts(dealt, paid)
+			if dealt = sum; !ok || !fits {
+				return false
+			}
+		}
+		if p.sum < dealt {
+			return false
+		}
+		if sum, ok := addAmounts(total, p.sum); ok {
+			total = sum
+		} else {
+			total = math.MaxInt64
+		}
+	}
+	return k.spent >= 0 && k.spent <= total && k.today >= 0 && k.today <= k.spent
+}
+
+// The section recordAmount: the amount of the prize and then, when that has one, of the prize that a pity gave on top.
+// Of each the amount and the span that it was taken from, i64; all zeros for none.
+const amountBytes = 24
+
+// recordAmounts appends the section to t.more.
+func (t *tx) recordAmounts() {
+	all := [2]AmountPaid{t.record.AmountPaid, t.record.ExtraAmount}
+	n := 1
+	if all[1].Amount != 0 {
+		n = 2
+	}
+	t.more = append(t.more, recordAmount, byte(n*amountBytes))
+	for _, a := range all[:n] {
+		for _, v := range [...]int64{a.Amount, a.AmountLeast, a.AmountMost} {
+			t.more = binary.LittleEndian.AppendUint64(t.more, uint64(v))
+		}
+	}
+}
+
+func (r *Record) readAmounts(b []byte) bool {
+	if len(b) != amountBytes && len(b) != 2*amountBytes {
+		return false
+	}
+	r.AmountPaid = readAmount(b)
+	if len(b) == amountBytes {
+		return r.Amount > 0
+	}
+	r.ExtraAmount = readAmount(b[amountBytes:])
+	return r.Amount >= 0 && r.ExtraAmount.Amount > 0
+}
+
+func readAmount(b []byte) AmountPaid {
+	at := func(i int) int64 { return int64(binary.LittleEndian.Uint64(b[i:])) }
+	return AmountPaid{at(0), at(8), at(16)}
+}
