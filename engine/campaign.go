@@ -37,9 +37,10 @@ type Campaign struct {
 		sync.Mutex
 		seq uint64
 	}
-	books    books    // under mu; prizes are added while every shard is locked too
-	reserves reserves // like books
-	money    *money   // what was paid; nil while no version bounded that. Like books
+	books    books         // under mu; prizes are added while every shard is locked too
+	reserves reserves      // like books
+	money    *money        // what was paid; nil while no version bounded that. Like books
+	off      []switchedOff // its switches; every shard is locked when they change
 	_        [64]byte
 }
 
@@ -47,9 +48,10 @@ type Campaign struct {
 type control struct {
 	paused   bool
 	pausedAt UnixMilli
-	extended int64     // ms by which pauses moved the end
-	endedAt  UnixMilli // log time of the end by hand or by exhaustion; 0 for neither
-	fenced   string    // the rule that the books broke; empty for none
+	extended int64      // ms by which pauses moved the end
+	endedAt  UnixMilli  // log time of the end by hand or by exhaustion; 0 for neither
+	killed   SwitchKind // the widest switch that denies draws; 0 for none. Found anew at load
+	fenced   string     // the rule that the books broke; empty for none
 }
 
 // books are the cells of every prize a campaign ever had, in the order of their introduction.

@@ -104,13 +104,33 @@ func (b *Batch) AddPolicy(c *PutPolicy) {
 	w.u64(c.Expect)
 	w.str(c.Actor)
 	w.policy(c.Policy)
+	w.policySections(c.Policy)
 	b.end(w, start)
 }
 
 func (r *reader) putPolicy() PutPolicy {
-	return PutPolicy{
+	c := PutPolicy{
 		Namespace: NamespaceRef(r.u32()), Expect: r.u64(), Actor: r.str(MaxActorBytes), Policy: r.policy(),
 	}
+	r.sections(false, c.Policy.section)
+	return c
+}
+
+// policySections appends what only some policies have. In a namespace's state it stands in that state's sections.
+func (w *writer) policySections(p *NamespacePolicy) {
+	w.section(policyApprovals, func(w *writer) {
+		if p.Approvals > 0 {
+			w.u8(p.Approvals)
+		}
+	})
+}
+
+func (p *NamespacePolicy) section(tag uint8, body *reader) bool {
+	if tag != policyApprovals {
+		return false
+	}
+	p.Approvals = body.enum(MaxApprovers + 1)
+	return true
 }
 
 func (w *writer) policy(p *NamespacePolicy) {
@@ -148,6 +168,9 @@ func (r *reader) policy() *NamespacePolicy {
 
 // Validate reports the first rule that p breaks.
 func (p *NamespacePolicy) Validate() error {
+	if p.Approvals > MaxApprovers {
+		return invalid("number of approvals")
+	}
 	if len(p.AggregateCaps) > MaxAggregateCaps || len(p.Transitions) > MaxTransitions {
 		return invalid("number of aggregate caps or transitions")
 	}

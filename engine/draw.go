@@ -183,6 +183,9 @@ func (t *tx) give(c *Campaign, natural int) (prize int, cause Cause) {
 		if cause == CauseNone {
 			cause = why
 		}
+		if why == CauseSwitchedOff {
+			break // an ordinary miss, so that nobody learns what he hit
+		}
 	}
 	return NoPrize, cause
 }
@@ -190,6 +193,9 @@ func (t *tx) give(c *Campaign, natural int) (prize int, cause Cause) {
 // unavailable says why a prize cannot be given to this user now.
 func (t *tx) unavailable(c *Campaign, prize int) Cause {
 	p := &t.plan.prizes[prize]
+	if c.books[p.cell].Off {
+		return CauseSwitchedOff
+	}
 	if !c.books[p.cell].has(p.units) {
 		return CauseSoldOut
 	}

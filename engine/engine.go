@@ -159,6 +159,9 @@ func (e *Engine) NextDue() (UnixMilli, bool) {
 // settle does what has become due at now, and finds the next due time. Every shard is locked.
 func (w *world) settle(now UnixMilli) {
 	next := maxTime
+	for _, n := range *w.namespaces.Load() {
+		next = min(next, n.acts.forget(now))
+	}
 	for _, c := range *w.campaigns.Load() {
 		next = min(next, c.settle(now))
 	}

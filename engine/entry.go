@@ -40,6 +40,12 @@ const (
 	opAbandon
 )
 
+// Operations of what operators do while a campaign runs: 50 to 69.
+const (
+	opSwitch op = 50 + iota
+	opApprove
+)
+
 // ErrUnknownEntry is in the chain of what Apply returns for an entry that this build cannot read: an unknown form or
 // operation. Skipping it would let replicas diverge, so the node stops; a newer drawd can go on from the same data.
 var ErrUnknownEntry = errors.New("engine: entry of an unknown form or operation; a newer drawd wrote it")

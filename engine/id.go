@@ -14,6 +14,8 @@ type IDKind byte
 const (
 	IDDraw    IDKind = 'd'
 	IDRequest IDKind = 'r'
+	// IDApproval is of a request for approval: its index is namespace<<32 | number.
+	IDApproval IDKind = 'a'
 )
 
 // idBytes is the length of a public id: the letter and one AES block in base32.

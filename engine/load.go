@@ -85,7 +85,7 @@ func (w *world) restore(m *metaCut) error {
 	for i := range m.namespaces {
 		x := &m.namespaces[i]
 		n := w.addNamespace(&NewNamespace{Name: x.name, Secret: x.secret})
-		n.layout = x.layout
+		n.layout, n.acts = x.layout, x.acts
 		for j := range x.policy.AggregateCaps {
 			if n.layout.find(x.policy.AggregateCaps[j].ID) == nil {
 				return fmt.Errorf("engine: meta: aggregate cap without a place: %w", errTruncated)
@@ -133,6 +133,9 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	if c.missingPity(live) {
 		return fmt.Errorf("engine: meta: pity without a place or a reserve: %w", errTruncated)
 	}
+	if err := c.restoreSwitches(x.off); err != nil {
+		return err
+	}
 	if !x.remembers {
 		w.dropRowTable(c.keys)
 		c.keys = nil
@@ -142,6 +145,7 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	c.fitTables(0)
 	c.plan.Store(c.compile(live))
 	c.recount()
+	c.rekill()
 	w.addCampaign(c)
 	return nil
 }

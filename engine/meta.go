@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 )
@@ -37,6 +38,7 @@ type namespaceCut struct {
 	layout      layout
 	users, keys uint64
 	rows        [scopes]uint64
+	acts        acts
 }
 
 type campaignCut struct {
@@ -52,6 +54,7 @@ type campaignCut struct {
 	money      *money
 	remembers  bool // keys are still kept
 	rows       [scopes + 1]uint64
+	off        []switchedOff
 }
 
 // cut takes the meta. Every shard is locked.
@@ -65,7 +68,7 @@ func (w *world) cut() *metaCut {
 	for _, n := range *w.namespaces.Load() {
 		x := namespaceCut{
 			name: n.name, secret: n.secret, policy: n.rules.Load().policy, layout: n.layout.clone(),
-			users: n.users.Load(), keys: n.keys.Load(),
+			users: n.users.Load(), keys: n.keys.Load(), acts: n.acts.clone(),
 		}
 		for s, t := range n.tables {
 			if t != nil {
@@ -92,6 +95,7 @@ func (c *Campaign) cut() campaignCut {
 		versions: *c.versions.Load(), seq: c.mu.seq, books: append(books(nil), c.books...), layout: c.layout.clone(),
 		reserves: append(reserves(nil), c.reserves...), money: c.money.clone(), remembers: c.keys != nil,
 	}
+	x.off = slices.Clone(c.off)
 	for s, t := range c.tables {
 		if t != nil {
 			x.rows[s] = t.rows()
@@ -156,9 +160,19 @@ func (w *writer) namespaceCut(n *namespaceCut) {
 }
 
 // namespaceSections appends the state of features that only some namespaces use.
-func (w *writer) namespaceSections(*namespaceCut) {}
+func (w *writer) namespaceSections(n *namespaceCut) {
+	w.section(namespaceSwitches, func(w *writer) { w.acts(n) })
+}
 
-func (n *namespaceCut) section(uint8, *reader) bool { return false }
+func (n *namespaceCut) section(tag uint8, r *reader) bool {
+	switch tag {
+	case namespaceSwitches:
+		r.acts(n)
+	default:
+		return false
+	}
+	return true
+}
 
 func (w *writer) campaignCut(c *campaignCut) {
 	w.u32(uint32(c.namespace))
@@ -192,6 +206,11 @@ func (w *writer) campaignCut(c *campaignCut) {
 func (w *writer) campaignSections(c *campaignCut) {
 	w.section(campaignPity, func(w *writer) { w.reserves(c.reserves) })
 	w.section(campaignAmounts, func(w *writer) { w.money(c.money) })
+	w.section(campaignSwitches, func(w *writer) {
+		if len(c.off) > 0 {
+			w.switches(c.off)
+		}
+	})
 }
 
 func (c *campaignCut) section(tag uint8, r *reader) bool {
@@ -200,6 +219,8 @@ func (c *campaignCut) section(tag uint8, r *reader) bool {
 		c.reserves = r.reserves()
 	case campaignAmounts:
 		c.money = r.money()
+	case campaignSwitches:
+		c.off = r.switches(SwitchCampaign, SwitchPrize)
 	default:
 		return false
 	}

@@ -21,6 +21,8 @@ type Namespace struct {
 	layout layout // of the aggregate caps; every shard is locked when it changes
 	tables [scopes]*rowTable
 
+	acts acts // every shard is locked when they change
+
 	users, keys atomic.Uint64 // rows in all campaigns; moved under the clock's lock
 }
 
@@ -103,7 +105,7 @@ func (t *tx) applyInit(c *Init) Result {
 }
 
 // applyPolicy replaces a namespace's policy.
-func (t *tx) applyPolicy(c *PutPolicy) Result {
+func (t *tx) applyPolicy(c *PutPolicy, body []byte) Result {
 	w := t.world
 	n := w.namespace(c.Namespace)
 	if n == nil {
@@ -115,6 +117,9 @@ func (t *tx) applyPolicy(c *PutPolicy) Result {
 	}
 	if n.checkPolicy(c.Policy) != nil {
 		return refuse(problem.InvalidField)
+	}
+	if c.Policy.Approvals < old.Approvals && t.approved != byPeople {
+		return t.ask(n, opPolicy, body, "policy with fewer approvals", c.Actor, "", false, Result{})
 	}
 	policy := *c.Policy
 	policy.Revision = old.Revision + 1

@@ -54,6 +54,7 @@ func (t *tx) applyPublish(c *Publish, form []byte) Result {
 	a.install(c.Version, form, next)
 	if next.campaign == nil {
 		w.addCampaign(a)
+		a.rekill()
 	}
 	w.settle(t.now)
 	return t.note(Record{

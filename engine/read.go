@@ -17,11 +17,12 @@ const (
 	StatusPaused
 	StatusEnded
 	StatusFenced
+	StatusKilled
 )
 
 // String returns the wire name of s.
 func (s Status) String() string {
-	return [...]string{"scheduled", "running", "paused", "ended", "fenced"}[s]
+	return [...]string{"scheduled", "running", "paused", "ended", "fenced", "killed"}[s]
 }
 
 // Ref returns c's number.
@@ -60,6 +61,8 @@ func (c *Campaign) Status(now UnixMilli) Status {
 		return StatusPaused
 	case now >= c.endsAt(k):
 		return StatusEnded
+	case k.killed != 0:
+		return StatusKilled
 	case now < c.plan.Load().version.StartsAt:
 		return StatusScheduled
 	}

@@ -15,6 +15,18 @@ const (
 	RecordFence
 )
 
+// The kinds of record of what operators do while a campaign runs.
+const (
+	RecordSwitch RecordKind = 50 + iota
+	RecordApproval
+	recordActsEnd
+)
+
+// other reports whether k is a kind of record but a draw's.
+func (k RecordKind) other() bool {
+	return k > RecordDraw && k <= RecordFence || k >= RecordSwitch && k < recordActsEnd
+}
+
 // Cause says why a draw did not give the prize that its word named. Numbers are on disk.
 type Cause uint8
 
@@ -77,13 +89,13 @@ type Record struct {
 	ExtraAmount AmountPaid // the same of a prize on top, which a pity gave
 
 	// Of everything else.
-	Name   []byte // prize id (adjust), document name, action (control), namespace (policy), rule (fence)
+	Name   []byte // prize id (adjust), document name, action (control), scope (switch), subject (approval), namespace (policy), rule (fence)
 	Actor  []byte
 	Reason []byte
-	Delta  int64 // adjust: units; document and policy: the new revision
+	Delta  int64 // adjust: units; document and policy: the new revision; approval: the request's number
 	// Total, of an adjustment: the prize's total after it, so that a replay is answered like the first time.
 	Total Quantity
 	// Namespace, of what concerns no campaign: whose it is.
 	Namespace NamespaceRef
-	Flags     uint32 // document: 1 when it was deleted
+	Flags     uint32 // document: 1 when it was deleted; switch: SwitchTurnedOn …; approval: ApprovalRequested …
 }

@@ -120,7 +120,7 @@ func DecodeRecord(b []byte, r *Record) (int, error) {
 	switch {
 	case r.Kind == RecordDraw:
 		ok = r.decodeDraw(b[:n:n])
-	case r.Kind > RecordDraw && r.Kind <= RecordFence:
+	case r.Kind.other():
 		ok = r.decodeOther(b[:n:n])
 	}
 	if !ok {

@@ -78,6 +78,9 @@ func (t *tx) closed(c *Campaign, s sight) problem.Code {
 		return t.refuse(problem.Ended)
 	case k.paused:
 		return t.refuse(problem.Paused)
+	case k.killed != 0:
+		t.result.Cap = uint8(k.killed)
+		return t.refuse(problem.Killed)
 	case k.fenced != "":
 		return t.refuse(problem.CampaignFenced)
 	}

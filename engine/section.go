@@ -44,6 +44,9 @@ const (
 	namespaceSwitches = 12
 )
 
+// Sections of a policy in a command.
+const policyApprovals = 1
+
 // Sections of a draw command and of a draw record. Their tags and lengths are one byte each: they are on the hot path.
 const (
 	drawStamp    = 1 // audience stamp

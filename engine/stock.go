@@ -9,6 +9,7 @@ type cell struct {
 	ID        string
 	Unlimited bool
 	Live      bool // in the live version; a dropped prize keeps its books
+	Off       bool // switched off; kept with the campaign's switches
 
 	Total, Unreleased, Available, Reserved, Held, Issued, Expired, Withdrawn Quantity
 }
@@ -26,8 +27,11 @@ func (c *cell) balanced() bool {
 // has reports whether units can be given now.
 func (c *cell) has(units Quantity) bool { return c.Unlimited || c.Available >= units }
 
-// hopeless reports whether units cannot be given and no release will change that.
-func (c *cell) hopeless(units Quantity) bool { return !c.Unlimited && c.Available+c.Unreleased < units }
+// hopeless reports whether units cannot be given and no release will change that. A prize that is switched off counts as
+// out.
+func (c *cell) hopeless(units Quantity) bool {
+	return c.Off || !c.Unlimited && c.Available+c.Unreleased < units
+}
 
 // issue takes units out of what is available. The caller asked has and balanced.
 func (c *cell) issue(units Quantity) {

@@ -18,6 +18,8 @@ type tx struct {
 	at      Location  // of the next record
 	out     sink
 	err     error // the replica cannot go on
+	// approved is by which right the command in hand may do what needs approval.
+	approved right
 
 	// Of the draw in hand.
 	plan     *plan
@@ -119,7 +121,7 @@ func (e *Engine) Apply(index LogIndex, entry []byte, out *Outcome) error {
 	out.Results = out.Results[:0]
 	if int64(t.now) >= w.due.Load() {
 		w.lockAll()
-		w.settle(t.now)
+		t.settle()
 		w.unlockAll()
 	}
 	if err := t.applyAll(commands, int(h.Count), out); err != nil {
@@ -212,7 +214,7 @@ func (t *tx) apply(o op, body []byte) (err error) {
 		// Only a command with a position makes keys go: log time has moved for good then. A draw that is refused leaves
 		// it where it was, and the next caller's clock may be behind.
 		if int64(t.now) >= t.world.due.Load() {
-			t.world.settle(t.now)
+			t.settle()
 		}
 	}
 	if t.result, err = t.applyRare(o, &reader{b: body}); err != nil {
@@ -252,9 +254,10 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 			res = t.applyAdjust(&c)
 		}
 	case opPolicy:
+		body := r.b
 		c := r.putPolicy()
 		if err = r.done(); err == nil {
-			res = t.applyPolicy(&c)
+			res = t.applyPolicy(&c, body)
 		}
 	case opDocument:
 		c := r.document()
@@ -266,6 +269,8 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 		if err = r.done(); err == nil {
 			res = t.applyAbandon(&c)
 		}
+	case opSwitch, opApprove:
+		res, err = t.applyAct(o, r)
 	default:
 		return Result{}, fmt.Errorf("%w: operation %d", ErrUnknownEntry, o)
 	}

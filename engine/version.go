@@ -194,5 +194,6 @@ type NamespacePolicy struct {
 	AggregateCaps []AggregateCap
 	MaxUsers      uint64 // 0 means DefaultMaxUsers
 	MaxKeys       uint64 // 0 means DefaultMaxKeys
-	Document      []byte // the policy as canonical JSON, with what the engine does not decide (user_pattern, approvals)
+	Approvals     uint8  // people besides the one who asks, for what one may not do alone; 0 to MaxApprovers
+	Document      []byte // the policy as canonical JSON, with what the engine does not decide (user_pattern)
 }

@@ -21,6 +21,7 @@ type policyDocument struct {
 	AggregateCaps []capDocument `json:"aggregate_caps,omitempty"`
 	MaxUsers      uint64        `json:"max_users,omitempty"`
 	MaxKeys       uint64        `json:"max_keys,omitempty"`
+	Approvals     uint8         `json:"approvals,omitempty"`
 	UserPattern   string        `json:"user_pattern,omitempty"`
 }
 
@@ -66,9 +67,8 @@ func (p *policy) read(v value) {
 			p.policy.MaxKeys = uint64(n)
 		}},
 		{name: "approvals", read: func(v value) {
-			if n, ok := p.integer(v, 0, 2); ok && n > 0 {
-				p.fault(v, "approvals are not supported by this release: write 0, or remove the field")
-			}
+			n, _ := p.integer(v, 0, engine.MaxApprovers)
+			p.policy.Approvals = uint8(n)
 		}},
 		{name: "user_pattern", read: func(v value) {
 			s, ok := p.text(v)
@@ -95,7 +95,7 @@ func (p *policy) readCap(_ int, v value) {
 }
 
 func (p *policy) compile(root value) {
-	d := policyDocument{TimeZone: p.zone.String(), MaxUsers: p.policy.MaxUsers, MaxKeys: p.policy.MaxKeys, UserPattern: p.pattern}
+	d := policyDocument{TimeZone: p.zone.String(), MaxUsers: p.policy.MaxUsers, MaxKeys: p.policy.MaxKeys, Approvals: p.policy.Approvals, UserPattern: p.pattern}
 	var ok bool
 	if p.policy.Transitions, ok = transitions(p.zone, policyFrom, policyTo); !ok {
 		p.fault(root, "the zone %s changes its offset more than %d times in 50 years: choose another", d.TimeZone, engine.MaxTransitions)

@@ -192,7 +192,7 @@ func TestPolicy(t *testing.T) {
 		{"America/New_York", "Mars/Olympus", "/time_zone"},
 		{"max_users: 5000000", "max_users: 0", "/max_users"},
 		{"max_keys", "max_kees", "/max_kees"},
-		{"approvals: 0", "approvals: 1", "/approvals"},
+		{"approvals: 0", "approvals: 3", "/approvals"},
 		{"'[0-9]{6,12}'", "'['", "/user_pattern"},
 		{"window: day", "window: campaign", "/aggregate_caps/0"},
 		{"id: pace", "id: wins", "/aggregate_caps/1/id"},

@@ -51,6 +51,9 @@ func (p *Plane) putPolicy(x *exchange) *render.Problem {
 	if refused := x.precondition(old, true); refused != nil {
 		return refused
 	}
+	if refused := x.enoughPeople(policy.Approvals); refused != nil {
+		return refused
+	}
 	if err := ns.CheckPolicy(policy); err != nil {
 		return refusal(problem.InvalidField, err.Error())
 	}
@@ -62,6 +65,9 @@ func (p *Plane) putPolicy(x *exchange) *render.Problem {
 			return x.versionConflict(r.Value)
 		}
 		return refused
+	}
+	if r.Pending {
+		return x.answerPending(uint32(r.Value))
 	}
 	policy.Revision = r.Value
 	return x.answerPolicy(policy)

@@ -15,6 +15,8 @@ var feedKinds = [...]string{
 	engine.RecordDocument: "document",
 	engine.RecordAbandon:  "abandon",
 	engine.RecordFence:    "fence",
+	engine.RecordSwitch:   "switch",
+	engine.RecordApproval: "approval",
 }
 
 // FeedKind returns the wire name of a kind of record; empty for one that this release does not know.
@@ -120,5 +122,5 @@ func appendFeedChange(dst []byte, r *engine.Record) []byte {
 	if r.Kind == engine.RecordDocument && r.Flags&1 != 0 {
 		dst = append(dst, `,"deleted":true`...)
 	}
-	return dst
+	return appendFeedAct(dst, r)
 }

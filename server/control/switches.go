@@ -1,0 +1,257 @@
+package control
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/server/access"
+	"github.com/drawd/drawd/server/render"
+)
+
+func (p *Plane) switchGlobal(x *exchange) *render.Problem {
+	return x.turn(engine.SwitchScope{Kind: engine.SwitchGlobal}, "global")
+}
+
+func (p *Plane) switchNamespace(x *exchange) *render.Problem {
+	return x.turn(engine.SwitchScope{Kind: engine.SwitchNamespace}, "namespace")
+}
+
+func (p *Plane) switchCampaign(x *exchange) *render.Problem {
+	return x.turn(engine.SwitchScope{Kind: engine.SwitchCampaign}, "campaign/"+x.params.campaign)
+}
+
+func (p *Plane) switchPrize(x *exchange) *render.Problem {
+	return x.turn(engine.SwitchScope{Kind: engine.SwitchPrize, Prize: x.params.prize}, "prize/"+x.params.campaign+"/"+x.params.prize)
+}
+
+// turn moves a switch, or answers 202 with the request that somebody else must approve.
+func (x *exchange) turn(scope engine.SwitchScope, name string) *render.Problem {
+	if refused := x.noQuery(); refused != nil {
+		return refused
+	}
+	f, refused := x.fields()
+	if refused != nil {
+		return refused
+	}
+	c := engine.SetSwitch{Namespace: x.grant.Namespace.Ref(), Scope: scope, Actor: x.grant.Actor()}
+	_, stated := f.get("on", true)
+	if stated {
+		c.On = f.flag("on")
+	}
+	c.Reason, c.BreakGlass = f.text("reason", 1, engine.MaxReasonBytes), f.flag("break_glass")
+	if c.BreakGlass && !c.On && stated && len(*f.faults) == 0 {
+		f.fault("break_glass", "range", "off needs no glass to be broken: it is one person's act")
+	}
+	if refused := f.done(); refused != nil {
+		return refused
+	}
+	if x.params.campaign != "" {
+		campaign, refused := x.campaign()
+		if refused != nil {
+			return refused
+		}
+		c.Scope.Campaign = campaign.Ref()
+	}
+	var b engine.Batch
+	b.AddSwitch(&c)
+	r, refused := x.decide(&b)
+	switch {
+	case refused != nil:
+		return refused
+	case r.Pending:
+		return x.answerPending(uint32(r.Value))
+	}
+	return x.answer(http.StatusOK, struct {
+		Scope   string `json:"scope"`
+		On      bool   `json:"on"`
+		Changed bool   `json:"changed"`
+		At      stamp  `json:"at"`
+	}{name, c.On, !r.AlreadyLive, stamp(b.Time)})
+}
+
+// switchView is a switch that is off.
+type switchView struct {
+	Scope     string `json:"scope"`
+	On        bool   `json:"on"`
+	At        stamp  `json:"at"`
+	Actor     string `json:"actor"`
+	Reason    string `json:"reason"`
+	UndoUntil *stamp `json:"undo_until,omitempty"`
+}
+
+func (p *Plane) listSwitches(x *exchange) *render.Problem {
+	page, refused := x.page()
+	if refused != nil {
+		return refused
+	}
+	items := []switchView{}
+	switches := x.grant.Namespace.Switches()
+	slices.SortFunc(switches, func(a, b engine.Switch) int { return strings.Compare(a.Scope, b.Scope) })
+	for _, s := range switches {
+		// A key that is limited to campaigns sees theirs, and what stops all of them.
+		if _, rest, inside := strings.Cut(s.Scope, "/"); inside {
+			campaign, _, _ := strings.Cut(rest, "/")
+			if !x.grant.AllowsCampaign([]byte(campaign)) {
+				continue
+			}
+		}
+		if !page.take(s.Scope) {
+			continue
+		}
+		v := switchView{Scope: s.Scope, At: stamp(s.At), Actor: s.Actor, Reason: s.Reason}
+		if s.UndoUntil > engine.UnixMilli(x.now.UnixMilli()) {
+			until := stamp(s.UndoUntil)
+			v.UndoUntil = &until
+		}
+		items = append(items, v)
+	}
+	return x.answer(http.StatusOK, list[switchView]{items, page.next()})
+}
+
+// approvalView is a request that waits for approval.
+type approvalView struct {
+	number    uint32
+	Approval  string   `json:"approval"`
+	Digest    string   `json:"digest"`
+	Subject   string   `json:"subject"`
+	Actor     string   `json:"actor"`
+	Reason    string   `json:"reason,omitempty"`
+	At        stamp    `json:"at"`
+	ExpiresAt stamp    `json:"expires_at"`
+	EffectAt  *stamp   `json:"effect_at,omitempty"`
+	Approvers []string `json:"approvers"`
+	Needed    int      `json:"needed"`
+}
+
+// approvalID is the public id of a namespace's request.
+func (x *exchange) approvalID(number uint32) string {
+	place := engine.Location{Index: engine.LogIndex(x.grant.Namespace.Ref())<<32 | engine.LogIndex(number)}
+	return string(x.plane.Engine.AppendID(nil, engine.IDApproval, place))
+}
+
+func (x *exchange) approvals() []approvalView {
+	views := []approvalView{}
+	for _, a := range x.grant.Namespace.Approvals() {
+		v := approvalView{
+			number: a.Number, Approval: x.approvalID(a.Number), Digest: hex.EncodeToString(a.Digest[:]), Subject: a.Subject, Actor: a.Actor, Reason: a.Reason,
+			At: stamp(a.At), ExpiresAt: stamp(a.ExpiresAt), Approvers: append([]string{}, a.Approvers...), Needed: a.Needed,
+		}
+		if a.EffectAt != 0 {
+			at := stamp(a.EffectAt)
+			v.EffectAt = &at
+		}
+		views = append(views, v)
+	}
+	return views
+}
+
+// answerPending answers 202 with a request that waits.
+func (x *exchange) answerPending(number uint32) *render.Problem {
+	id := x.approvalID(number)
+	for _, v := range x.approvals() {
+		if v.Approval == id {
+			x.Header().Set("Location", "/admin/v1/approvals/"+id)
+			return x.answer(http.StatusAccepted, v)
+		}
+	}
+	return refusal(problem.Conflict, "The request was answered by somebody else meanwhile.")
+}
+
+func (p *Plane) listApprovals(x *exchange) *render.Problem {
+	page, refused := x.page()
+	if refused != nil {
+		return refused
+	}
+	items := []approvalView{}
+	for _, v := range x.approvals() {
+		if page.take(fmt.Sprintf("%010d", v.number)) {
+			items = append(items, v)
+		}
+	}
+	return x.answer(http.StatusOK, list[approvalView]{items, page.next()})
+}
+
+func (p *Plane) approve(x *exchange) *render.Problem { return x.answerApproval(false) }
+
+func (p *Plane) reject(x *exchange) *render.Problem { return x.answerApproval(true) }
+
+// answerApproval approves or rejects a request.
+func (x *exchange) answerApproval(reject bool) *render.Problem {
+	if refused := x.noQuery(); refused != nil {
+		return refused
+	}
+	f, refused := x.fields()
+	if refused != nil {
+		return refused
+	}
+	c := engine.Approve{Namespace: x.grant.Namespace.Ref(), Reject: reject, Actor: x.grant.Actor()}
+	least := 0
+	if reject {
+		least = 1
+	} else {
+		digest, err := hex.DecodeString(f.text("digest", 64, 64))
+		if err != nil {
+			f.fault("digest", "pattern", "must be the digest of the request, in hexadecimal")
+		}
+		copy(c.Digest[:], digest)
+	}
+	c.Reason = f.text("reason", least, engine.MaxReasonBytes)
+	if refused := f.done(); refused != nil {
+		return refused
+	}
+	place, ok := x.plane.Engine.ParseID(engine.IDApproval, []byte(x.params.id))
+	if !ok || engine.NamespaceRef(place.Index>>32) != c.Namespace {
+		return refusal(problem.NotFound, "Nothing waits under this id: it was answered, has expired, or never was.")
+	}
+	c.Number = uint32(place.Index)
+	var b engine.Batch
+	b.AddApprove(&c)
+	r, refused := x.decide(&b)
+	if refused != nil {
+		switch refused.Code {
+		case problem.NotFound:
+			refused.Detail = "Nothing waits under this id: it was answered, has expired, or never was."
+		case problem.Forbidden:
+			refused.Detail = "Who asked cannot approve: another person must, with a key of his own."
+		case problem.Conflict:
+			refused.Detail = "The digest is not this request's: look at the request again."
+		}
+		return refused
+	}
+	state := "done"
+	switch {
+	case reject:
+		state = "rejected"
+	case r.Pending:
+		state = "given"
+	}
+	return x.answer(http.StatusOK, struct {
+		Approval string `json:"approval"`
+		State    string `json:"state"`
+		At       stamp  `json:"at"`
+	}{x.params.id, state, stamp(b.Time)})
+}
+
+// enoughPeople refuses a policy that asks for more approvals than there are people who could give them.
+func (x *exchange) enoughPeople(approvals uint8) *render.Problem {
+	if approvals <= x.grant.Namespace.Policy().Approvals {
+		return nil
+	}
+	people := 0
+	keys, _ := x.storedKeys()
+	for _, k := range keys {
+		if k.Scopes&access.ScopeAdmin != 0 && len(k.Campaigns) == 0 && (k.ExpiresAt.IsZero() || k.ExpiresAt.After(x.now)) {
+			people++
+		}
+	}
+	if people > int(approvals) {
+		return nil
+	}
+	return refusal(problem.Conflict, "The namespace has "+itoa(people)+" keys with the scope admin that are not limited to campaigns; with "+
+		itoa(int(approvals))+" approvals there must be "+itoa(int(approvals)+1)+", one for each person.")
+}
