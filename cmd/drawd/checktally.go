@@ -76,8 +76,12 @@ func (t *tally) add(at engine.Location, b []byte) (int, error) {
 	if version == nil || r.Prize >= len(version.Prizes) {
 		return 0, fmt.Errorf("record %d of log entry %d: there is no prize %d in version %d of %s", at.Ordinal, at.Index, r.Prize, r.Version, campaign.ID())
 	}
-	if r.Prize != engine.NoPrize {
-		p := &version.Prizes[r.Prize]
+	moves, _ := r.Pity()
+	for _, prize := range [...]int{r.Prize, moves.Extra} {
+		if prize == engine.NoPrize || prize >= len(version.Prizes) {
+			continue
+		}
+		p := &version.Prizes[prize]
 		c := t.of(r.Campaign)
 		c.wins[p.ID]++
 		c.units[p.ID] += engine.Quantity(p.Units)

@@ -24,6 +24,7 @@ type campaignDocument struct {
 	UserExhausted string            `json:"user_exhausted,omitempty"`
 	Caps          []capDocument     `json:"caps,omitempty"`
 	Prizes        []prizeDocument   `json:"prizes"`
+	Pity          []pityDocument    `json:"pity,omitempty"`
 }
 
 type capDocument struct {
@@ -71,6 +72,9 @@ func (c *campaign) canonical() []byte {
 	}
 	for i := range v.Prizes {
 		d.Prizes = append(d.Prizes, prizeForm(&v.Prizes[i], c.prizes[i].title, v.Prizes))
+	}
+	for i := range v.Pity {
+		d.Pity = append(d.Pity, pityForm(&v.Pity[i], v.Prizes))
 	}
 	return marshal(d)
 }
@@ -163,5 +167,5 @@ func sizeOf(v *engine.Version) int {
 	for i := range v.Prizes {
 		size += perPrize + len(v.Prizes[i].Title)
 	}
-	return size
+	return size + pitySize(v.Pity)
 }

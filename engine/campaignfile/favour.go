@@ -28,6 +28,9 @@ func Favourable(live, next *engine.Version) []Fault {
 	for i := range live.Prizes {
 		worsePrize(live, next, &live.Prizes[i], take)
 	}
+	for i := range live.Pity {
+		worsePity(live, next, &live.Pity[i], take)
+	}
 	return faults
 }
 

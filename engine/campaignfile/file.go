@@ -60,6 +60,7 @@ type campaign struct {
 	title  map[string]string
 	caps   []capEntry
 	prizes []prizeEntry
+	pities []pityEntry
 
 	// Where the values stand that checks are about.
 	startsAt, endsAt, prizesAt, guaranteedAt value
@@ -106,7 +107,7 @@ func (c *campaign) read(v value) {
 			c.list(v, engine.MaxPrizes, c.readPrize)
 		}},
 		{name: "sessions", later: "publish one campaign per session"},
-		{name: "pity", later: "remove it; draws are independent until then"},
+		{name: "pity", read: func(v value) { c.list(v, engine.MaxPities, c.readPity) }},
 		{name: "audience", later: "remove it and check eligibility before you call"},
 		{name: "pace", later: "remove it"},
 		{name: "deck", later: "remove it"},
@@ -143,6 +144,7 @@ func (c *campaign) check() {
 	}
 	c.checkPrizes()
 	c.checkCaps()
+	c.checkPities()
 }
 
 // compile fills in the version. It runs only when there are no faults, so that every value is there.
@@ -160,6 +162,9 @@ func (c *campaign) compile() {
 	}
 	for _, entry := range c.caps {
 		v.Caps = append(v.Caps, c.compileCap(entry))
+	}
+	for i := range c.pities {
+		v.Pity = append(v.Pity, c.pities[i].Pity)
 	}
 	v.Document = c.canonical()
 	if size := sizeOf(v); size > engine.MaxVersionBytes {

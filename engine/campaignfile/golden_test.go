@@ -100,6 +100,9 @@ func describe(f *File) []byte {
 		p.Title = nil
 		fmt.Fprintf(&b, "prize %+v %s\n", p, title)
 	}
+	for _, p := range v.Pity {
+		fmt.Fprintf(&b, "pity %+v\n", p)
+	}
 	for _, w := range f.Warnings {
 		fmt.Fprintf(&b, "warning %s\n", w.Error())
 	}

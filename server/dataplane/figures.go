@@ -19,6 +19,7 @@ type figures struct {
 	problems [256]*metrics.Counter       // by code, requests and items of batches
 	wins     *metrics.Counter
 	misses   *metrics.Counter
+	unfunded *metrics.Counter // sub-draws in which a pity was due and had nothing left to give
 	replays  *metrics.Counter
 	facts    *metrics.Counter // denials that did not touch the log
 	logged   *metrics.Counter // denials that the log gave
@@ -34,6 +35,7 @@ func newFigures(set *metrics.Set, connections func() int) *figures {
 	f := &figures{
 		wins:     set.NewCounter(`drawd_draws_total{outcome="win"}`),
 		misses:   set.NewCounter(`drawd_draws_total{outcome="miss"}`),
+		unfunded: set.NewCounter(`drawd_pity_unfunded_total`),
 		replays:  set.NewCounter(`drawd_replays_total`),
 		facts:    set.NewCounter(`drawd_denials_total{from="facts"}`),
 		logged:   set.NewCounter(`drawd_denials_total{from="log"}`),
@@ -70,6 +72,9 @@ func (f *figures) drawn(a *render.Answer) {
 	}
 	if a.Count > a.Wins {
 		f.misses.Add(a.Count - a.Wins)
+	}
+	if a.Unfunded > 0 {
+		f.unfunded.Add(a.Unfunded)
 	}
 }
 

@@ -26,6 +26,9 @@ func appendDrawJSON1(dst []byte, s *subdraw) []byte {
 	} else {
 		dst = appendPrize1(append(dst, `,"outcome":"win","prize":`...), &s.version.Prizes[r.Prize])
 	}
+	if extra := s.extra(); extra != engine.NoPrize {
+		dst = appendPrize1(append(dst, `,"extra":`...), &s.version.Prizes[extra])
+	}
 	if slot := slot1(s.version.Prizes, r); slot >= 0 {
 		dst = appendInt(append(dst, `,"slot":`...), int64(slot))
 	}
@@ -105,9 +108,12 @@ func appendDrawBinary1(dst []byte, s *subdraw) []byte {
 	dst = binary.LittleEndian.AppendUint32(dst, r.Version)
 	dst = binary.LittleEndian.AppendUint64(dst, r.Seq)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(r.At))
-	win := byte(0)
+	win, extra := byte(0), s.extra()
 	if r.Prize != engine.NoPrize {
 		win = 1
+	}
+	if extra != engine.NoPrize {
+		win = 2
 	}
 	dst = append(dst, win, 0)
 	count, n := len(dst)-1, 0
@@ -122,7 +128,14 @@ func appendDrawBinary1(dst []byte, s *subdraw) []byte {
 	if win == 0 {
 		return dst
 	}
-	p := &s.version.Prizes[r.Prize]
+	dst = appendPrizeBinary1(dst, &s.version.Prizes[r.Prize])
+	if extra != engine.NoPrize {
+		dst = appendPrizeBinary1(dst, &s.version.Prizes[extra])
+	}
+	return dst
+}
+
+func appendPrizeBinary1(dst []byte, p *engine.Prize) []byte {
 	dst = append(append(dst, byte(len(p.ID))), p.ID...)
 	dst = append(dst, byte(p.Kind))
 	return binary.LittleEndian.AppendUint64(dst, uint64(p.Amount))

@@ -87,6 +87,9 @@ func appendFeedDraw(dst []byte, version *engine.Version, r *engine.Record) []byt
 	if r.Prize != engine.NoPrize && r.StockAfter != engine.Unlimited {
 		dst = appendInt(append(dst, `,"stock_after":`...), int64(r.StockAfter))
 	}
+	if m, ok := r.Pity(); ok {
+		dst = appendMoves(dst, version, &m)
+	}
 	if len(r.Channel) > 0 {
 		dst = AppendString(append(dst, `,"channel":`...), r.Channel)
 	}

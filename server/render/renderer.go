@@ -49,7 +49,8 @@ type Answer struct {
 	Records  []byte // the encoded records
 	Count    int
 
-	Wins int // of the sub-draws that were rendered last
+	Wins     int // of the sub-draws that were rendered last
+	Unfunded int // of them: those in which a pity was due and had nothing left to give
 
 	record engine.Record // decoded: kept for its memory
 	draw   subdraw
@@ -59,7 +60,7 @@ type Answer struct {
 // "times". An error means that a record is damaged or is of a newer release than this one.
 func (a *Answer) AppendJSON(dst []byte) ([]byte, error) {
 	rest := a.Records
-	a.Wins = 0
+	a.Wins, a.Unfunded = 0, 0
 	for i := range a.Count {
 		n, by, err := a.load(rest, i)
 		if err != nil {
@@ -84,7 +85,7 @@ func (a *Answer) AppendJSON(dst []byte) ([]byte, error) {
 // AppendBinary appends the sub-draws of the answer in the binary form, and reports whether the request named "times".
 func (a *Answer) AppendBinary(dst []byte) (out []byte, listed bool, err error) {
 	rest := a.Records
-	a.Wins = 0
+	a.Wins, a.Unfunded = 0, 0
 	for i := range a.Count {
 		n, by, err := a.load(rest, i)
 		if err != nil {
@@ -133,6 +134,11 @@ func (a *Answer) load(b []byte, i int) (int, *renderer, error) {
 	}
 	if r.Prize != engine.NoPrize {
 		a.Wins++
+	}
+	if len(r.Sections) > 0 {
+		if m, _ := r.Pity(); m.Unfunded != 0 {
+			a.Unfunded++
+		}
 	}
 	return n, &renderers[r.Renderer], nil
 }

@@ -34,6 +34,7 @@ func AppendUser(dst []byte, u *User) []byte {
 		dst = append(dst, '}')
 	}
 	dst = append(dst, ']')
+	dst = appendPityUse(dst, s.Pity)
 	dst = appendPlace(dst, u.IDs, `,"last_draw":"`, s.LastDraw)
 	dst = appendPlace(dst, u.IDs, `,"last_win":"`, s.LastWin)
 	dst = appendBool(append(dst, `,"can_draw":`...), s.CanDraw.Code == problem.OK)
@@ -149,7 +150,8 @@ func AppendPage(dst []byte, p *Page) []byte {
 		dst = appendListed(dst, prize)
 		n++
 	}
-	return append(dst, `]}`...)
+	dst = append(dst, ']')
+	return append(appendPityRules(dst, v), '}')
 }
 
 var windowNames = [...]string{
