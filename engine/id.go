@@ -26,14 +26,23 @@ var idEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadd
 
 // ids seals locations: one AES block over (kind, index, ordinal, zero tag). Ids cannot be counted, guessed or read; a
 // forged one decrypts to a tag that is not zero but once in 2^40.
-type ids struct{ block cipher.Block }
+type ids struct {
+	block        cipher.Block
+	request, tag cipher.Block // of request ids (requestid.go)
+}
 
 func newIDs(key [16]byte) *ids {
-	block, err := aes.NewCipher(key[:])
+	k := &ids{block: newBlock(key[:])}
+	k.requestKeys(key)
+	return k
+}
+
+func newBlock(key []byte) cipher.Block {
+	block, err := aes.NewCipher(key)
 	if err != nil {
-		panic("BUG: " + err.Error()) // a 16-byte key is always accepted
+		panic("BUG: " + err.Error()) // 16 bytes are always accepted
 	}
-	return &ids{block}
+	return block
 }
 
 // AppendID appends the public id of what stands at l: the kind's letter and 26 characters of base32. It allocates nothing

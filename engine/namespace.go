@@ -34,6 +34,7 @@ type rules struct {
 	wins     []counter
 	amounts  []counter
 	needs    [scopes]bool
+	places   []uint8 // of each aggregate cap, its number in the namespace's layout
 	maxUsers uint64
 	maxKeys  uint64
 }
@@ -62,6 +63,7 @@ func (n *Namespace) compile(p *NamespacePolicy) *rules {
 		a := &p.AggregateCaps[i]
 		c := newCounter(n.layout.find(a.ID), i, a.Limit)
 		c.aggregate = true
+		r.places = append(r.places, n.layout.number(a.ID))
 		r.needs[a.Scope] = true
 		switch a.Counts {
 		case CountDraws:

@@ -15,6 +15,7 @@ type plan struct {
 	denyWins bool         // some cap on wins or amounts denies when it is reached
 	shares   [scopes]bool // of the namespace's rows too, for more than its policy
 	pity     *pityPlan    // nil for none
+	places   []uint8      // of each cap of the version, its number in the campaign's layout
 }
 
 // set is what a draw can win: the prizes of its session and channel, with their weights.
@@ -62,6 +63,7 @@ func (c *Campaign) compile(v *Version) *plan {
 		p.pity.soften(&p.whole, own)
 	}
 	for i := range v.Caps {
+		p.places = append(p.places, c.layout.number(v.Caps[i].ID))
 		k := newCounter(c.layout.find(v.Caps[i].ID), i, v.Caps[i].Limit)
 		k.prize, k.deny = v.Caps[i].Prize, v.Caps[i].DenyWhenReached
 		p.needs[k.scope] = true

@@ -14,6 +14,7 @@ import (
 	"github.com/drawd/drawd/server/access"
 	"github.com/drawd/drawd/server/control"
 	"github.com/drawd/drawd/server/dataplane"
+	"github.com/drawd/drawd/server/render"
 )
 
 // Server is both planes of a node.
@@ -55,7 +56,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	s.control, err = control.New(control.Options{
-		Engine: o.Engine, Decider: o.Decider, Records: o.Records, Node: health{s}, Gate: s.gate, ClusterKey: o.ClusterKey,
+		Engine: o.Engine, Decider: o.Decider, Records: o.Records, Node: health{s}, Gate: s.gate, Sealer: render.NewSealer(o.Engine, o.NodeNumber), ClusterKey: o.ClusterKey,
 		Build: o.Build, Metrics: o.Metrics, Exposed: append([]control.MetricsWriter{o.Metrics}, o.Exposed...), Logger: o.Logger, Now: o.Now,
 	})
 	if err != nil {

@@ -35,7 +35,13 @@ func (x *exchange) refuse(p *render.Problem) {
 	if c := plane.metrics.problems[p.Code]; c != nil {
 		c.Inc()
 	}
-	p.RequestID = plane.Sealer.Append(nil, &render.Facts{Code: p.Code, Index: plane.Engine.AppliedIndex(), Seconds: x.now.Unix()})
+	facts := render.Facts{Code: p.Code, Index: plane.Engine.AppliedIndex(), Seconds: x.now.Unix()}
+	if x.grant.Namespace != nil {
+		if c, ok := x.grant.Namespace.Campaign([]byte(x.params.campaign)); ok {
+			facts.Campaign = c.Ref()
+		}
+	}
+	p.RequestID = plane.Sealer.Append(nil, &facts)
 	h := x.Header()
 	h.Set("Content-Type", typeProblem)
 	h.Set("Cache-Control", "no-store")

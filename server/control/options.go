@@ -1,7 +1,6 @@
 package control
 
 import (
-	"crypto/rand"
 	"errors"
 	"io"
 	"log/slog"
@@ -84,7 +83,7 @@ type Options struct {
 	Records    Records        // needed
 	Node       Node           // needed
 	Gate       *access.Gate   // needed
-	Sealer     *render.Sealer // makes request ids; default: one under a random key
+	Sealer     *render.Sealer // makes request ids; default: of node 0
 	ClusterKey [32]byte       // seals the seeds of new campaigns
 	Build      Build
 	Metrics    *metrics.Set     // where the plane's own metrics are registered; default: a set of its own
@@ -134,9 +133,7 @@ func New(o Options) (*Plane, error) {
 		o.Metrics = metrics.NewSet()
 	}
 	if o.Sealer == nil {
-		var key [16]byte
-		rand.Read(key[:]) // never fails: the process ends when the system has no randomness
-		o.Sealer = render.NewSealer(key, 0)
+		o.Sealer = render.NewSealer(o.Engine, 0)
 	}
 	routes := table()
 	return &Plane{Options: o, metrics: newMetricSet(o.Metrics, routes), routes: routes, keyChanges: make(chan struct{}, 1)}, nil

@@ -258,6 +258,9 @@ func (w *worker) result(b *batchWork, item *batchItem) *engine.Result {
 func (w *worker) open(b *batchWork, index int) (replayed, ok bool) {
 	item := &b.items[index]
 	w.facts = render.Facts{User: item.user}
+	if item.campaign != nil {
+		w.facts.Campaign = item.campaign.Ref()
+	}
 	if item.answered == byFault {
 		w.itemProblem(&b.faults[item.at], index)
 		return false, false

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/drawd/drawd/engine/problem"
-	"github.com/drawd/drawd/server/render"
 )
 
 // results cuts the answer to a batch into its items.
@@ -244,7 +243,7 @@ func readWire(t testing.TB, b []byte) (items []itemOnWire) {
 		}
 		if n == 0 {
 			item.code = problem.Code(p.u8())
-			p.take(3 + 27 + 4 + 4 + 8 + 8)
+			p.take(3 + 40 + 4 + 4 + 8 + 8)
 			item.cap, item.point = string(p.short()), string(p.short())
 		}
 		if p.bad || len(p.b) > 0 {
@@ -381,7 +380,6 @@ func TestWireExample(t *testing.T) {
 		}
 	}
 	r := start(t, nil)
-	r.server.sealer = render.NewSealer([16]byte{7}, 0)
 	r.draw("flash", "k0", `{"user":"u2","times":3}`)
 	request := (&wire{campaigns: []string{"flash"}}).add(0, "u1", "k1", 0).add(0, "u2", "k1", hasTimes, 2).bytes()
 	if got := parse(blocks[1]); !bytes.Equal(got, request) {

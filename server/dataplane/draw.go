@@ -93,7 +93,7 @@ func (w *worker) fill(d *engine.Draw, b *drawBody, c *engine.Campaign, keyer *en
 	if b.ip.IsValid() {
 		d.IP, d.HasIP = keyer.IP(b.ip), true
 	}
-	w.facts.User = uint16(user[0])<<8 | uint16(user[1])
+	w.facts.User, w.facts.Campaign = uint16(user[0])<<8|uint16(user[1]), c.Ref()
 }
 
 // known answers the draw from committed facts, if they decide it. A request that was sent again after an unknown outcome
@@ -239,8 +239,8 @@ func (w *worker) denied(r *engine.Result) {
 	cap := ""
 	if r.Code == problem.Capped {
 		cap = w.server.options.Engine.CapName(r)
-		w.facts.Cap = r.Cap
 	}
+	w.facts.Cap = w.server.options.Engine.CapPlace(r)
 	w.problem.Denied(r, cap)
 	w.problem.Detail = denialDetail(r)
 	w.newRequestID()

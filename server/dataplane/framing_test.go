@@ -136,7 +136,7 @@ func wantProblem(t testing.TB, name string, a answer, status int, code string) {
 	if !a.closes {
 		t.Errorf("%s: the connection is not closed", name)
 	}
-	if a.json["effect"] != "none" || len(a.json["request_id"].(string)) != 27 || a.json["status"] != float64(status) {
+	if a.json["effect"] != "none" || len(a.json["request_id"].(string)) != 40 || a.json["status"] != float64(status) {
 		t.Errorf("%s: %s", name, a.body)
 	}
 }

@@ -2,7 +2,6 @@ package dataplane
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -51,9 +50,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{options: o.withDefaults()}
-	var key [16]byte
-	rand.Read(key[:]) // never fails: the process ends when the system has no randomness
-	s.sealer = render.NewSealer(key, o.Node)
+	s.sealer = render.NewSealer(o.Engine, o.Node)
 	s.figures = newFigures(s.options.Metrics, s.connections)
 	s.workers.New = func() any { return newWorker(s) }
 	s.batches.New = func() any { return &batchWork{batch: new(engine.Batch)} }

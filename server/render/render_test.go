@@ -240,9 +240,24 @@ func FuzzString(f *testing.F) {
 	})
 }
 
+// clusterOf returns a node of a cluster.
+func clusterOf(t *testing.T, cluster byte) *engine.Engine {
+	t.Helper()
+	e, err := engine.New(engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b engine.Batch
+	b.AddInit(&engine.Init{IDKey: [16]byte{cluster}, Namespace: engine.NewNamespace{Name: "default"}})
+	if err := e.Decide(&b, 1); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
 func TestRequestID(t *testing.T) {
-	s := NewSealer([16]byte{1}, 7)
-	f := Facts{Code: problem.Capped, Cap: 0x83, User: 0xbeef, Index: 1<<42 - 1, Seconds: epochSeconds + 1<<30 - 1}
+	s := NewSealer(clusterOf(t, 1), 7)
+	f := Facts{Code: problem.Capped, Cap: 0x83, Campaign: engine.MaxCampaigns, User: 0xbeef, Index: 1<<40 - 1, Seconds: 1<<32 - 1}
 	id := s.Append([]byte("x"), &f)[1:]
 	if len(id) != requestIDBytes || id[0] != 'r' {
 		t.Fatalf("%s", id)
@@ -260,8 +275,11 @@ func TestRequestID(t *testing.T) {
 			t.Errorf("byte %d changed and it opens as %+v", i, got)
 		}
 	}
-	if _, ok := NewSealer([16]byte{2}, 7).Open(id); ok {
-		t.Error("another key opens it")
+	if _, ok := NewSealer(clusterOf(t, 2), 7).Open(id); ok {
+		t.Error("another cluster opens it")
+	}
+	if got, ok := NewSealer(clusterOf(t, 1), 8).Open(id); !ok || got != f {
+		t.Errorf("another node opens %+v, %v", got, ok)
 	}
 	a, b := s.Append(nil, &Facts{}), s.Append(nil, &Facts{})
 	if bytes.Equal(a, b) {
