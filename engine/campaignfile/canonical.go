@@ -22,6 +22,7 @@ type campaignDocument struct {
 	Guaranteed    bool              `json:"guaranteed,omitempty"`
 	Exhausted     string            `json:"exhausted,omitempty"`
 	UserExhausted string            `json:"user_exhausted,omitempty"`
+	Budget        *budgetDocument   `json:"budget,omitempty"`
 	Caps          []capDocument     `json:"caps,omitempty"`
 	Prizes        []prizeDocument   `json:"prizes"`
 	Pity          []pityDocument    `json:"pity,omitempty"`
@@ -52,7 +53,12 @@ type prizeDocument struct {
 }
 
 type amountDocument struct {
-	Fixed int64 `json:"fixed"`
+	Fixed  int64          `json:"fixed,omitempty"`
+	Split  string         `json:"split,omitempty"`
+	Min    int64          `json:"min,omitempty"`
+	Max    int64          `json:"max,omitempty"`
+	Budget int64          `json:"budget,omitempty"`
+	Cards  []cardDocument `json:"cards,omitempty"`
 }
 
 type fallbackDocument struct {
@@ -66,12 +72,13 @@ func (c *campaign) canonical() []byte {
 		Campaign: v.Campaign, Title: c.title, TimeZone: v.TimeZone, StartsAt: formatInstant(v.StartsAt), EndsAt: formatInstant(v.EndsAt),
 		Denominator: v.Denominator, ExpectedUsers: v.ExpectedUsers, Guaranteed: v.Guaranteed,
 		Exhausted: unless(engine.Deny, v.Exhausted), UserExhausted: unless(engine.Deny, v.UserExhausted),
+		Budget: budgetForm(v.Budget),
 	}
 	for i := range v.Caps {
 		d.Caps = append(d.Caps, capForm(&v.Caps[i], v.Prizes))
 	}
 	for i := range v.Prizes {
-		d.Prizes = append(d.Prizes, prizeForm(&v.Prizes[i], c.prizes[i].title, v.Prizes))
+		d.Prizes = append(d.Prizes, prizeForm(v, i, c.prizes[i].title))
 	}
 	for i := range v.Pity {
 		d.Pity = append(d.Pity, pityForm(&v.Pity[i], v.Prizes))
@@ -110,7 +117,8 @@ func windowForm(w engine.Window) any {
 	return windowNames[w.Kind]
 }
 
-func prizeForm(p *engine.Prize, title map[string]string, prizes []engine.Prize) prizeDocument {
+func prizeForm(v *engine.Version, i int, title map[string]string) prizeDocument {
+	p, prizes := &v.Prizes[i], v.Prizes
 	d := prizeDocument{ID: p.ID, Kind: p.Kind.String(), Title: title, Weight: p.Weight, Value: p.Value}
 	switch p.Stock {
 	case engine.StockUnstated:
@@ -122,9 +130,7 @@ func prizeForm(p *engine.Prize, title map[string]string, prizes []engine.Prize) 
 	if p.Units != 1 {
 		d.Units = p.Units
 	}
-	if p.Amount != 0 {
-		d.Amount = &amountDocument{p.Amount}
-	}
+	d.Amount = amountForm(v, i)
 	if p.Unavailable == engine.OnFallback {
 		d.Unavailable = &fallbackDocument{prizes[p.Fallback].ID}
 	}
@@ -162,10 +168,13 @@ func marshal(v any) []byte {
 
 // sizeOf bounds the bytes that a version takes in a command from above.
 func sizeOf(v *engine.Version) int {
-	const fixed, perCap, perPrize, perTransition = 512, 96, 128, 16
+	const fixed, perCap, perPrize, perTransition, perAmount, perCard = 512, 96, 128, 16, 40, 12
 	size := fixed + len(v.Document) + len(v.Title) + len(v.TimeZone) + len(v.Caps)*perCap + len(v.Transitions)*perTransition
 	for i := range v.Prizes {
 		size += perPrize + len(v.Prizes[i].Title)
+	}
+	for i := range v.Amounts {
+		size += perAmount + len(v.Amounts[i].Cards)*perCard
 	}
 	return size + pitySize(v.Pity)
 }

@@ -22,7 +22,7 @@ type capEntry struct {
 
 // The wire names, by number.
 var (
-	countNames  = []string{"draws", "wins"}
+	countNames  = []string{"draws", "wins", "amount"}
 	scopeNames  = []string{"user", "device", "ip"}
 	windowNames = []string{"campaign", "hour", "day", "week", "month"}
 	rollingName = "rolling"
@@ -37,7 +37,7 @@ func (r *reader) capFields(e *capEntry) []field {
 			e.ID, _ = r.id(v)
 		}},
 		{name: "counts", required: required, read: func(v value) {
-			i, ok := r.choice(v, countNames, "amount", "assists", "invites")
+			i, ok := r.choice(v, countNames, "assists", "invites")
 			e.Counts, e.counted = engine.Counts(i), ok
 		}},
 		{name: "scope", read: func(v value) {
@@ -125,8 +125,8 @@ func (c *campaign) checkCaps() {
 			switch {
 			case c.prize(e.prize) < 0:
 				c.fault(e.prizeAt, "there is no prize %q in this file", e.prize)
-			case e.counted && e.Counts != engine.CountWins:
-				c.fault(e.prizeAt, "a cap on one prize counts wins: write counts: wins, or remove prize")
+			case e.counted && e.Counts == engine.CountDraws:
+				c.fault(e.prizeAt, "a cap on one prize counts wins or amount: write counts: wins, or remove prize")
 			}
 		}
 		if e.reachedAt.node != nil && e.counted && e.Counts == engine.CountDraws && !e.DenyWhenReached {
@@ -135,7 +135,7 @@ func (c *campaign) checkCaps() {
 		if e.Counts == engine.CountDraws {
 			e.DenyWhenReached = false // says nothing of a cap on draws: one meaning has one form
 		}
-		if c.version.Guaranteed && e.counted && e.Counts == engine.CountWins && !e.DenyWhenReached && !c.fallsBack(e) {
+		if c.version.Guaranteed && e.counted && e.Counts != engine.CountDraws && !e.DenyWhenReached && !c.fallsBack(e) {
 			c.warn(e.at, "cap %q turns wins into misses although the campaign is guaranteed; on_reached: deny refuses the draw instead", e.ID)
 		}
 	}
@@ -154,6 +154,10 @@ func (r *reader) checkCap(e *capEntry, before []capEntry) {
 			r.fault(e.idAt, "cap %q is already defined in line %d: ids must be unique", e.ID, before[i].idAt.at.line)
 			break
 		}
+	}
+	if e.Counts == engine.CountAmount && e.windowed && (e.Window.Kind == engine.WindowRolling || e.Window.Kind == engine.WindowCooldown) {
+		r.fault(e.at, "a cap on amounts needs a window that keeps a sum: %s", anyOf(windowNames))
+		return
 	}
 	switch {
 	case !e.windowed:

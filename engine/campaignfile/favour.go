@@ -25,6 +25,7 @@ func Favourable(live, next *engine.Version) []Fault {
 	for i := range next.Caps {
 		tighterCap(live, next, i, take)
 	}
+	worseMoney(live, next, take)
 	for i := range live.Prizes {
 		worsePrize(live, next, &live.Prizes[i], take)
 	}

@@ -63,7 +63,7 @@ type campaign struct {
 	pities []pityEntry
 
 	// Where the values stand that checks are about.
-	startsAt, endsAt, prizesAt, guaranteedAt value
+	startsAt, endsAt, prizesAt, guaranteedAt, budgetAt value
 }
 
 func (c *campaign) read(v value) {
@@ -115,7 +115,7 @@ func (c *campaign) read(v value) {
 		{name: "purse", later: "remove it; limit users by caps"},
 		{name: "price", later: "remove it; limit users by caps"},
 		{name: "milestones", later: "remove it"},
-		{name: "budget", later: "remove it; bound the money by stock times amount"},
+		{name: "budget", read: c.readBudget},
 		{name: "tickets", later: "remove it and check tickets before you call"},
 		{name: "testers", later: "remove it; test in a campaign of its own"},
 	})
@@ -145,6 +145,7 @@ func (c *campaign) check() {
 	c.checkPrizes()
 	c.checkCaps()
 	c.checkPities()
+	c.checkMoney()
 }
 
 // compile fills in the version. It runs only when there are no faults, so that every value is there.
@@ -166,6 +167,7 @@ func (c *campaign) compile() {
 	for i := range c.pities {
 		v.Pity = append(v.Pity, c.pities[i].Pity)
 	}
+	c.compileAmounts()
 	v.Document = c.canonical()
 	if size := sizeOf(v); size > engine.MaxVersionBytes {
 		c.add("", problem.InvalidField, place{}, "the campaign takes %d bytes; at most %d are allowed: shorten titles or drop prizes", size, engine.MaxVersionBytes)

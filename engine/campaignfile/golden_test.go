@@ -103,6 +103,12 @@ func describe(f *File) []byte {
 	for _, p := range v.Pity {
 		fmt.Fprintf(&b, "pity %+v\n", p)
 	}
+	for _, a := range v.Amounts {
+		fmt.Fprintf(&b, "amount %+v\n", a)
+	}
+	if v.Budget != (engine.Budget{}) {
+		fmt.Fprintf(&b, "budget %+v\n", v.Budget)
+	}
 	for _, w := range f.Warnings {
 		fmt.Fprintf(&b, "warning %s\n", w.Error())
 	}

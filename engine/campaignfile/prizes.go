@@ -7,7 +7,8 @@ type prizeEntry struct {
 	engine.Prize
 	title    map[string]string
 	fallback string // id of the fallback prize, for OnFallback
-	stated   bool   // the file names a kind
+	pays     *amountEntry
+	stated   bool // the file names a kind
 
 	at, idAt, weightAt, stockAt, amountAt, fallbackAt, slotAt value
 }
@@ -65,7 +66,7 @@ func (c *campaign) readPrize(_ int, v value) {
 		{name: "release", later: "remove it; the whole stock is available from the start"},
 		{name: "pool", later: "remove it; give the prize its own stock"},
 		{name: "award", later: "remove it; a win is final at once"},
-		{name: "budget", later: "remove it; bound the money by stock times amount"},
+		{name: "budget", later: "write it as amount: {…, budget: n}"},
 		{name: "codes", later: "remove it and hand out codes yourself"},
 	})
 	c.prizes = append(c.prizes, p)
@@ -82,23 +83,6 @@ func (c *campaign) readStock(v value) engine.Quantity {
 	}
 	n, _ := c.integer(v, 0, engine.MaxStock)
 	return engine.Quantity(n)
-}
-
-func (c *campaign) readAmount(v value, p *prizeEntry) {
-	const useFixed = "use {fixed: n}, the same amount for every win"
-	if v.kind == kindNumber {
-		c.fault(v, "must be {fixed: %s}, in minor units", v.node.text)
-		return
-	}
-	c.object(v, []field{
-		{name: "fixed", required: !hasKey(v, "split"), read: func(v value) {
-			p.Amount, _ = c.integer(v, 1, maxValue)
-		}},
-		{name: "split", later: useFixed},
-		{name: "min", later: useFixed},
-		{name: "max", later: useFixed},
-		{name: "budget", later: useFixed},
-	})
 }
 
 func (c *campaign) readUnavailable(v value, p *prizeEntry) {

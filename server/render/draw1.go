@@ -24,10 +24,10 @@ func appendDrawJSON1(dst []byte, s *subdraw) []byte {
 	if r.Prize == engine.NoPrize {
 		dst = append(dst, `,"outcome":"miss"`...)
 	} else {
-		dst = appendPrize1(append(dst, `,"outcome":"win","prize":`...), &s.version.Prizes[r.Prize])
+		dst = appendPrize1(append(dst, `,"outcome":"win","prize":`...), &s.version.Prizes[r.Prize], r.Amount)
 	}
 	if extra := s.extra(); extra != engine.NoPrize {
-		dst = appendPrize1(append(dst, `,"extra":`...), &s.version.Prizes[extra])
+		dst = appendPrize1(append(dst, `,"extra":`...), &s.version.Prizes[extra], r.ExtraAmount.Amount)
 	}
 	if slot := slot1(s.version.Prizes, r); slot >= 0 {
 		dst = appendInt(append(dst, `,"slot":`...), int64(slot))
@@ -37,8 +37,8 @@ func appendDrawJSON1(dst []byte, s *subdraw) []byte {
 	return append(dst, `}}}`...)
 }
 
-// appendPrize1 appends a prize as the winner sees it.
-func appendPrize1(dst []byte, p *engine.Prize) []byte {
+// appendPrize1 appends a prize as the winner sees it. amount is what the draw decided, 0 for what every win pays.
+func appendPrize1(dst []byte, p *engine.Prize, amount int64) []byte {
 	dst = append(dst, `{"id":"`...)
 	dst = append(dst, p.ID...)
 	dst = append(dst, `","kind":"`...)
@@ -47,8 +47,11 @@ func appendPrize1(dst []byte, p *engine.Prize) []byte {
 	if len(p.Title) > 0 {
 		dst = append(append(dst, `,"title":`...), p.Title...) // canonical JSON already
 	}
-	if p.Amount > 0 {
-		dst = appendInt(append(dst, `,"amount":`...), p.Amount)
+	if amount == 0 {
+		amount = p.Amount
+	}
+	if amount > 0 {
+		dst = appendInt(append(dst, `,"amount":`...), amount)
 	}
 	return append(dst, '}')
 }
@@ -128,15 +131,18 @@ func appendDrawBinary1(dst []byte, s *subdraw) []byte {
 	if win == 0 {
 		return dst
 	}
-	dst = appendPrizeBinary1(dst, &s.version.Prizes[r.Prize])
+	dst = appendPrizeBinary1(dst, &s.version.Prizes[r.Prize], r.Amount)
 	if extra != engine.NoPrize {
-		dst = appendPrizeBinary1(dst, &s.version.Prizes[extra])
+		dst = appendPrizeBinary1(dst, &s.version.Prizes[extra], r.ExtraAmount.Amount)
 	}
 	return dst
 }
 
-func appendPrizeBinary1(dst []byte, p *engine.Prize) []byte {
+func appendPrizeBinary1(dst []byte, p *engine.Prize, amount int64) []byte {
 	dst = append(append(dst, byte(len(p.ID))), p.ID...)
 	dst = append(dst, byte(p.Kind))
-	return binary.LittleEndian.AppendUint64(dst, uint64(p.Amount))
+	if amount == 0 {
+		amount = p.Amount
+	}
+	return binary.LittleEndian.AppendUint64(dst, uint64(amount))
 }

@@ -62,6 +62,9 @@ func appendFeedDraw(dst []byte, version *engine.Version, r *engine.Record) []byt
 	} else {
 		dst = append(dst, `,"outcome":"win"`...)
 		dst = AppendString(append(dst, `,"prize":`...), prizeID(version, r.Prize))
+		if amount := amountOf(version, r); amount > 0 {
+			dst = appendInt(append(dst, `,"amount":`...), amount)
+		}
 	}
 	if r.Natural != engine.NoPrize {
 		dst = AppendString(append(dst, `,"natural":`...), prizeID(version, r.Natural))
@@ -89,11 +92,22 @@ func appendFeedDraw(dst []byte, version *engine.Version, r *engine.Record) []byt
 	}
 	if m, ok := r.Pity(); ok {
 		dst = appendMoves(dst, version, &m)
+		if amount := r.ExtraAmount.Amount; amount > 0 {
+			dst = appendInt(append(dst, `,"extra_amount":`...), amount)
+		}
 	}
 	if len(r.Channel) > 0 {
 		dst = AppendString(append(dst, `,"channel":`...), r.Channel)
 	}
 	return dst
+}
+
+// amountOf returns what a win pays, in minor units; 0 for nothing.
+func amountOf(v *engine.Version, r *engine.Record) int64 {
+	if r.Amount > 0 || v == nil || r.Prize < 0 || r.Prize >= len(v.Prizes) {
+		return r.Amount
+	}
+	return v.Prizes[r.Prize].Amount
 }
 
 func prizeID(v *engine.Version, ordinal int) string {

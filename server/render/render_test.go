@@ -67,6 +67,10 @@ var draws = []struct {
 	{"miss", miss()},
 	{"win", with(func(r *engine.Record) { r.Natural, r.Prize, r.StockAfter = 0, 0, 4 })},
 	{"win-amount", with(func(r *engine.Record) { r.Natural, r.Prize, r.StockAfter = 1, 1, 0 })},
+	{"win-split", with(func(r *engine.Record) {
+		r.Natural, r.Prize, r.StockAfter = 1, 1, 0
+		r.AmountPaid = engine.AmountPaid{Amount: 12345, AmountLeast: 1, AmountMost: 65536}
+	})},
 	{"win-fallback", with(func(r *engine.Record) { r.Natural, r.Prize, r.Cause, r.StockAfter = 0, 3, engine.CauseSoldOut, 9 })},
 	{"thanks", with(func(r *engine.Record) { r.Natural = 2 })},
 	{"thanks-by-fallback", with(func(r *engine.Record) { r.Natural, r.Cause = 0, engine.CauseSoldOut })},

@@ -62,8 +62,11 @@ func appendDenial(dst []byte, r *engine.Result, cap string) []byte {
 }
 
 func countsName(c engine.Counts) string {
-	if c == engine.CountWins {
+	switch c {
+	case engine.CountWins:
 		return "wins"
+	case engine.CountAmount:
+		return "amount"
 	}
 	return "draws"
 }
@@ -86,7 +89,7 @@ func appendBooks(dst []byte, p *engine.PrizeStock) []byte {
 	dst = AppendString(append(dst, `{"id":`...), p.ID)
 	if p.Total == engine.Unlimited {
 		dst = append(dst, `,"total":null,"issued":`...)
-		return append(appendInt(dst, int64(p.Issued)), '}')
+		return append(appendPaid(appendInt(dst, int64(p.Issued)), p), '}')
 	}
 	for _, part := range [...]struct {
 		member string
@@ -103,7 +106,19 @@ func appendBooks(dst []byte, p *engine.PrizeStock) []byte {
 	} {
 		dst = appendInt(append(dst, part.member...), int64(part.units))
 	}
-	return append(dst, '}')
+	return append(appendPaid(dst, p), '}')
+}
+
+// appendPaid appends what the wins of a prize paid, where the campaign keeps that.
+func appendPaid(dst []byte, p *engine.PrizeStock) []byte {
+	if !p.Money {
+		return dst
+	}
+	dst = appendInt(append(dst, `,"paid":`...), p.Paid)
+	if p.Budget > 0 {
+		dst = appendInt(append(dst, `,"budget":`...), p.Budget)
+	}
+	return dst
 }
 
 // Page is what a player may know of a campaign.
