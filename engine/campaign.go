@@ -37,11 +37,14 @@ type Campaign struct {
 		sync.Mutex
 		seq uint64
 	}
-	books    books         // under mu; prizes are added while every shard is locked too
-	reserves reserves      // like books
-	money    *money        // what was paid; nil while no version bounded that. Like books
-	off      []switchedOff // its switches; every shard is locked when they change
-	_        [64]byte
+	books    books          // under mu; prizes are added while every shard is locked too
+	cells    map[string]int // index of books by id; replaced with them
+	reserves reserves       // like books
+	money    *money         // what was paid; nil while no version bounded that. Like books
+	off      []switchedOff  // its switches; every shard is locked when they change
+	// turned is the end of the last session that was closed. Every shard is locked when it changes.
+	turned UnixMilli
+	_      [64]byte
 }
 
 // control is what was done to a campaign outside its versions.
@@ -57,6 +60,16 @@ type control struct {
 // books are the cells of every prize a campaign ever had, in the order of their introduction.
 type books []cell
 
+// index is where each cell stands in the books, by id.
+func (b books) index() map[string]int {
+	byID := make(map[string]int, len(b))
+	for i := range b {
+		byID[b[i].ID] = i
+	}
+	return byID
+}
+
+// find is index for a few: it walks.
 func (b books) find(id string) int {
 	for i := range b {
 		if b[i].ID == id {
@@ -66,6 +79,24 @@ func (b books) find(id string) int {
 	return -1
 }
 
+// cell returns where the cell with an id stands in the books, -1 for nowhere.
+func (c *Campaign) cell(id string) int {
+	if i, found := c.cells[id]; found {
+		return i
+	}
+	return -1
+}
+
+// keep makes b the campaign's books. A prize that is switched off is off in new cells too.
+func (c *Campaign) keep(b books) {
+	c.books, c.cells = b, b.index()
+	for i := range c.off {
+		if s := &c.off[i]; s.kind == SwitchPrize {
+			b.throw(prizeOf(b[s.cell].ID), true)
+		}
+	}
+}
+
 func (c *Campaign) endsAt(k *control) UnixMilli {
 	if k.endedAt != 0 {
 		return k.endedAt
@@ -73,8 +104,8 @@ func (c *Campaign) endsAt(k *control) UnixMilli {
 	return c.plan.Load().version.EndsAt + UnixMilli(k.extended)
 }
 
-// settle drops what may be forgotten at now and returns when it wants to be asked again. Every shard is locked.
-func (c *Campaign) settle(now UnixMilli) UnixMilli {
+// mark drops what may be forgotten at now and returns when it wants to be asked again. Every shard is locked.
+func (c *Campaign) mark(now UnixMilli) UnixMilli {
 	k := c.control.Load()
 	start, end := c.plan.Load().version.StartsAt, c.endsAt(k)
 	switch forget := end + KeyRetention; {
@@ -99,7 +130,7 @@ func (c *Campaign) settle(now UnixMilli) UnixMilli {
 func (c *Campaign) recount() {
 	p, n := c.plan.Load(), int32(0)
 	for i := range p.prizes {
-		if z := &p.prizes[i]; !z.thanks && !c.books[z.cell].hopeless(z.units) {
+		if z := &p.prizes[i]; !z.thanks && !z.absent && !c.books[z.cell].hopeless(z.units) {
 			n++
 		}
 	}
@@ -168,15 +199,18 @@ func (t *tx) applyAdjust(c *Adjust) Result {
 	spot, known := a.seen(&c.Digest, print, &r)
 	if known {
 		if r.Code == problem.OK {
-			r.Value = uint64(a.books[max(a.books.find(c.Prize), 0)].Total)
+			r.Value = uint64(a.books[max(a.cell(c.Prize), 0)].Total)
 		}
 		return r
 	}
-	i := a.books.find(c.Prize)
+	i := a.cell(c.Prize)
 	if i < 0 || !a.books[i].Live {
 		return Result{Code: problem.PrizeNotFound, Campaign: a.ref}
 	}
 	cell := &a.books[i]
+	if a.sessionOver(c.Prize) {
+		return Result{Code: problem.Ended, Campaign: a.ref, Now: t.now}
+	}
 	if broken := a.unbalanced(); broken != "" {
 		return t.fence(a, broken)
 	}

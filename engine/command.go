@@ -92,7 +92,7 @@ func (b *Batch) AddAdjust(c *Adjust) {
 
 func (r *reader) adjust() Adjust {
 	return Adjust{
-		Campaign: CampaignRef(r.u32()), Prize: r.str(MaxIDBytes), Delta: Quantity(r.i64()), Digest: r.key(),
+		Campaign: CampaignRef(r.u32()), Prize: r.str(maxCellIDBytes), Delta: Quantity(r.i64()), Digest: r.key(),
 		Actor: r.str(MaxActorBytes), Reason: r.str(MaxReasonBytes),
 	}
 }
@@ -183,6 +183,9 @@ func (p *NamespacePolicy) Validate() error {
 		}
 		if err := validateCounter(c.ID, c.Counts, c.Window, c.Limit); err != nil {
 			return err
+		}
+		if c.Window.Kind == WindowSession {
+			return invalid("window of cap " + c.ID + ": campaigns have sessions, namespaces have none")
 		}
 	}
 	return nil

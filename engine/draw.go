@@ -18,29 +18,38 @@ func (t *tx) decideDraw(d *Draw) {
 		return
 	}
 	t.result.Campaign = c.ref
-	t.lockShards(d)
-	t.ladder(d, c)
-	t.unlockShards()
+	for again := true; again; {
+		t.lockShards(d)
+		again = t.ladder(d, c)
+		t.unlockShards()
+		if again {
+			t.catchUp()
+		}
+	}
 }
 
 // ladder decides a draw: every rung is one check, one early return and one named code, in the order of the semantics.
-// Nothing is written before the last check is passed.
-func (t *tx) ladder(d *Draw, c *Campaign) {
+// Nothing is written before the last check is passed. As a library it reports true, having done nothing, when what can be
+// won has to be brought to the draw's time first.
+func (t *tx) ladder(d *Draw, c *Campaign) (late bool) {
 	// 1. Idempotency.
 	print := fingerprint(d)
 	spot, known := c.seen(&d.Digest, print, &t.result)
 	if known {
-		return
+		return false
 	}
 	t.spot = spot
 	for {
 		epoch := c.epoch.Load()
 		if t.library {
 			t.now = max(t.stamp, UnixMilli(t.world.logTime.Load()))
+			if int64(t.now) >= t.world.turns.Load() {
+				return true
+			}
 		}
 		// 2. to 6. What refuses a draw without consuming anything.
 		if t.refusal(d, c, sight{logTime: t.now, now: t.now}) != problem.OK {
-			return
+			return false
 		}
 		// The word depends on nothing that another draw could still change: it is made before the campaign's lock.
 		user := &t.campaign[ScopeUser]
@@ -55,7 +64,7 @@ func (t *tx) ladder(d *Draw, c *Campaign) {
 		}
 		t.unlockCampaign(c)
 		if !stale {
-			return
+			return false
 		}
 		// As a library: time moved on, or somebody took the last of it. Look again.
 	}
@@ -117,6 +126,9 @@ func (t *tx) choose(in *wordInput) (word uint64, natural int) {
 func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int) {
 	t.more = t.more[:0]
 	prize, cause := t.give(c, natural)
+	if t.plan.calendar.live >= 0 {
+		t.more = appendRecordSession(t.more, t.plan.calendar.live)
+	}
 	if t.plan.pity != nil {
 		prize = t.pity(c, prize, cause)
 	}
@@ -193,6 +205,9 @@ func (t *tx) give(c *Campaign, natural int) (prize int, cause Cause) {
 // unavailable says why a prize cannot be given to this user now.
 func (t *tx) unavailable(c *Campaign, prize int) Cause {
 	p := &t.plan.prizes[prize]
+	if p.absent {
+		return CauseNotReleased // its time is in another session
+	}
 	if c.books[p.cell].Off {
 		return CauseSwitchedOff
 	}
@@ -246,7 +261,7 @@ func (t *tx) issue(c *Campaign, p *prizePlan) {
 		return
 	}
 	c.epoch.Add(1)
-	if c.winnable.Add(-1) == 0 && t.plan.version.Exhausted == End {
+	if c.winnable.Add(-1) == 0 && t.plan.version.Exhausted == End && t.plan.calendar.next < 0 {
 		k := *c.control.Load()
 		k.endedAt = max(t.now, 1)
 		c.control.Store(&k)

@@ -69,6 +69,7 @@ type world struct {
 	logTime atomic.Int64  // clock.now, for readers
 	applied atomic.Uint64 // index of the last entry whose effects are all visible
 	due     atomic.Int64  // when settle has something to do next; maxTime for never
+	turns   atomic.Int64  // when it next changes what can be won: at or after due
 }
 
 // shard is one lock and the pages under it.
@@ -107,6 +108,7 @@ func (e *Engine) newWorld() *world {
 	w.namespaces.Store(new([]*Namespace))
 	w.campaigns.Store(new([]*Campaign))
 	w.due.Store(int64(maxTime))
+	w.turns.Store(int64(maxTime))
 	return w
 }
 
@@ -158,14 +160,16 @@ func (e *Engine) NextDue() (UnixMilli, bool) {
 
 // settle does what has become due at now, and finds the next due time. Every shard is locked.
 func (w *world) settle(now UnixMilli) {
-	next := maxTime
+	next, turns := maxTime, maxTime
 	for _, n := range *w.namespaces.Load() {
 		next = min(next, n.acts.forget(now))
 	}
 	for _, c := range *w.campaigns.Load() {
-		next = min(next, c.settle(now))
+		turns = min(turns, c.turn(now))
+		next = min(next, c.mark(now))
 	}
-	w.due.Store(int64(next))
+	w.turns.Store(int64(turns))
+	w.due.Store(int64(min(next, turns)))
 }
 
 // CampaignByRef returns a campaign by its number.

@@ -43,6 +43,11 @@ const (
 	MaxReserves      = 256   // reserves of one campaign over all its versions
 	MaxDocuments     = 65536
 	MaxTransitions   = 256 // time zone changes over one campaign
+	MaxSessions      = 1024
+	MaxSets          = 400 // different prize sets of one version's sessions
+	MaxChannels      = 16
+	MaxSlots         = 64   // of one channel's wheel
+	MinSession       = 2000 // ms from a session's start to its end
 
 	MinDenominator     = 1
 	MaxDenominator     = 1_000_000_000

@@ -115,8 +115,9 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 		return err
 	}
 	live := x.versions[len(x.versions)-1]
-	for i := range live.Prizes {
-		if x.books.find(live.Prizes[i].ID) < 0 {
+	cells := x.books.index()
+	for _, id := range live.cells() {
+		if _, found := cells[id]; !found {
 			return fmt.Errorf("engine: meta: prize without books: %w", errTruncated)
 		}
 	}
@@ -129,7 +130,8 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 		return err
 	}
 	c := w.newCampaign(n, x.id, x.sealedSeed, seed)
-	c.layout, c.books, c.reserves, c.money, c.mu.seq = x.layout, x.books, x.reserves, x.money, x.seq
+	c.layout, c.reserves, c.money, c.mu.seq, c.turned = x.layout, x.reserves, x.money, x.seq, x.turned
+	c.keep(x.books)
 	if c.missingPity(live) {
 		return fmt.Errorf("engine: meta: pity without a place or a reserve: %w", errTruncated)
 	}
@@ -143,7 +145,7 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	c.control.Store(x.control)
 	c.versions.Store(&x.versions)
 	c.fitTables(0)
-	c.plan.Store(c.compile(live))
+	c.plan.Store(c.compile(live, calendar{-1, -1}))
 	c.recount()
 	c.rekill()
 	w.addCampaign(c)

@@ -53,6 +53,7 @@ type campaignCut struct {
 	layout     layout
 	money      *money
 	remembers  bool // keys are still kept
+	turned     UnixMilli
 	rows       [scopes + 1]uint64
 	off        []switchedOff
 }
@@ -93,7 +94,7 @@ func (c *Campaign) cut() campaignCut {
 	x := campaignCut{
 		namespace: c.namespace.ref, id: c.id, sealedSeed: c.sealedSeed, control: c.control.Load(),
 		versions: *c.versions.Load(), seq: c.mu.seq, books: append(books(nil), c.books...), layout: c.layout.clone(),
-		reserves: append(reserves(nil), c.reserves...), money: c.money.clone(), remembers: c.keys != nil,
+		reserves: append(reserves(nil), c.reserves...), money: c.money.clone(), remembers: c.keys != nil, turned: c.turned,
 	}
 	x.off = slices.Clone(c.off)
 	for s, t := range c.tables {
@@ -204,6 +205,7 @@ func (w *writer) campaignCut(c *campaignCut) {
 
 // campaignSections appends the state of features that only some campaigns use.
 func (w *writer) campaignSections(c *campaignCut) {
+	w.section(campaignSessions, func(w *writer) { w.sessionState(c) })
 	w.section(campaignPity, func(w *writer) { w.reserves(c.reserves) })
 	w.section(campaignAmounts, func(w *writer) { w.money(c.money) })
 	w.section(campaignSwitches, func(w *writer) {
@@ -215,6 +217,8 @@ func (w *writer) campaignSections(c *campaignCut) {
 
 func (c *campaignCut) section(tag uint8, r *reader) bool {
 	switch tag {
+	case campaignSessions:
+		return r.sessionState(c)
 	case campaignPity:
 		c.reserves = r.reserves()
 	case campaignAmounts:

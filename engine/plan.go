@@ -1,10 +1,11 @@
 package engine
 
-// plan is a version made ready for the ladder: prefix sums, and caps and prizes resolved to their places. Immutable.
+// plan is a version, in one of its sessions, made ready for the ladder: prefix sums, and caps and prizes resolved to their
+// places. Immutable.
 type plan struct {
 	version  *Version
 	zone     zone
-	whole    set         // every prize: the set of a version without sessions and channels
+	whole    set         // every prize of the session
 	prizes   []prizePlan // in file order
 	draws    []counter   // caps counting draws, in file order, of all scopes
 	wins     []counter   // caps counting wins
@@ -16,6 +17,8 @@ type plan struct {
 	shares   [scopes]bool // of the namespace's rows too, for more than its policy
 	pity     *pityPlan    // nil for none
 	places   []uint8      // of each cap of the version, its number in the campaign's layout
+	calendar calendar
+	channels []set // by index into Version.Channels; nil when the version has none
 }
 
 // set is what a draw can win: the prizes of its session and channel, with their weights.
@@ -39,28 +42,35 @@ type prizePlan struct {
 	units    Quantity
 	fallback int // index into plan.prizes, or -1
 	thanks   bool
+	absent   bool // not in the session in force
 }
 
-// compile resolves a version against the campaign's layout and cells, which must have claimed its caps and prizes.
-func (c *Campaign) compile(v *Version) *plan {
-	p := &plan{version: v, zone: zone{v.Transitions}}
-	var sum uint32
+// compile resolves a version, in one of its sessions, against the campaign's layout and cells, which must have claimed its
+// caps and prizes. The plan of another session is another plan.
+func (c *Campaign) compile(v *Version, in calendar) *plan {
+	p := &plan{version: v, zone: zone{v.Transitions}, calendar: in}
+	prizes := v.SetOf(in.live)
+	p.whole = compileSet(prizes, nil)
+	for i := range v.Channels {
+		p.channels = append(p.channels, compileSet(prizes, &v.Channels[i]))
+	}
+	cells := v.cellsIn(in.live)
 	for i := range v.Prizes {
 		z := &v.Prizes[i]
-		sum += z.Weight
-		p.whole.sums = append(p.whole.sums, sum)
-		p.whole.ordinals = append(p.whole.ordinals, int16(i))
 		p.prizes = append(p.prizes, prizePlan{
-			cell: c.books.find(z.ID), units: Quantity(z.Units), fallback: int(z.Fallback), thanks: z.Kind == KindThanks,
+			cell: c.cell(cells[i]), units: Quantity(z.Units), fallback: int(z.Fallback), thanks: z.Kind == KindThanks,
+			absent: true,
 		})
+	}
+	for _, z := range prizes {
+		p.prizes[z.Prize].absent = false
 	}
 	if p.pity = c.compilePity(v); p.pity != nil {
 		p.shares[ScopeUser] = p.pity.shared
-		own := make([]uint32, len(v.Prizes))
-		for i := range v.Prizes {
-			own[i] = v.Prizes[i].Weight
+		p.pity.soften(&p.whole, p.whole.weights())
+		for i := range p.channels {
+			p.pity.soften(&p.channels[i], p.channels[i].weights())
 		}
-		p.pity.soften(&p.whole, own)
 	}
 	for i := range v.Caps {
 		p.places = append(p.places, c.layout.number(v.Caps[i].ID))

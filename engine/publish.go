@@ -21,6 +21,18 @@ type publication struct {
 
 // applyPublish makes a version live, with everything it shows and decides, from this position of the log on.
 func (t *tx) applyPublish(c *Publish, form []byte) Result {
+	r := t.makeLive(c, form)
+	if r.Code != problem.OK || r.AlreadyLive {
+		return r
+	}
+	t.world.settle(t.now)
+	return t.note(Record{
+		Kind: RecordPublish, Campaign: r.Campaign, Version: c.Version.Number, Actor: []byte(c.Actor), Reason: []byte(c.Reason),
+	}, r)
+}
+
+// makeLive puts a version in force, unless it is there already or cannot be.
+func (t *tx) makeLive(c *Publish, form []byte) Result {
 	w := t.world
 	n := w.namespace(c.Namespace)
 	if n == nil {
@@ -56,15 +68,13 @@ func (t *tx) applyPublish(c *Publish, form []byte) Result {
 		w.addCampaign(a)
 		a.rekill()
 	}
-	w.settle(t.now)
-	return t.note(Record{
-		Kind: RecordPublish, Campaign: a.ref, Version: c.Version.Number, Actor: []byte(c.Actor), Reason: []byte(c.Reason),
-	}, Result{Campaign: a.ref, Value: uint64(c.Version.Number)})
+	return Result{Campaign: a.ref, Value: uint64(c.Version.Number)}
 }
 
 // install puts a checked version in force. Every shard and mu are locked.
 func (c *Campaign) install(v *Version, form []byte, next publication) {
-	c.layout, c.books, c.reserves = next.layout, next.books, next.reserves
+	c.layout, c.reserves = next.layout, next.reserves
+	c.keep(next.books)
 	if next.shared != nil {
 		c.namespace.layout = *next.shared
 		c.namespace.fitTables(c.world)
@@ -76,7 +86,7 @@ func (c *Campaign) install(v *Version, form []byte, next publication) {
 	c.openMoney(v)
 	c.fitTables(v.ExpectedUsers)
 	c.versions.Store(&versions)
-	c.plan.Store(c.compile(v))
+	c.plan.Store(c.compile(v, calendar{-1, -1})) // settle finds the session in force
 	c.recount()
 }
 
@@ -184,7 +194,7 @@ func (n *Namespace) admit(v *Version, now UnixMilli) (next publication, code pro
 	if err := next.placePity(n, v, now); err != nil {
 		return next, problem.InvalidCampaign, err
 	}
-	if code, err = next.openBooks(v); err == nil {
+	if code, err = next.openBooks(v, now); err == nil {
 		if err = next.checkAmounts(v); err != nil {
 			code = problem.InvalidCampaign
 		}
@@ -207,26 +217,31 @@ func (x *publication) placeCaps(v *Version) error {
 	return x.layout.fits()
 }
 
-// openBooks opens a cell for each new prize, compares the stock of known ones, and withdraws dropped ones.
-func (x *publication) openBooks(v *Version) (problem.Code, error) {
+// openBooks opens a cell for each new prize, compares the stock of known ones, and withdraws dropped ones. A session's own
+// units are cells too.
+func (x *publication) openBooks(v *Version, now UnixMilli) (problem.Code, error) {
+	known := x.books.index()
 	for i := range x.books {
 		x.books[i].Live = false
 	}
-	for i := range v.Prizes {
-		p := &v.Prizes[i]
-		at := x.books.find(p.ID)
-		if at < 0 {
-			if p.Stock == StockUnstated {
-				return problem.InvalidCampaign, fmt.Errorf("prize %q is new: state its stock, or that it is unlimited", p.ID)
-			}
-			x.books = append(x.books, openCell(p))
+	for i, own := range v.ownStock() {
+		if !own {
 			continue
 		}
-		c := &x.books[at]
-		c.Live = true
-		unchanged := p.Stock == StockUnstated || c.Unlimited && p.Stock == Unlimited || !c.Unlimited && p.Stock == c.Total
-		if !unchanged {
-			return problem.StockChanged, fmt.Errorf("prize %q has a total of %d: leave stock out or state that, and change it with :adjust", p.ID, c.Total)
+		if code, err := x.openCell(known, v.Prizes[i].ID, v.Prizes[i].Stock, false); code != problem.OK {
+			return code, err
+		}
+	}
+	for i := range v.Sessions {
+		s := &v.Sessions[i]
+		for _, p := range v.Sets[s.Set] {
+			if p.Stock == StockShared {
+				continue
+			}
+			// What was over before it was published never had anything to give.
+			if code, err := x.openCell(known, sessionCell(s.ID, v.Prizes[p.Prize].ID), p.Stock, s.EndsAt <= now); code != problem.OK {
+				return code, err
+			}
 		}
 	}
 	if len(x.books) > MaxPrizesEver {
@@ -243,11 +258,30 @@ func (x *publication) openBooks(v *Version) (problem.Code, error) {
 	return problem.OK, nil
 }
 
-func openCell(p *Prize) cell {
-	if p.Stock < 0 {
-		return cell{ID: p.ID, Live: true, Unlimited: true}
+func (x *publication) openCell(known map[string]int, id string, stock Quantity, over bool) (problem.Code, error) {
+	at, found := known[id]
+	if !found {
+		if stock == StockUnstated {
+			return problem.InvalidCampaign, fmt.Errorf("prize %q is new: state its stock, or that it is unlimited", id)
+		}
+		c := cell{ID: id, Live: true, Unlimited: true}
+		if stock >= 0 {
+			c = cell{ID: id, Live: true, Total: stock, Available: stock}
+		}
+		if over {
+			c.expire()
+		}
+		x.books = append(x.books, c)
+		return problem.OK, nil
 	}
-	return cell{ID: p.ID, Live: true, Total: p.Stock, Available: p.Stock}
+	c := &x.books[at]
+	c.Live = true
+	opening := c.Total - c.Carried // what other sessions left is not in the file
+	unchanged := stock == StockUnstated || c.Unlimited && stock == Unlimited || !c.Unlimited && stock == opening
+	if !unchanged {
+		return problem.StockChanged, fmt.Errorf("prize %q has a total of %d: leave stock out or state that, and change it with :adjust", id, opening)
+	}
+	return problem.OK, nil
 }
 
 // A sealed seed: nonce 12 B ‖ AES-256-GCM of 16 B under the cluster key ‖ tag 16 B.

@@ -94,11 +94,12 @@ func (c *Campaign) Seq() uint64 {
 func (c *Campaign) Stock() (seq uint64, prizes []PrizeStock) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := c.plan.Load()
-	for i := range p.prizes {
-		s := c.books[p.prizes[i].cell].stock()
-		if c.money != nil && p.money != nil && p.money.pays[i].pays {
-			s.Paid, s.Budget, s.Money = c.money.cells[p.prizes[i].cell].sum, p.money.pays[i].budget, true
+	v, p := c.Version(), c.plan.Load()
+	for _, id := range v.cells() {
+		at := c.cell(id)
+		s := c.books[at].stock()
+		if i := v.prize(s.ID); c.money != nil && p.money != nil && p.money.pays[i].pays {
+			s.Paid, s.Budget, s.Money = c.money.cells[at].sum, p.money.pays[i].budget, true
 		}
 		prizes = append(prizes, s)
 	}
@@ -110,11 +111,11 @@ func (c *Campaign) Stock() (seq uint64, prizes []PrizeStock) {
 	return c.mu.seq, prizes
 }
 
-// PrizeNumber returns the number of a prize id in the campaign's life, as it stands in Win. It takes a lock.
+// PrizeNumber returns the number of a prize's books (Version.CellID) in the campaign's life, as it stands in Win. It takes a lock.
 func (c *Campaign) PrizeNumber(id string) (uint16, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := c.books.find(id)
+	i := c.cell(id)
 	return uint16(max(i, 0)), i >= 0
 }
 

@@ -82,6 +82,7 @@ type Record struct {
 	StockAfter Quantity // available units of the prize after the draw; Unlimited
 	Previous   Location // the user's previous draw in this campaign
 	PrevWin    Location // the user's previous win in this campaign
+	Session    uint16   // 1-based number in Version.Sessions; 0 for none
 	Sections   []byte   // what only some campaigns record, encoded (section.go); the fields below are decoded from it
 
 	// Decoded from Sections.

@@ -26,9 +26,19 @@ func (t *tx) refusal(d *Draw, c *Campaign, s sight) problem.Code {
 	if code := t.closed(c, s); code != problem.OK {
 		return code
 	}
-	t.set = &t.plan.whole
+	if len(t.plan.version.Sessions) > 0 {
+		if code, unsure := t.betweenSessions(s); code != problem.OK || unsure {
+			return code
+		}
+	}
 	if d.ExpectVersion != 0 && d.ExpectVersion != t.plan.version.Number {
 		return t.refuse(problem.VersionChanged)
+	}
+	t.set = &t.plan.whole
+	if t.plan.channels != nil && !s.onlyUser {
+		if code := t.enter(d.Channel); code != problem.OK {
+			return code
+		}
 	}
 	// 3. Eligibility: the values that the caps' scopes need.
 	if !s.onlyUser {
@@ -42,11 +52,18 @@ func (t *tx) refusal(d *Draw, c *Campaign, s sight) problem.Code {
 		return code
 	}
 	// 5. Exhaustion, of the campaign and for this user.
+	if t.turning(c, s) {
+		return problem.OK // a reader: the log knows which session it is
+	}
 	if c.winnable.Load() == 0 {
 		switch t.plan.version.Exhausted {
 		case Deny:
 			return t.refuse(problem.Exhausted)
 		case End:
+			if next := t.plan.calendar.next; next >= 0 { // the session is over, and not the campaign
+				code, _ := t.beforeSession(next, s)
+				return code
+			}
 			t.result.Now = s.now
 			return t.refuse(problem.Ended)
 		}
@@ -103,6 +120,9 @@ func (t *tx) missing(d *Draw) problem.Code {
 // look finds the rows of the draw's subjects that matter, and fixes the moment.
 func (t *tx) look(d *Draw, c *Campaign, now UnixMilli) {
 	t.own.set(&t.plan.zone, now)
+	if len(t.plan.version.Sessions) > 0 {
+		t.own.setSession(t.plan)
+	}
 	if len(t.rules.draws)+len(t.rules.wins)+len(t.rules.amounts) > 0 {
 		t.shared.set(&t.rules.zone, now)
 	}
@@ -194,8 +214,8 @@ func (t *tx) nothingLeft(s sight) bool {
 			return t.anyPrize()
 		}
 	}
-	for i := range t.plan.prizes {
-		if !t.plan.prizes[i].thanks && !t.outForUser(i, s) {
+	for _, i := range t.set.ordinals {
+		if !t.plan.prizes[i].thanks && !t.outForUser(int(i), s) {
 			return false
 		}
 	}
@@ -203,7 +223,7 @@ func (t *tx) nothingLeft(s sight) bool {
 }
 
 func (t *tx) anyPrize() bool {
-	for i := range t.plan.prizes {
+	for _, i := range t.set.ordinals {
 		if !t.plan.prizes[i].thanks {
 			return true
 		}

@@ -129,6 +129,8 @@ func (r *Record) sectionsValid() bool {
 			return false
 		}
 		switch tag {
+		case recordSession:
+			ok = r.readSession(body)
 		case recordPity:
 			var m PityMoves
 			ok = m.decode(body)

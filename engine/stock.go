@@ -1,5 +1,7 @@
 package engine
 
+import "strings"
+
 // cell is the books of one prize: the conserved sum
 //
 //	total = unreleased + available + reserved + held + issued + expired + withdrawn
@@ -12,6 +14,38 @@ type cell struct {
 	Off       bool // switched off; kept with the campaign's switches
 
 	Total, Unreleased, Available, Reserved, Held, Issued, Expired, Withdrawn Quantity
+
+	Carried Quantity // part of Total that came from other cells; below 0: that went there
+}
+
+// maxCellIDBytes bounds a cell's id: a prize's, or a session's and a prize's with a slash between them.
+const maxCellIDBytes = 2*MaxIDBytes + 1
+
+// prizeOf returns the id of the prize in a cell's id.
+func prizeOf(cell string) string {
+	if _, prize, own := strings.Cut(cell, "/"); own {
+		return prize
+	}
+	return cell
+}
+
+// first returns the first cell that is in the live version and of the prize, -1 for none.
+func (b books) first(prize string) int {
+	for i := range b {
+		if b[i].Live && prizeOf(b[i].ID) == prize {
+			return i
+		}
+	}
+	return -1
+}
+
+// throw switches all cells of a prize.
+func (b books) throw(prize string, off bool) {
+	for i := range b {
+		if prizeOf(b[i].ID) == prize {
+			b[i].Off = off
+		}
+	}
 }
 
 // balanced reports whether the books add up.
@@ -69,7 +103,8 @@ func (c *cell) withdraw() {
 // PrizeStock is one prize's books. Total is the sum of the other parts; an unlimited prize has Total Unlimited and
 // counts Issued only.
 type PrizeStock struct {
-	ID                                                                       string
+	ID                                                                       string // of the prize
+	Session                                                                  string // whose units these are; empty for the prize's own
 	Total, Unreleased, Available, Reserved, Held, Issued, Expired, Withdrawn Quantity
 
 	Paid   int64 // what its wins paid, minor units, where the campaign keeps that; see Money
@@ -82,10 +117,21 @@ func (c *cell) stock() PrizeStock {
 		ID: c.ID, Total: c.Total, Unreleased: c.Unreleased, Available: c.Available, Reserved: c.Reserved, Held: c.Held,
 		Issued: c.Issued, Expired: c.Expired, Withdrawn: c.Withdrawn,
 	}
+	if session, prize, own := strings.Cut(c.ID, "/"); own {
+		s.ID, s.Session = prize, session
+	}
 	if c.Unlimited {
 		s.Total = Unlimited
 	}
 	return s
+}
+
+// CellID names the books, as [Version.CellID] does.
+func (s *PrizeStock) CellID() string {
+	if s.Session != "" {
+		return sessionCell(s.Session, s.ID)
+	}
+	return s.ID
 }
 
 func (w *writer) cell(c *cell) {
@@ -98,7 +144,7 @@ func (w *writer) cell(c *cell) {
 }
 
 func (r *reader) cell() (c cell) {
-	c.ID = r.str(MaxIDBytes)
+	c.ID = r.str(maxCellIDBytes)
 	c.Unlimited, c.Live = r.flag(), r.flag()
 	for _, q := range [...]*Quantity{&c.Total, &c.Unreleased, &c.Available, &c.Reserved, &c.Held, &c.Issued, &c.Expired, &c.Withdrawn} {
 		*q = Quantity(r.i64())

@@ -95,7 +95,7 @@ func (t *tx) place(c *SetSwitch) (off *[]switchedOff, a *Campaign, cell, at int,
 		off = &a.off
 	}
 	if c.Scope.Kind == SwitchPrize {
-		cell = a.books.find(c.Scope.Prize)
+		cell = a.books.first(c.Scope.Prize)
 		if cell < 0 || !a.books[cell].Live {
 			return nil, a, 0, 0, problem.PrizeNotFound
 		}
@@ -169,7 +169,7 @@ func (w *world) throw(c *Campaign, kind SwitchKind, cell int, on bool) {
 	switch kind {
 	case SwitchPrize:
 		c.mu.Lock() // for readers of the books
-		c.books[cell].Off = !on
+		c.books.throw(prizeOf(c.books[cell].ID), !on)
 		c.recount()
 		c.mu.Unlock()
 	case SwitchCampaign:
@@ -297,7 +297,7 @@ func (n *Namespace) Switches() []Switch {
 	for _, c := range n.Campaigns() {
 		for i := range c.off {
 			s := &c.off[i]
-			scope := SwitchScope{Kind: s.kind, Campaign: c.ref, Prize: c.books[s.cell].ID}
+			scope := SwitchScope{Kind: s.kind, Campaign: c.ref, Prize: prizeOf(c.books[s.cell].ID)}
 			all = append(all, s.view(scope.text(n.world)))
 		}
 	}
@@ -320,7 +320,7 @@ func (c *Campaign) restoreSwitches(off []switchedOff) error {
 		case s.cell >= len(c.books):
 			return fmt.Errorf("engine: meta: switch of a prize without books: %w", errTruncated)
 		case s.kind == SwitchPrize:
-			c.books[s.cell].Off = true
+			c.books.throw(prizeOf(c.books[s.cell].ID), true)
 		}
 	}
 	return nil

@@ -293,6 +293,18 @@ func (t *tx) takePosition() {
 	w.clock.Unlock()
 }
 
+// catchUp brings what can be won to the caller's time, as a library: a tick. Log time moves with it, so that nobody whose
+// clock is behind decides by what was.
+func (t *tx) catchUp() {
+	w := t.world
+	w.lockAll()
+	defer w.unlockAll()
+	t.takePosition()
+	if int64(t.now) >= w.due.Load() {
+		w.settle(t.now)
+	}
+}
+
 // steps are the txs of the library's goroutines.
 var steps = sync.Pool{New: func() any { return new(tx) }}
 

@@ -25,6 +25,10 @@ type Version struct {
 	Amounts []Amount // of prizes whose amount is not simply the same every time, ascending by prize
 	Budget  Budget
 
+	Sets     []PrizeSet // what can be won in Sessions
+	Sessions []Session  // by time; none: the campaign is one
+	Channels []Channel  // none: any channel is taken, and all are alike
+
 	Title    []byte // JSON object {"en": …}, canonical
 	Document []byte // the campaign file as canonical JSON: what was published, for people and for the next draft
 	// Hash is SHA-256(salt ‖ compiled form): public at once, so that nobody can change the version later; the salt
@@ -169,6 +173,7 @@ const (
 	WindowMonth
 	WindowRolling  // the last Duration ms, exact
 	WindowCooldown // at most one within Duration ms; Limit is 1
+	WindowSession  // the campaign's session
 )
 
 // Window is the time over which a cap counts.

@@ -34,6 +34,7 @@ func (w *writer) appendForm(v *Version) {
 
 // versionSections appends what only some versions have, each in a section of its own.
 func (w *writer) versionSections(v *Version) {
+	w.section(versionSessions, func(w *writer) { w.sessions(v) })
 	w.section(versionPity, func(w *writer) { w.pities(v.Pity) })
 	w.section(versionAmounts, func(w *writer) { w.amounts(v) })
 }
@@ -41,6 +42,8 @@ func (w *writer) versionSections(v *Version) {
 // versionSection reads one of them.
 func (v *Version) versionSection(tag uint8, r *reader) bool {
 	switch tag {
+	case versionSessions:
+		return r.sessions(v)
 	case versionPity:
 		v.Pity = r.pities()
 	case versionAmounts:
@@ -148,7 +151,7 @@ func (r *reader) transitions() []Transition {
 }
 
 func (r *reader) window() Window {
-	return Window{WindowKind(r.enum(uint8(WindowCooldown) + 1)), r.i64()}
+	return Window{WindowKind(r.enum(uint8(WindowSession) + 1)), r.i64()}
 }
 
 func (r *reader) cap(c *Cap) {
@@ -198,15 +201,13 @@ func (v *Version) Validate() error {
 	case len(v.Caps) > MaxCaps || len(v.Transitions) > MaxTransitions:
 		return invalid("number of caps or transitions")
 	}
-	var sum uint64
 	for i := range v.Prizes {
 		if err := v.validatePrize(i); err != nil {
 			return err
 		}
-		sum += uint64(v.Prizes[i].Weight)
 	}
-	if sum > uint64(v.Denominator) || v.Guaranteed && sum != uint64(v.Denominator) {
-		return invalid("sum of weights")
+	if err := v.validateSessions(); err != nil {
+		return err
 	}
 	if err := v.validateMoney(); err != nil {
 		return err
@@ -223,6 +224,9 @@ func (v *Version) Validate() error {
 		}
 		if err := validateCounter(c.ID, c.Counts, c.Window, c.Limit); err != nil {
 			return err
+		}
+		if c.Window.Kind == WindowSession && len(v.Sessions) == 0 {
+			return invalid("window of cap " + c.ID + ": there are no sessions")
 		}
 	}
 	return v.validatePity()
@@ -267,7 +271,7 @@ func validateCounter(id string, counts Counts, w Window, limit uint32) error {
 		return invalid("rolling window of cap " + id)
 	case w.Kind == WindowCooldown && (limit != 1 || w.Duration < 1 || w.Duration > MaxCooldown):
 		return invalid("cooldown of cap " + id)
-	case w.Kind < WindowRolling && w.Duration != 0:
+	case w.Kind != WindowRolling && w.Kind != WindowCooldown && w.Duration != 0:
 		return invalid("duration of cap " + id)
 	}
 	return nil

@@ -56,9 +56,10 @@ func windowEnd(kind WindowKind, window uint32) int64 {
 
 // now is a moment in a zone: the numbers of its calendar windows, computed once for all caps of a command.
 type moment struct {
-	zone    *zone
-	at      UnixMilli
-	windows [WindowMonth + 1]uint32
+	zone       *zone
+	at         UnixMilli
+	windows    [WindowSession + 1]uint32
+	sessionEnd UnixMilli // when something can be drawn that the session in force does not count; 0 for never
 }
 
 func (m *moment) set(z *zone, at UnixMilli) {
@@ -75,6 +76,9 @@ func (m *moment) set(z *zone, at UnixMilli) {
 // end returns when the calendar window of kind that m is in is over. A zone change may end it early or late, so each
 // segment of the zone is asked in turn.
 func (m *moment) end(kind WindowKind) UnixMilli {
+	if kind == WindowSession {
+		return m.sessionEnd
+	}
 	window := m.windows[kind]
 	local := windowEnd(kind, window)
 	for s := m.zone.segment(m.at); ; s++ {

@@ -86,6 +86,7 @@ const (
 	ScopeValueMissing   Code = 72
 	InvalidCampaign     Code = 73
 	IdempotencyMismatch Code = 74
+	UnknownChannel      Code = 75
 
 	RateLimited Code = 80
 
@@ -163,6 +164,7 @@ var table = [...]Info{
 	ScopeValueMissing:   {"scope_value_missing", "A value that a cap needs is missing.", 422, None, false},
 	InvalidCampaign:     {"invalid_campaign", "The campaign is not valid.", 422, None, false},
 	IdempotencyMismatch: {"idempotency_mismatch", "The key was used with a different request.", 422, None, false},
+	UnknownChannel:      {"unknown_channel", "The campaign's version does not know this channel.", 422, None, false},
 
 	RateLimited: {"rate_limited", "Too many requests.", 429, None, true},
 
