@@ -83,7 +83,7 @@ func (w *worker) answerBatch(b *batchWork) {
 	binary := w.head.content == contentBatch
 	switch {
 	case binary:
-		if !w.takeBinary(b, w.ctx.Request.Body()) {
+		if !w.takeBinary(b, w.sent()) {
 			return
 		}
 	case w.head.content == contentJSON:
@@ -114,7 +114,7 @@ func (w *worker) answerBatch(b *batchWork) {
 // takeJSON reads {"draws":[…]}; false when it refused.
 func (w *worker) takeJSON(b *batchWork) bool {
 	s := &w.scanner
-	s.reset(w.ctx.Request.Body())
+	s.reset(w.sent())
 	if s.space() != '{' {
 		if !s.skip(1) || !s.end() {
 			w.badJSON()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -40,6 +41,7 @@ type conn struct {
 
 	// answering is true while a request is on the short lane: Close leaves the connection to its goroutine then.
 	answering atomic.Bool
+	answered  bool // by the short lane, and nothing was read since
 	ended     bool // by an answer of the short lane
 
 	// linger says that the peer may still be sending what was refused.
@@ -96,6 +98,12 @@ func (c *conn) readHead(p []byte) (int, error) {
 		}
 		if done {
 			return c.handOver(p, n), nil
+		}
+		if n == 0 && c.answered {
+			// Whoever was just answered asks again soon, but not at once. A read now would find nothing, and the
+			// connection would have to be parked and found ready again; those who can run go first.
+			c.answered = false
+			runtime.Gosched()
 		}
 		m, err := c.receive(room[n:], n == 0)
 		if m == 0 && err != nil {

@@ -19,8 +19,8 @@
 //
 // A POST that has arrived whole is answered on the connection's own goroutine inside conn.Read, and fasthttp sees nothing
 // of it (lane.go); everything else passes through fasthttp. A handler does not know the difference: it reads
-// ctx.Request.Body and fills ctx.Response. What almost every answer has (status, type, Drawd-Index, body) it gives to send
-// and sayIndex, which on the short lane leave fasthttp's response alone.
+// worker.sent and fills worker.response. What almost every answer has (status, type, Drawd-Index, body) it gives to send
+// and sayIndex, which on the short lane leave fasthttp's response alone: its memory would be cold.
 //
 // # Threads
 //

@@ -20,7 +20,7 @@ func (w *worker) draw() {
 		w.refuse(code, "")
 		return
 	}
-	w.scanner.reset(w.ctx.Request.Body())
+	w.scanner.reset(w.sent())
 	sound := w.scanner.parseDraw(&w.body)
 	w.checkPattern()
 	if !w.parsed(sound) {
@@ -203,7 +203,7 @@ func (w *worker) load(c *engine.Campaign, at engine.Location, n int) error {
 // sendReplay answers with an earlier decision, and says so.
 func (w *worker) sendReplay() {
 	w.server.figures.replays.Inc()
-	w.ctx.Response.Header.Set("Idempotent-Replayed", "true")
+	w.response().Header.Set("Idempotent-Replayed", "true")
 	w.sendAnswer()
 }
 
@@ -225,7 +225,7 @@ func (w *worker) sayIndex(at engine.LogIndex) {
 		return
 	}
 	w.number = strconv.AppendUint(w.number[:0], uint64(at), 10)
-	w.ctx.Response.Header.SetBytesV("Drawd-Index", w.number)
+	w.response().Header.SetBytesV("Drawd-Index", w.number)
 }
 
 // deny answers with a denial.

@@ -28,6 +28,7 @@ func (c *conn) answer(body []byte) bool {
 	if c.server.draining.Load() {
 		return false
 	}
+	c.answered = true
 	if !c.server.handleShort(c, body) {
 		c.ended = true
 	}
@@ -45,9 +46,8 @@ func (s *Server) handleShort(c *conn, body []byte) (more bool) {
 			_, _ = c.Write(appendAnswer(nil, &ctx.Response)) // the connection ends in any case
 		}
 	}()
-	ctx.Request.SetBodyRaw(body)
 	w.begin(ctx, c)
-	w.short = true
+	w.short, w.came = true, body
 	w.serve()
 	more = w.write()
 	w.endShort()
@@ -58,7 +58,7 @@ func (s *Server) handleShort(c *conn, body []byte) (more bool) {
 // write sends the answer and reports whether the connection goes on.
 func (w *worker) write() bool {
 	r := &w.own.Response
-	if w.status == 0 || r.Header.Len() > 0 {
+	if w.filled || w.status == 0 {
 		if w.status != 0 {
 			r.SetStatusCode(w.status)
 			r.Header.SetContentType(w.kind)
@@ -86,8 +86,7 @@ func (w *worker) write() bool {
 
 // endShort gives back what the short lane used.
 func (w *worker) endShort() {
-	w.own.Request.ResetBody()
-	w.short, w.status, w.kind, w.index = false, 0, "", 0
+	w.short, w.came, w.status, w.kind, w.index = false, nil, 0, "", 0
 	w.end()
 }
 

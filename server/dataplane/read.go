@@ -14,7 +14,7 @@ import (
 
 // sendFresh answers with w.buf about something that changes: nobody may keep it.
 func (w *worker) sendFresh(kind string) {
-	w.ctx.Response.Header.Set("Cache-Control", "no-store")
+	w.response().Header.Set("Cache-Control", "no-store")
 	w.send(200, kind)
 }
 
@@ -98,11 +98,11 @@ func (w *worker) readCampaign() {
 	})
 	sum := xxh3.Hash128(w.buf).Bytes()
 	tag := append(hex.AppendEncode([]byte{'"'}, sum[:]), '"')
-	w.ctx.Response.Header.SetBytesV("ETag", tag)
-	w.ctx.Response.Header.Set("Cache-Control", "no-cache")
+	w.response().Header.SetBytesV("ETag", tag)
+	w.response().Header.Set("Cache-Control", "no-cache")
 	if matches(w.head.ifNoneMatch, tag) {
 		w.buf = w.buf[:0]
-		w.ctx.SetStatusCode(304)
+		w.response().SetStatusCode(304)
 		w.server.figures.answered(w.place.route, 304)
 		return
 	}

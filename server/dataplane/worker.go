@@ -18,7 +18,7 @@ import (
 // reference to what it was asked.
 type worker struct {
 	server *Server
-	ctx    *fasthttp.RequestCtx
+	http   *fasthttp.RequestCtx // use sent and response
 	conn   *conn
 	head   *head
 	now    time.Time
@@ -40,6 +40,8 @@ type worker struct {
 	number    []byte
 	own       fasthttp.RequestCtx // of requests on the short lane
 	short     bool                // the request is one of those: status, kind and index are written without fasthttp
+	came      []byte              // the body of such a request
+	filled    bool                // there is something in own.Response
 	status    int                 // 0: the handler filled own.Response itself
 	kind      string
 	index     uint64 // for Drawd-Index; 0: none
@@ -85,7 +87,7 @@ func (s *Server) recovered(ctx *fasthttp.RequestCtx, w *worker, why any) {
 
 // begin takes a request. c is nil when nothing is known of it.
 func (w *worker) begin(ctx *fasthttp.RequestCtx, c *conn) {
-	w.ctx, w.conn = ctx, c
+	w.http, w.conn = ctx, c
 	if c != nil {
 		w.head = &c.head
 	}
@@ -98,7 +100,8 @@ func (w *worker) begin(ctx *fasthttp.RequestCtx, c *conn) {
 
 // end gives the worker back.
 func (w *worker) end() {
-	w.ctx, w.conn, w.head = nil, nil, nil
+	w.http, w.conn, w.head = nil, nil, nil
+	w.filled = false
 	w.place, w.grant, w.asker, w.command = place{}, access.Grant{}, access.Request{}, engine.Draw{}
 	w.body.begin()
 	w.scanner.forget()
@@ -107,18 +110,32 @@ func (w *worker) end() {
 	w.server.workers.Put(w)
 }
 
+// sent returns the body of the request.
+func (w *worker) sent() []byte {
+	if w.short {
+		return w.came
+	}
+	return w.http.Request.Body()
+}
+
+// response returns what the answer is put into, when it has more than a status, a type, Drawd-Index and a body.
+func (w *worker) response() *fasthttp.Response {
+	w.filled = true
+	return &w.http.Response
+}
+
 // serve answers the request.
 func (w *worker) serve() {
 	if fault := w.conn.fault; fault != problem.OK {
-		w.ctx.SetConnectionClose()
+		w.response().SetConnectionClose()
 		w.refuse(fault, "")
 		return
 	}
 	if w.server.draining.Load() {
-		w.ctx.SetConnectionClose()
+		w.response().SetConnectionClose()
 	}
 	if w.head.http10 && !w.head.close {
-		w.ctx.Response.Header.Set("Connection", "keep-alive") // HTTP/1.0 wants to hear it
+		w.response().Header.Set("Connection", "keep-alive") // HTTP/1.0 wants to hear it
 	}
 	w.place = find(w.head.path)
 	about := &routing[w.place.route]
@@ -196,7 +213,7 @@ func (w *worker) admitted(need access.Scope) bool {
 	}
 	if refusal.Code != problem.OK {
 		if refusal.Code == problem.Unauthenticated {
-			w.ctx.Response.Header.Set("WWW-Authenticate", "Bearer")
+			w.response().Header.Set("WWW-Authenticate", "Bearer")
 		}
 		w.wait = refusal.RetryAfter
 		w.refuse(refusal.Code, refusal.Detail())
@@ -224,7 +241,7 @@ func (w *worker) notAllowed(post bool) {
 	if post {
 		allow = "POST"
 	}
-	w.ctx.Response.Header.Set("Allow", allow)
+	w.response().Header.Set("Allow", allow)
 	w.refuse(problem.MethodNotAllowed, "")
 }
 
@@ -291,7 +308,7 @@ func (w *worker) retryAfter() {
 		seconds = retryAfterLeast + rand.IntN(retryAfterMost-retryAfterLeast+1)
 	}
 	w.number = strconv.AppendInt(w.number[:0], int64(seconds), 10)
-	w.ctx.Response.Header.SetBytesV("Retry-After", w.number)
+	w.response().Header.SetBytesV("Retry-After", w.number)
 }
 
 // send answers with w.buf.
@@ -301,7 +318,7 @@ func (w *worker) send(status int, kind string) {
 		w.server.figures.answered(w.place.route, status)
 		return
 	}
-	r := &w.ctx.Response
+	r := w.response()
 	r.SetStatusCode(status)
 	r.Header.SetContentType(kind)
 	w.buf = r.SwapBody(w.buf)
