@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"encoding/binary"
-
 	"github.com/drawd/drawd/engine/internal/pages"
 	"github.com/drawd/drawd/engine/problem"
 )
@@ -304,30 +302,4 @@ func (t *tx) unlockShards() {
 	for i := range t.locks {
 		t.world.shards[t.locked[i]].mu.Unlock()
 	}
-}
-
-// touch looks at the pages that the next draw will need, so that they are on their way from memory while earlier draws
-// are decided. It skips the command and returns the rest. Only the applier does this: he alone moves pages.
-func (t *tx) touch(commands []byte) []byte {
-	o, body, rest, err := nextCommand(commands)
-	if err != nil {
-		return nil // applyAll reports it when it gets there
-	}
-	if o != opDraw || len(body) < drawFixed {
-		return rest
-	}
-	c := t.world.campaign(CampaignRef(binary.LittleEndian.Uint32(body)))
-	if c == nil || c.keys == nil {
-		return rest
-	}
-	user, digest := Key(body[8:24]), Key(body[24:40])
-	shard := t.world.shardOf(&user)
-	if t.world.widened && !t.bulk { // then a reader may move pages too: see rowTable.widen
-		mu := &t.world.shards[shard].mu
-		mu.Lock()
-		defer mu.Unlock()
-	}
-	c.tables[ScopeUser].parts[shard].Touch((*pages.Key)(&user))
-	c.keys.parts[shard].Touch((*pages.Key)(&digest))
-	return rest
 }

@@ -38,6 +38,7 @@ type tx struct {
 	pay      span // what the prize looked at last could pay
 	used     [MaxCaps]uint32
 	words    wordHasher
+	ahead    touches
 	turn     pityTurn
 	more     []byte // sections of the sub-draw's record, in the order of their tags
 
@@ -97,10 +98,6 @@ type Outcome struct {
 	scratch []byte
 }
 
-// touchAhead is how many draws ahead of the one being decided the pages are touched: enough to hide a memory access,
-// few enough to stay in the first-level cache.
-const touchAhead = 16
-
 // Apply decides one entry. Entries are applied in log order by one goroutine; readers may run beside it. An error means
 // that the replica cannot go on (unknown operation, damaged entry, wrong cluster key): the process must end.
 func (e *Engine) Apply(index LogIndex, entry []byte, out *Outcome) error {
@@ -134,17 +131,14 @@ func (e *Engine) Apply(index LogIndex, entry []byte, out *Outcome) error {
 }
 
 func (t *tx) applyAll(commands []byte, count int, out *Outcome) error {
-	ahead, touched := commands, 0
+	t.ahead.rest, t.ahead.far, t.ahead.near = commands, 0, 0
 	defer t.endBulk()
 	for n := range count {
 		if n == t.bulkEnd || len(t.out.offsets) >= t.bulkMax {
 			t.endBulk()
 			t.beginBulk(n, count)
 		}
-		for touched < n+touchAhead && len(ahead) > 0 {
-			ahead = t.touch(ahead)
-			touched++
-		}
+		t.touchAhead(n)
 		o, body, rest, err := nextCommand(commands)
 		if err != nil {
 			return err

@@ -219,6 +219,26 @@ func (g *geometry) search(p *page, head uint64, k *Key) (at, room int) {
 	return 0, -1
 }
 
+// guess returns the offset of the row that a key has in its home group, by its tag alone, or would get there.
+func (g *geometry) guess(p *page, head uint64, tag byte) int {
+	s := home(head, g.slots)
+	first, turn := s&^(groupSlots-1), s&(groupSlots-1)
+	tags := groupAt(first)
+	used := p[tags]
+	w := binary.LittleEndian.Uint64(p[tags+1:tags+9]) ^ uint64(tag)*lowBits
+	m := (w - lowBits) &^ w & highBits
+	for ; m != 0; m &= m - 1 {
+		if j := bits.TrailingZeros64(m) >> 3; used>>j&1 != 0 {
+			return g.rowAt(first + j)
+		}
+	}
+	empty := g.full(first) &^ used
+	if empty == 0 {
+		return g.rowAt(s)
+	}
+	return g.rowAt(first + (turn+bits.TrailingZeros8(bits.RotateLeft8(empty, -turn)))&(groupSlots-1))
+}
+
 // same reports whether the row at this offset begins with the key's bytes before the tag.
 func (g *geometry) same(p *page, row int, head uint64, k *Key) bool {
 	d := binary.LittleEndian.Uint64(p[row:row+8]) ^ bits.ReverseBytes64(head)

@@ -124,6 +124,7 @@ func (m *model) insertOrChange(id uint32, mt *modelTable) {
 		k = mt.keys[m.rng.IntN(len(mt.keys))]
 	}
 	t.Touch(&k)
+	t.TouchRow(&k)
 	r, ok := t.Find(&k)
 	seek := m.rng.IntN(2) == 0
 	var spot Spot

@@ -1,13 +1,9 @@
 #include "textflag.h"
 
-// func prefetch(a, b, c, d *byte)
-TEXT ·prefetch(SB), NOSPLIT, $0-32
+// func prefetch(a, b *byte)
+TEXT ·prefetch(SB), NOSPLIT, $0-16
 	MOVQ a+0(FP), AX
 	MOVQ b+8(FP), BX
-	MOVQ c+16(FP), CX
-	MOVQ d+24(FP), DX
 	PREFETCHT0 (AX)
 	PREFETCHT0 (BX)
-	PREFETCHT0 (CX)
-	PREFETCHT0 (DX)
 	RET

@@ -147,15 +147,25 @@ func (t *Table) Mutable(r Row) []byte {
 	return t.arena.page(r.page)[at : at+w : at+w]
 }
 
-// Touch asks for the memory that Find, and then Mutable or Insert, will use: tags, and the row that most
-// likely is the key's or will be. It waits for the directory only, which is small, so that touching the next draws while
-// this one is decided costs a few nanoseconds.
+// Touch asks for the memory that says where in its page a key's row is or would be. It waits for the directory only, which
+// is small, so that touching the next draws while this one is decided costs a few nanoseconds.
 func (t *Table) Touch(k *Key) {
 	head := keyHead(k)
 	p := t.arena.page(t.dir[uint64(hashOf(head))>>(t.shift&63)])
-	s := home(head, t.geo.slots)
-	at, group := t.geo.rowAt(s), groupAt(s)
-	prefetch(&p[group], &p[group+8], &p[at], &p[at+t.geo.stride-1])
+	group := groupAt(home(head, t.geo.slots))
+	prefetch(&p[group], &p[group+8])
+}
+
+// TouchRow asks for the memory of the row that Find will find, or Insert will fill. It is for keys that were touched a while
+// before: it looks at what Touch asked for.
+func (t *Table) TouchRow(k *Key) {
+	if t.older != 0 {
+		return // the page may have another geometry
+	}
+	head := keyHead(k)
+	p := t.arena.page(t.dir[uint64(hashOf(head))>>(t.shift&63)])
+	at := t.geo.guess(p, head, k[t.geo.rest&15])
+	prefetch(&p[at], &p[at+t.geo.stride-1])
 }
 
 // Range calls fn for each row until it returns false, in no particular order. k has only the stored bytes set. fn must
