@@ -21,7 +21,7 @@ func (t *Table) room(head uint64, tag byte, moving bool) (uint32, int) {
 				continue
 			}
 			t.arena.mark(m)
-			if at := t.geo.place(p, head, tag); at != 0 {
+			if at := t.geo.place(p[:], head, tag); at != 0 {
 				return m, at
 			}
 		}
@@ -30,7 +30,7 @@ func (t *Table) room(head uint64, tag byte, moving bool) (uint32, int) {
 			continue
 		}
 		m := t.extend(n)
-		return m, t.geo.place(t.arena.page(m), head, tag)
+		return m, t.geo.place(t.arena.bytes(m), head, tag)
 	}
 }
 
@@ -93,20 +93,20 @@ func (t *Table) moveUpper(p *page, up, to uint32, bit uint32) uint32 {
 	p.setDepth(p.depth() + 1)
 	q := t.arena.page(to)
 	for s := 0; s < g.slots; s++ {
-		if !occupied(&old, s) {
+		if !occupied(old[:], s) {
 			continue
 		}
-		head, tag, into := g.head(&old, s), tagOf(&old, s), p
+		head, tag, into := g.head(old[:], s), tagOf(old[:], s), p
 		if hashOf(head)&bit != 0 {
 			into = q
 		}
-		at := g.place(into, head, tag)
+		at := g.place(into[:], head, tag)
 		if at == 0 {
 			to = t.extend(up)
 			q = t.arena.page(to)
-			into, at = q, g.place(q, head, tag)
+			into, at = q, g.place(q[:], head, tag)
 		}
-		copy(into[at:], g.row(&old, s))
+		copy(into[at:], g.row(old[:], s))
 	}
 	return to
 }
@@ -144,20 +144,20 @@ func (t *Table) upgrade(n uint32) {
 	clear(p[headerSize:])
 	t.older--
 	for s := 0; s < g.slots; s++ {
-		if !occupied(&old, s) {
+		if !occupied(old[:], s) {
 			continue
 		}
-		head, tag := g.head(&old, s), tagOf(&old, s)
+		head, tag := g.head(old[:], s), tagOf(old[:], s)
 		into, at := p, 0
 		if covers(p, hashOf(head)) {
-			at = t.geo.place(p, head, tag)
+			at = t.geo.place(p[:], head, tag)
 		}
 		if at == 0 {
 			var m uint32
 			m, at = t.room(head, tag, true)
 			into = t.arena.page(m)
 		}
-		copy(into[at:], g.row(&old, s)) // the bytes after it are zero
+		copy(into[at:], g.row(old[:], s)) // the bytes after it are zero
 	}
 }
 

@@ -128,16 +128,16 @@ func groupAt(s int) int { return headerSize + s/groupSlots*groupBytes }
 func (g *geometry) rowAt(s int) int { return g.rows + s*g.stride }
 
 // row returns slot s: key bytes without the tag, then the payload.
-func (g *geometry) row(p *page, s int) []byte {
+func (g *geometry) row(p []byte, s int) []byte {
 	at := g.rowAt(s)
 	return p[at : at+g.stride : at+g.stride]
 }
 
-func tagOf(p *page, s int) byte    { return p[groupAt(s)+1+s%groupSlots] }
-func occupied(p *page, s int) bool { return p[groupAt(s)]>>(s%groupSlots)&1 != 0 }
+func tagOf(p []byte, s int) byte    { return p[groupAt(s)+1+s%groupSlots] }
+func occupied(p []byte, s int) bool { return p[groupAt(s)]>>(s%groupSlots)&1 != 0 }
 
 // count returns the rows of a page.
-func (g *geometry) count(p *page) (rows int) {
+func (g *geometry) count(p []byte) (rows int) {
 	for s := 0; s < g.slots; s += groupSlots {
 		rows += bits.OnesCount8(p[groupAt(s)])
 	}
@@ -145,14 +145,14 @@ func (g *geometry) count(p *page) (rows int) {
 }
 
 // key returns the stored part of the key in slot s.
-func (g *geometry) key(p *page, s int) (k Key) {
+func (g *geometry) key(p []byte, s int) (k Key) {
 	copy(k[:], g.row(p, s)[:g.rest])
 	k[g.rest] = tagOf(p, s)
 	return k
 }
 
 // head returns the first eight key bytes of slot s as keyHead does; the last one is wrong if no more are stored.
-func (g *geometry) head(p *page, s int) uint64 {
+func (g *geometry) head(p []byte, s int) uint64 {
 	at := g.rowAt(s)
 	return binary.BigEndian.Uint64(p[at : at+8])
 }
@@ -164,7 +164,7 @@ func (g *geometry) full(first int) byte {
 
 // place takes an empty slot for a key, whose bytes are zero, and returns the offset of the row; 0 if the page is full.
 // In the home group it is the next one after the key's home, cyclically: Touch counts on that.
-func (g *geometry) place(p *page, head uint64, tag byte) int {
+func (g *geometry) place(p []byte, head uint64, tag byte) int {
 	first := home(head, g.slots) &^ (groupSlots - 1)
 	for range g.groups {
 		if p[groupAt(first)] != g.full(first) {
@@ -176,7 +176,7 @@ func (g *geometry) place(p *page, head uint64, tag byte) int {
 }
 
 // fill takes an empty slot of a group that has one, given its first slot, and returns the offset of the row.
-func (g *geometry) fill(p *page, first int, head uint64, tag byte) int {
+func (g *geometry) fill(p []byte, first int, head uint64, tag byte) int {
 	turn := home(head, g.slots) & (groupSlots - 1)
 	at := groupAt(first)
 	empty := g.full(first) &^ p[at]
@@ -196,7 +196,7 @@ func (g *geometry) after(first int) int {
 
 // search returns the offset of a key's payload in the page, 0 if it is not there; then also the first slot of the group
 // that place would take for it, -1 if the page is full.
-func (g *geometry) search(p *page, head uint64, k *Key) (at, room int) {
+func (g *geometry) search(p []byte, head uint64, k *Key) (at, room int) {
 	pattern := uint64(k[g.rest&15]) * lowBits
 	first := home(head, g.slots) &^ (groupSlots - 1)
 	for range g.groups {
@@ -220,7 +220,7 @@ func (g *geometry) search(p *page, head uint64, k *Key) (at, room int) {
 }
 
 // guess returns the offset of the row that a key has in its home group, by its tag alone, or would get there.
-func (g *geometry) guess(p *page, head uint64, tag byte) int {
+func (g *geometry) guess(p []byte, head uint64, tag byte) int {
 	s := home(head, g.slots)
 	first, turn := s&^(groupSlots-1), s&(groupSlots-1)
 	tags := groupAt(first)
@@ -240,7 +240,7 @@ func (g *geometry) guess(p *page, head uint64, tag byte) int {
 }
 
 // same reports whether the row at this offset begins with the key's bytes before the tag.
-func (g *geometry) same(p *page, row int, head uint64, k *Key) bool {
+func (g *geometry) same(p []byte, row int, head uint64, k *Key) bool {
 	d := binary.LittleEndian.Uint64(p[row:row+8]) ^ bits.ReverseBytes64(head)
 	if g.rest < 8 {
 		return d<<8 == 0

@@ -77,10 +77,10 @@ func checkSlots(p *page, g *geometry) error {
 	}
 	for s := 0; s < g.slots; s++ {
 		first := s &^ (groupSlots - 1)
-		if !occupied(p, s) {
+		if !occupied(p[:], s) {
 			continue
 		}
-		head := g.head(p, s)
+		head := g.head(p[:], s)
 		if !covers(p, hashOf(head)) {
 			return fmt.Errorf("%w: the row in slot %d belongs to another page", ErrDamaged, s)
 		}
@@ -148,7 +148,7 @@ func (t *Table) admit(_ uint32, p *page) error {
 	}
 	g := geometryOf(t.keyBytes, p.width())
 	t.pages++
-	t.rows += g.count(p)
+	t.rows += g.count(p[:])
 	if p.width() != t.geo.width {
 		t.older++
 	}
@@ -214,10 +214,10 @@ func Rows(data []byte, fn func(table uint32, keyBytes int, k Key, payload []byte
 	p := (*page)(data)
 	g := geometryOf(int(p[atKeyBytes]), p.width())
 	for s := 0; s < g.slots; s++ {
-		if !occupied(p, s) {
+		if !occupied(p[:], s) {
 			continue
 		}
-		if err := fn(p.table(), int(p[atKeyBytes]), g.key(p, s), g.row(p, s)[g.rest:]); err != nil {
+		if err := fn(p.table(), int(p[atKeyBytes]), g.key(p[:], s), g.row(p[:], s)[g.rest:]); err != nil {
 			return err
 		}
 	}

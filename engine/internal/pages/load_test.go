@@ -79,7 +79,7 @@ func TestLoadPageRefuses(t *testing.T) {
 		{"belongs to another page", func(p *page) { p[atPrefix+3] ^= 0x80 }},
 		{"belongs to another page", func(p *page) { // a flipped hash bit
 			for s := range g.slots {
-				if occupied(p, s) {
+				if occupied(p[:], s) {
 					p[g.rowAt(s)+2] ^= 0x80
 					return
 				}
@@ -91,7 +91,7 @@ func TestLoadPageRefuses(t *testing.T) {
 			for i := uint64(0); ; i++ {
 				k := benchKey(i)
 				if head := keyHead(&k); covers(p, hashOf(head)) && home(head, g.slots) < groupSlots {
-					at := g.place(p, head, k[g.rest])
+					at := g.place(p[:], head, k[g.rest])
 					copy(p[at:], k[:g.rest])
 					if p[groupAt(groupSlots)] != 0 {
 						break

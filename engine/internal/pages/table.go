@@ -46,7 +46,7 @@ func (t *Table) Find(k *Key) (Row, bool) {
 	head := keyHead(k)
 	n := t.dir[uint64(hashOf(head))>>(t.shift&63)]
 	if t.older == 0 {
-		if at, _ := t.geo.search(t.arena.page(n), head, k); at != 0 {
+		if at, _ := t.geo.search(t.arena.bytes(n), head, k); at != 0 {
 			return Row{page: n, at: uint16(at)}, true
 		}
 		if t.chain == nil {
@@ -61,13 +61,13 @@ func (t *Table) findSlow(n uint32, head uint64, k *Key) (Row, bool) {
 	for ; n != 0; n = t.chain[n] {
 		p := t.arena.page(n)
 		if p.width() == t.geo.width {
-			if at, _ := t.geo.search(p, head, k); at != 0 {
+			if at, _ := t.geo.search(p[:], head, k); at != 0 {
 				return Row{page: n, at: uint16(at)}, true
 			}
 			continue
 		}
 		old := geometryOf(t.keyBytes, p.width())
-		if at, _ := old.search(p, head, k); at != 0 {
+		if at, _ := old.search(p[:], head, k); at != 0 {
 			t.upgrade(n)
 			return t.Find(k) // every row of this page is at the current width now
 		}
@@ -82,12 +82,12 @@ func (t *Table) Insert(k *Key) Row {
 	n, at := t.dir[uint64(hashOf(head))>>(t.shift&63)], 0
 	if t.older == 0 && n != 0 {
 		t.arena.mark(n)
-		at = t.geo.place(t.arena.page(n), head, tag)
+		at = t.geo.place(t.arena.bytes(n), head, tag)
 	}
 	if at == 0 {
 		n, at = t.room(head, tag, false)
 	}
-	copy(t.arena.page(n)[at:], k[:t.geo.rest])
+	copy(t.arena.bytes(n)[at:], k[:t.geo.rest])
 	t.rows++
 	return Row{page: n, at: uint16(at + t.geo.rest)}
 }
@@ -107,7 +107,7 @@ func (t *Table) Seek(k *Key) (Row, Spot, bool) {
 		r, ok := t.findSlow(n, head, k)
 		return r, Spot{}, ok
 	}
-	at, room := t.geo.search(t.arena.page(n), head, k)
+	at, room := t.geo.search(t.arena.bytes(n), head, k)
 	switch {
 	case at != 0:
 		return Row{page: n, at: uint16(at)}, Spot{}, true
@@ -123,7 +123,7 @@ func (t *Table) Fill(k *Key, s Spot) Row {
 		return t.Insert(k)
 	}
 	t.arena.mark(s.page)
-	p := t.arena.page(s.page)
+	p := t.arena.bytes(s.page)
 	at := t.geo.fill(p, int(s.group), keyHead(k), k[t.geo.rest&15])
 	copy(p[at:], k[:t.geo.rest])
 	t.rows++
@@ -133,7 +133,7 @@ func (t *Table) Fill(k *Key, s Spot) Row {
 // Payload returns a row's payload for reading.
 func (t *Table) Payload(r Row) []byte {
 	at, w := int(r.at), t.geo.width
-	return t.arena.page(r.page)[at : at+w : at+w]
+	return t.arena.bytes(r.page)[at : at+w : at+w]
 }
 
 // Mutable returns a row's payload for writing. The page counts as changed, and a pending capture keeps its old content,
@@ -144,14 +144,14 @@ func (t *Table) Mutable(r Row) []byte {
 	}
 	t.arena.mark(r.page)
 	at, w := int(r.at), t.geo.width
-	return t.arena.page(r.page)[at : at+w : at+w]
+	return t.arena.bytes(r.page)[at : at+w : at+w]
 }
 
 // Touch asks for the memory that says where in its page a key's row is or would be. It waits for the directory only, which
 // is small, so that touching the next draws while this one is decided costs a few nanoseconds.
 func (t *Table) Touch(k *Key) {
 	head := keyHead(k)
-	p := t.arena.page(t.dir[uint64(hashOf(head))>>(t.shift&63)])
+	p := t.arena.bytes(t.dir[uint64(hashOf(head))>>(t.shift&63)])
 	group := groupAt(home(head, t.geo.slots))
 	prefetch(&p[group], &p[group+8])
 }
@@ -163,7 +163,7 @@ func (t *Table) TouchRow(k *Key) {
 		return // the page may have another geometry
 	}
 	head := keyHead(k)
-	p := t.arena.page(t.dir[uint64(hashOf(head))>>(t.shift&63)])
+	p := t.arena.bytes(t.dir[uint64(hashOf(head))>>(t.shift&63)])
 	at := t.geo.guess(p, head, k[t.geo.rest&15])
 	prefetch(&p[at], &p[at+t.geo.stride-1])
 }
@@ -180,15 +180,15 @@ func (t *Table) Range(fn func(k Key, payload []byte) bool) {
 			wide = make([]byte, t.geo.width)
 		}
 		for s := 0; s < g.slots; s++ {
-			if !occupied(p, s) {
+			if !occupied(p[:], s) {
 				continue
 			}
-			payload := g.row(p, s)[g.rest:]
+			payload := g.row(p[:], s)[g.rest:]
 			if g != &t.geo {
 				copy(wide, payload)
 				payload = wide
 			}
-			if !fn(g.key(p, s), payload) {
+			if !fn(g.key(p[:], s), payload) {
 				return false
 			}
 		}
