@@ -56,6 +56,9 @@ func table() []route {
 		{name: "resume", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:resume", need: changers, handle: (*Plane).resume},
 		{name: "end", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:end", need: changers, handle: (*Plane).end},
 		{name: "adjust", method: "POST", pattern: "/admin/v1/campaigns/{campaign}/prizes/{prize}:adjust", need: changers, handle: (*Plane).adjust},
+		{name: "explain_draw", method: "GET", pattern: "/admin/v1/draws/{id}:explain", need: readers, handle: (*Plane).explainDraw},
+		{name: "explain_user", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/users/{user}:explain", need: readers, handle: (*Plane).explainUser},
+		{name: "explain_request", method: "GET", pattern: "/admin/v1/requests/{id}:explain", need: readers, handle: (*Plane).explainRequest},
 		{name: "switches", method: "GET", pattern: "/admin/v1/switches", need: readers, handle: (*Plane).listSwitches},
 		{name: "switch_global", method: "PUT", pattern: "/admin/v1/switches/global", need: changers, reach: reachCluster, handle: (*Plane).switchGlobal},
 		{name: "switch_namespace", method: "PUT", pattern: "/admin/v1/switches/namespace", need: changers, reach: reachNamespace, handle: (*Plane).switchNamespace},
@@ -139,7 +142,7 @@ func (p *Plane) find(method, path string, into *params) (*route, []string) {
 
 // params are the values of a path's parameters.
 type params struct {
-	campaign, prize, version, id, profile string
+	campaign, prize, version, id, profile, user string
 }
 
 func (ps *params) field(name string) *string {
@@ -152,14 +155,16 @@ func (ps *params) field(name string) *string {
 		return &ps.version
 	case "id":
 		return &ps.id
+	case "user":
+		return &ps.user
 	case "profile":
 		return &ps.profile
 	}
 	panic("BUG: control: no parameter " + name)
 }
 
-// match reports whether a path (without its first slash) is the route's. A value never holds a colon: what follows one is
-// a verb. Campaigns and prizes must have the form of an id, so that nothing else gets anywhere near the engine.
+// match reports whether a path (without its first slash) is the route's. A value never holds a colon, but for a user's: what
+// follows one is a verb. Campaigns and prizes must have the form of an id, so that nothing else gets anywhere near the engine.
 func (r *route) match(path string, into *params) bool {
 	for i, want := range r.segments {
 		text, rest, more := strings.Cut(path, "/")
@@ -174,7 +179,7 @@ func (r *route) match(path string, into *params) bool {
 			continue
 		}
 		value, ok := strings.CutSuffix(text, want.text)
-		if !ok || value == "" || strings.Contains(value, ":") {
+		if !ok || value == "" || want.param != "user" && strings.Contains(value, ":") {
 			return false
 		}
 		if (want.param == "campaign" || want.param == "prize") && !validID(value) {
