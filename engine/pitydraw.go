@@ -85,7 +85,7 @@ func (t *tx) fund(c *Campaign, rule int) (prize, reserve int) {
 			continue
 		}
 		funded = true
-		if t.withheld(c, z.prize) == CauseNone {
+		if !c.books[t.plan.prizes[z.prize].cell].Off && t.withheld(c, z.prize) == CauseNone {
 			return z.prize, z.reserve
 		}
 	}

@@ -17,10 +17,11 @@ const everything = "*"
 var layers = []layer{
 	{"engine", []string{"engine"}, "the pure state machine knows nobody: it must run in the daemon, the library, the simulator and the verifier"},
 	{"engine/problem", nil, "the table of codes is shared by all layers, so it stands on none"},
-	{"engine/campaignfile", []string{"engine$", "engine/problem"}, "it compiles a file into an engine.Version and nothing else"},
+	{"engine/campaignfile", []string{"engine$", "engine/odds", "engine/problem"}, "it compiles a file into an engine.Version, and says what that will pay"},
+	{"engine/odds", []string{"engine$"}, "it computes what a version pays; nothing is decided by it"},
 	{"storage", nil, "bytes on disk: storage does not know what the bytes mean"},
 	{"raftlog", []string{"engine$", "engine/problem", "storage"}, "replication joins the engine and the disk; it serves nobody in particular"},
-	{"server", []string{"engine$", "engine/problem", "engine/campaignfile"}, "HTTP sees the engine's types and small interfaces of its own, so that any log can stand behind it"},
+	{"server", []string{"engine$", "engine/problem", "engine/campaignfile", "engine/odds"}, "HTTP sees the engine's types and small interfaces of its own, so that any log can stand behind it"},
 	{"bench", []string{"engine$", "engine/problem"}, "load comes from outside: what it knows about the server is the wire"},
 	{"sim", []string{"engine", "storage", "raftlog"}, "whole clusters without HTTP"},
 	{"client", []string{"engine/problem"}, "a caller's program must not pull in the server"},
@@ -75,7 +76,7 @@ var heavy = []struct{ library, why string }{
 var pure = []string{"engine", "engine/internal"}
 
 // impure packages stand below a pure folder and are not part of the state machine.
-var impure = []string{"engine/campaignfile", "engine/problem"}
+var impure = []string{"engine/campaignfile", "engine/odds", "engine/problem"}
 
 // pureImports are the only packages from outside that a pure package may import, each because what it gives depends on
 // its arguments alone.

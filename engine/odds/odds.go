@@ -1,0 +1,280 @@
+package odds
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+
+	"github.com/drawd/drawd/engine"
+)
+
+// Options is the state that odds are computed for. The zero value is a campaign in which everything is there.
+type Options struct {
+	// Available returns the chance that a prize (an index into Version.Prizes) can be given when it is hit: 0 when it is
+	// sold out, or the part of the time at which a release schedule has it. nil, for all or as an answer, means always.
+	Available func(prize int) *big.Rat
+	// Unfunded reports that the reserve of a pity's prize is empty. nil means that none is.
+	Unfunded func(pity, prize int) bool
+}
+
+// Effective is what a version pays. All shares are of draws, in the long run of one user.
+type Effective struct {
+	Prizes []*big.Rat // wins of each prize per draw, in file order. They may sum to more than 1 - Miss: see Pity.Extra
+	Miss   *big.Rat   // draws that give nothing
+	Row    []*big.Rat // of each pity: expected draws between two wins of its group; nil when there are none
+}
+
+// ErrTooLarge says that a version's pities have too many states together.
+var ErrTooLarge = errors.New("the pities have too many states together to compute exact odds")
+
+// Of computes what a version pays.
+func Of(v *engine.Version, o Options) (*Effective, error) {
+	m := newModel(v, o)
+	var visits []visit
+	switch hard := m.outer(); {
+	case len(m.rules) == 0:
+		visits = []visit{{m.outcome(m.start()), big.NewRat(1, 1)}}
+	case len(m.rules) == 1:
+		visits = m.chain()
+	case hard < 0:
+		panic("BUG: several pities that matter, and none of them is hard")
+	default:
+		var err error
+		if visits, err = m.joint(hard); err != nil {
+			return nil, err
+		}
+	}
+	return m.effective(visits), nil
+}
+
+// Static returns what the weights alone say: no pity, everything there.
+func Static(v *engine.Version) *Effective {
+	bare := *v
+	bare.Pity = nil
+	e, err := Of(&bare, Options{})
+	if err != nil {
+		panic("BUG: " + err.Error()) // without pity there is one state
+	}
+	return e
+}
+
+// visit is how often a cycle comes through states of one outcome.
+type visit struct {
+	*outcome
+	times *big.Rat
+}
+
+// model is a version under its options. Pities that cannot change anything are left out.
+type model struct {
+	version  *engine.Version
+	options  Options
+	rules    []rule
+	outcomes map[string]*outcome // by what decides: the soft step, and which pities are due
+}
+
+type rule struct {
+	*engine.Pity
+	index int // in Version.Pity
+	give  int // the prize that it gives; -1 when all reserves are empty
+	top   int // where the counter stops
+}
+
+// outcome is what one draw gives, in states that are alike.
+type outcome struct {
+	prizes []*big.Rat // expected wins, by prize
+	miss   *big.Rat
+	ends   map[uint8]*big.Rat // chance that exactly the rows of these rules (a bit each) end
+}
+
+func newModel(v *engine.Version, o Options) *model {
+	m := &model{version: v, options: o, outcomes: make(map[string]*outcome)}
+	for i := range v.Pity {
+		p := &v.Pity[i]
+		r := rule{Pity: p, index: i, give: -1}
+		for _, z := range p.List {
+			if o.Unfunded == nil || !o.Unfunded(i, int(z.Prize)) {
+				r.give = int(z.Prize)
+				break
+			}
+		}
+		switch {
+		case r.give >= 0:
+			r.top = int(p.Within) - 1
+		case len(p.Soft) > 0:
+			r.top = int(p.Soft[len(p.Soft)-1].From) - 1
+		default:
+			continue // nothing to give and no weights of its own: the counter does not matter
+		}
+		m.rules = append(m.rules, r)
+	}
+	return m
+}
+
+// hard reports whether the pity gives a prize when its row is over.
+func (r *rule) hard() bool { return r.give >= 0 }
+
+func (r *rule) ended(prize int) bool {
+	return prize >= 0 && (r.AnyWin || slices.Contains(r.Group, int16(prize)))
+}
+
+// start returns the state of a user who never drew: one counter for each rule.
+func (m *model) start() []int { return make([]int, len(m.rules)) }
+
+// outcome returns what a draw gives in a state.
+func (m *model) outcome(state []int) *outcome {
+	step, due := -1, 0
+	for i := range m.rules {
+		r := &m.rules[i]
+		if r.hard() && state[i] >= r.top {
+			due |= 1 << i
+		}
+		for j := range r.Soft {
+			if int(r.Soft[j].From) <= state[i]+1 {
+				step = j
+			}
+		}
+	}
+	key := fmt.Sprint(step, due)
+	if m.outcomes[key] == nil {
+		m.outcomes[key] = m.decide(step, due)
+	}
+	return m.outcomes[key]
+}
+
+// decide computes an outcome: rungs 7 to 9 of a draw, with chances instead of a word.
+func (m *model) decide(step, due int) *outcome {
+	v := m.version
+	o := &outcome{miss: new(big.Rat), ends: make(map[uint8]*big.Rat)}
+	for range v.Prizes {
+		o.prizes = append(o.prizes, new(big.Rat))
+	}
+	left := int64(v.Denominator)
+	for i := range v.Prizes {
+		weight := m.weight(step, i)
+		left -= weight
+		m.give(o, due, i, big.NewRat(weight, int64(v.Denominator)))
+	}
+	m.settle(o, due, -1, big.NewRat(left, int64(v.Denominator)))
+	return o
+}
+
+// weight returns the weight of a prize at a soft step; -1 is before the first.
+func (m *model) weight(step, prize int) int64 {
+	if step >= 0 {
+		for i := range m.rules {
+			if soft := m.rules[i].Soft; len(soft) > 0 {
+				for _, w := range soft[step].Weights {
+					if int(w.Prize) == prize {
+						return int64(w.Weight)
+					}
+				}
+			}
+		}
+	}
+	return int64(m.version.Prizes[prize].Weight)
+}
+
+// give follows a prize that was hit with some chance along its fallbacks.
+func (m *model) give(o *outcome, due, prize int, chance *big.Rat) {
+	for at := prize; at >= 0 && chance.Sign() > 0; at = int(m.version.Prizes[at].Fallback) {
+		if m.version.Prizes[at].Kind == engine.KindThanks {
+			break
+		}
+		there := m.available(at)
+		m.settle(o, due, at, new(big.Rat).Mul(chance, there))
+		chance = new(big.Rat).Mul(chance, new(big.Rat).Sub(big.NewRat(1, 1), there))
+	}
+	m.settle(o, due, -1, chance)
+}
+
+func (m *model) available(prize int) *big.Rat {
+	if m.options.Available != nil {
+		if r := m.options.Available(prize); r != nil {
+			return r
+		}
+	}
+	return big.NewRat(1, 1)
+}
+
+// settle lets the pities that are due decide, as the engine does: the first in the file.
+func (m *model) settle(o *outcome, due, prize int, chance *big.Rat) {
+	if chance.Sign() == 0 {
+		return
+	}
+	extra := -1
+	for i := range m.rules {
+		r := &m.rules[i]
+		if due>>i&1 == 0 {
+			continue
+		}
+		if !r.ended(prize) {
+			if r.Extra && prize >= 0 {
+				extra = r.give
+			} else {
+				prize = r.give
+			}
+		}
+		break
+	}
+	if prize < 0 {
+		o.miss.Add(o.miss, chance)
+	} else {
+		o.prizes[prize].Add(o.prizes[prize], chance)
+	}
+	if extra >= 0 {
+		o.prizes[extra].Add(o.prizes[extra], chance)
+	}
+	var ends uint8
+	for i := range m.rules {
+		if r := &m.rules[i]; r.ended(prize) || r.ended(extra) {
+			ends |= 1 << i
+		}
+	}
+	if o.ends[ends] == nil {
+		o.ends[ends] = new(big.Rat)
+	}
+	o.ends[ends].Add(o.ends[ends], chance)
+}
+
+// stays returns the chance that the row of a rule goes on.
+func (o *outcome) stays(rule int) *big.Rat {
+	q := new(big.Rat)
+	for ends, chance := range o.ends {
+		if ends>>rule&1 == 0 {
+			q.Add(q, chance)
+		}
+	}
+	return q
+}
+
+// effective divides what cycles give by how long they are.
+func (m *model) effective(visits []visit) *Effective {
+	e, length := &Effective{Miss: new(big.Rat)}, new(big.Rat)
+	for range m.version.Prizes {
+		e.Prizes = append(e.Prizes, new(big.Rat))
+	}
+	ended := make([]big.Rat, len(m.rules))
+	for _, x := range visits {
+		length.Add(length, x.times)
+		e.Miss.Add(e.Miss, new(big.Rat).Mul(x.times, x.miss))
+		for i, p := range x.prizes {
+			e.Prizes[i].Add(e.Prizes[i], new(big.Rat).Mul(x.times, p))
+		}
+		for i := range m.rules {
+			going := new(big.Rat).Sub(big.NewRat(1, 1), x.stays(i))
+			ended[i].Add(&ended[i], going.Mul(going, x.times))
+		}
+	}
+	e.Miss.Quo(e.Miss, length)
+	for _, p := range e.Prizes {
+		p.Quo(p, length)
+	}
+	e.Row = make([]*big.Rat, len(m.version.Pity))
+	for i := range m.rules {
+		if ended[i].Sign() > 0 {
+			e.Row[m.rules[i].index] = new(big.Rat).Quo(length, &ended[i])
+		}
+	}
+	return e
+}
