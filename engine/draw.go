@@ -139,7 +139,7 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 	rec.Word, rec.Natural, rec.Prize, rec.Cause = word, natural, prize, cause
 	rec.Part, rec.Times, rec.Listed = part, d.Times, d.Listed
 	rec.Previous, rec.PrevWin, rec.StockAfter = getLocation(row[rowLast:]), getLocation(row[rowLastWin:]), Unlimited
-	rec.Amount, rec.ExtraAmount = 0, AmountPaid{}
+	rec.AmountPaid, rec.ExtraAmount = AmountPaid{}, AmountPaid{}
 	c.mu.seq++
 	rec.Seq = c.mu.seq
 	if prize != NoPrize {

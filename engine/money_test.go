@@ -368,3 +368,33 @@ func TestAmountsDoNotOverflow(t *testing.T) {
 		t.Errorf("paid %v, causes %v", amounts, causes)
 	}
 }
+
+// What a record says of amounts is of its own draw: a prize without one, with another on top, once kept the span of the
+// draw before (found by the comparison with the reference).
+func TestAmountsOfARecordAreItsOwn(t *testing.T) {
+	x := newTable(t)
+	x.mustPublish(simple(func(v *Version) {
+		v.Prizes = []Prize{
+			{ID: "phone", Weight: 50, Stock: 100, Units: 1, Fallback: -1, Slot: -1},
+			{ID: "cash", Kind: KindCash, Weight: 50, Stock: 100, Units: 1, Fallback: -1, Slot: -1},
+		}
+		v.Amounts = []Amount{{Prize: 1, Split: SplitUniform, Least: 5, Most: 9, Budget: 1000}}
+		v.Pity = []Pity{{ID: "y", Within: 1, Extra: true, Group: []int16{1}, List: []PityPrize{{Prize: 1, Reserve: 50}}}}
+	}))
+	phones := 0
+	for i := range 40 {
+		r := x.draw("u", userName(i))
+		x.wantCode("draw", r, problem.OK)
+		rec := x.records(r)[0]
+		if rec.Prize != 0 {
+			continue
+		}
+		phones++
+		if rec.AmountPaid != (AmountPaid{}) || rec.ExtraAmount.Amount < 5 || rec.ExtraAmount.AmountMost != 9 {
+			t.Errorf("draw %d: %+v and on top %+v", i, rec.AmountPaid, rec.ExtraAmount)
+		}
+	}
+	if phones < 10 || phones > 30 {
+		t.Errorf("%d phones", phones)
+	}
+}

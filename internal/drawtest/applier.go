@@ -68,7 +68,7 @@ func (a *Applier) checkOutcome() error {
 		if _, err := engine.DecodeRecord(a.out.Records[from:], &rec); err != nil {
 			return fmt.Errorf("record %d at its offset: %w", i, err)
 		}
-		if rec.Kind == engine.RecordDraw && rec.Prize != engine.NoPrize {
+		for range winsOf(&rec) {
 			if wins == len(a.out.Wins) || int(a.out.Wins[wins].Ordinal) != i || a.out.Wins[wins].Campaign != rec.Campaign {
 				return fmt.Errorf("record %d is a win and stands not in order in %v", i, a.out.Wins)
 			}
@@ -79,6 +79,20 @@ func (a *Applier) checkOutcome() error {
 		return fmt.Errorf("%d wins named, %d recorded", len(a.out.Wins), wins)
 	}
 	return nil
+}
+
+// winsOf returns how many prizes a record gives: a pity may give one on top.
+func winsOf(rec *engine.Record) (n int) {
+	if rec.Kind != engine.RecordDraw {
+		return 0
+	}
+	if rec.Prize != engine.NoPrize {
+		n++
+	}
+	if moves, ok := rec.Pity(); ok && moves.Extra != engine.NoPrize {
+		n++
+	}
+	return n
 }
 
 // decode returns results with copies of their records. Offset and Length are taken out of the results.

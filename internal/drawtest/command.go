@@ -108,6 +108,15 @@ func versionLines(v *engine.Version) string {
 			fmt.Fprintf(&s, " fallback=%s", v.Prizes[p.Fallback].ID)
 		}
 	}
+	for i := range v.Pity {
+		fmt.Fprintf(&s, "\n    pity %+v", v.Pity[i])
+	}
+	for i := range v.Amounts {
+		fmt.Fprintf(&s, "\n    amount %+v", v.Amounts[i])
+	}
+	if v.Budget != (engine.Budget{}) {
+		fmt.Fprintf(&s, "\n    budget %+v", v.Budget)
+	}
 	for i := range v.Caps {
 		k := &v.Caps[i]
 		fmt.Fprintf(&s, "\n    cap %s", capLine(k.ID, k.Counts, k.Scope, k.Window, k.Limit))
@@ -123,7 +132,7 @@ func versionLines(v *engine.Version) string {
 
 func capLine(id string, counts engine.Counts, scope engine.Scope, w engine.Window, limit uint32) string {
 	kind := [...]string{"campaign", "hour", "day", "week", "month", "rolling", "cooldown"}[w.Kind]
-	return fmt.Sprintf("%s: %s per %s, %s/%d ms, limit %d", id, [...]string{"draws", "wins"}[counts], scope, kind, w.Duration, limit)
+	return fmt.Sprintf("%s: %s per %s, %s/%d ms, limit %d", id, [...]string{"draws", "wins", "amount"}[counts], scope, kind, w.Duration, limit)
 }
 
 func policyLine(p *engine.PutPolicy) string {

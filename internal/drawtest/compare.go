@@ -101,7 +101,7 @@ func (p *pair) step(c *Command) string {
 	want := p.ref.Apply(c)
 	got, records := out[0].Result, out[0].Records
 	settle(&want, &got, records)
-	if d := same("result", got, want.Result) + diffRecords(records, want.Records); d != "" {
+	if d := same("result", got, want.Result) + diffDecided(records, &want); d != "" {
 		return d
 	}
 	if told && !agrees(peeked, got) {
@@ -143,19 +143,46 @@ func settle(want *Decided, got *engine.Result, records []engine.Record) {
 	}
 }
 
+// diffDecided compares the engine's records with what the reference decided.
+func diffDecided(got []engine.Record, want *Decided) string {
+	for i := range min(len(got), len(want.Records)) {
+		if d := diffMoves(fmt.Sprintf("record %d", i), &got[i], want.Pity, i); d != "" {
+			return d
+		}
+		got[i].Sections = nil // what is in them was decoded
+	}
+	return diffRecords(got, want.Records)
+}
+
 func diffRecords(got, want []engine.Record) string {
 	if len(got) != len(want) {
 		return fmt.Sprintf("engine wrote %d records, reference %d\n", len(got), len(want))
 	}
 	for i := range got {
+		what := fmt.Sprintf("record %d", i)
 		if reflect.DeepEqual(got[i], want[i]) {
 			continue
 		}
-		if d := diff(fmt.Sprintf("record %d", i), got[i], want[i]); d != "" {
+		if d := diff(what, got[i], want[i]); d != "" {
 			return d
 		}
 	}
 	return ""
+}
+
+// diffMoves compares what pities did.
+func diffMoves(what string, got *engine.Record, want []engine.PityMoves, i int) string {
+	moves, some := got.Pity()
+	switch {
+	case i >= len(want) || want[i].Count == 0:
+		if some {
+			return fmt.Sprintf("%s: the engine moved pities, the reference has none", what)
+		}
+		return ""
+	case !some:
+		return fmt.Sprintf("%s: the engine moved no pity, the reference %+v", what, want[i])
+	}
+	return same(what+" pity", moves, want[i])
 }
 
 // same compares values that need no names for their fields: most of all comparisons, so it is cheap.
@@ -257,7 +284,12 @@ func (p *pair) observeCampaign(rc *campaign) string {
 		if b == nil {
 			return "books of " + stock[i].ID + ": not in the reference"
 		}
-		want := engine.PrizeStock{ID: stock[i].ID, Total: b.total(), Available: b.available, Issued: b.issued, Withdrawn: b.withdrawn}
+		id := stock[i].ID
+		if paid := p.ref.paid(rc, func(_ *event, w *winning) bool { return w.prize == id }); stock[i].Money && stock[i].Paid != paid {
+			return fmt.Sprintf("%s paid: engine %d, reference %d", id, stock[i].Paid, paid)
+		}
+		stock[i].Paid, stock[i].Budget, stock[i].Money = 0, 0, false
+		want := engine.PrizeStock{ID: id, Total: b.total(), Available: b.available, Reserved: b.reserved, Issued: b.issued, Withdrawn: b.withdrawn}
 		if d := same("books of "+want.ID, stock[i], want); d != "" {
 			return d
 		}
@@ -287,7 +319,7 @@ func (p *pair) observeUser(d *engine.Draw) string {
 		if k.aggregate {
 			name = "ns/" + k.id
 		}
-		want := engine.CapUse{ID: name, Counts: k.counts, Used: uint32(len(p.ref.counted(&k, who))), Limit: k.limit}
+		want := engine.CapUse{ID: name, Counts: k.counts, Used: p.ref.used(&k, who), Limit: k.limit}
 		if limit := p.ref.limit(&k, who, 1); limit != nil {
 			want.ResetsAt = limit.resetsAt
 		} else {

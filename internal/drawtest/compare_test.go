@@ -60,6 +60,7 @@ func fromEnvironment(t *testing.T, name string, usual int) int {
 func TestScriptsReachEverything(t *testing.T) {
 	codes, causes := map[problem.Code]int{}, map[engine.Cause]int{}
 	wins, several, versions := 0, 0, 0
+	pities := map[string]int{}
 	for seed := range uint64(150) {
 		script := Generate(rand.New(rand.NewPCG(seed, 0)), 500)
 		ref := NewReference(script[0].Stamp)
@@ -69,8 +70,17 @@ func TestScriptsReachEverything(t *testing.T) {
 			if d.Result.Replayed {
 				several++
 			}
+			for j := range d.Pity {
+				countPity(pities, &d.Pity[j])
+			}
 			for j := range d.Records {
 				causes[d.Records[j].Cause]++
+				if p := d.Records[j].AmountPaid; p.AmountMost > p.AmountLeast {
+					pities["chosen amount"]++
+				}
+				if d.Records[j].ExtraAmount.Amount > 0 {
+					pities["amount on top"]++
+				}
 				if d.Records[j].Kind == engine.RecordDraw && d.Records[j].Prize != engine.NoPrize {
 					wins++
 				}
@@ -90,13 +100,32 @@ func TestScriptsReachEverything(t *testing.T) {
 			t.Errorf("%s came up %d times", c, codes[c])
 		}
 	}
-	for _, c := range []engine.Cause{engine.CauseSoldOut, engine.CauseWinCap, engine.CauseUserPrizeCap} {
+	for _, what := range []string{"given", "on top", "unfunded", "chosen amount", "amount on top"} {
+		if pities[what] < 20 {
+			t.Errorf("%s: %d times", what, pities[what])
+		}
+	}
+	for _, c := range []engine.Cause{
+		engine.CauseSoldOut, engine.CauseWinCap, engine.CauseUserPrizeCap, engine.CauseBudget, engine.CauseAmountCap,
+	} {
 		if causes[c] < 50 {
 			t.Errorf("cause %s came up %d times", c, causes[c])
 		}
 	}
 	if wins < 500 || several < 100 || versions < 50 {
 		t.Errorf("%d wins, %d replays, %d later versions", wins, several, versions)
+	}
+}
+
+func countPity(n map[string]int, moves *engine.PityMoves) {
+	switch {
+	case moves.Extra != engine.NoPrize:
+		n["on top"]++
+	case moves.Given >= 0:
+		n["given"]++
+	}
+	if moves.Unfunded != 0 {
+		n["unfunded"]++
 	}
 }
 

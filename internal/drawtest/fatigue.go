@@ -61,6 +61,25 @@ func (s *subject) missing(k *rule) bool {
 	return k.scope == engine.ScopeDevice && s.device == nil || k.scope == engine.ScopeIP && s.ip == nil
 }
 
+// used returns how much the rule counted for the subject within its window.
+func (r *Reference) used(k *rule, s *subject) uint32 {
+	if k.counts != engine.CountAmount {
+		return uint32(len(r.counted(k, s)))
+	}
+	sum := int64(0)
+	for _, e := range r.events {
+		if !r.concerns(k, s, e) || !r.inWindow(k, e.at) {
+			continue
+		}
+		for i := range e.wins {
+			if w := &e.wins[i]; k.prize == w.prize || k.prize == "" && w.cash {
+				sum += w.amount
+			}
+		}
+	}
+	return uint32(min(sum, math.MaxUint32))
+}
+
 // counted returns when the rule counted something for the subject within its window, oldest first.
 func (r *Reference) counted(k *rule, s *subject) []engine.UnixMilli {
 	var times []engine.UnixMilli
@@ -73,9 +92,24 @@ func (r *Reference) counted(k *rule, s *subject) []engine.UnixMilli {
 			continue // a cooldown counts a request once
 		}
 		last = e.request
-		times = append(times, e.at)
+		for range k.times(e) {
+			times = append(times, e.at)
+		}
 	}
 	return times
+}
+
+// times returns how often the rule counts an event that concerns it.
+func (k *rule) times(e *event) (n int) {
+	if k.counts == engine.CountDraws {
+		return 1
+	}
+	for i := range e.wins {
+		if k.prize == "" || k.prize == e.wins[i].prize {
+			n++
+		}
+	}
+	return n
 }
 
 func (r *Reference) concerns(k *rule, s *subject, e *event) bool {
@@ -84,9 +118,6 @@ func (r *Reference) concerns(k *rule, s *subject, e *event) bool {
 			return false
 		}
 	} else if e.campaign != s.campaign || !e.caps[k.id] {
-		return false
-	}
-	if k.counts == engine.CountWins && (e.won == "" || k.prize != "" && e.won != k.prize) {
 		return false
 	}
 	switch k.scope {
@@ -119,7 +150,7 @@ type denial struct {
 // limit returns what the cap says to n more: nil when they fit.
 func (r *Reference) limit(k *rule, s *subject, n uint32) *denial {
 	times := r.counted(k, s)
-	used := uint32(len(times))
+	used := r.used(k, s)
 	if k.counts == engine.CountDraws && k.window.Kind == engine.WindowCooldown {
 		if used == 0 {
 			return nil // a request counts once, however many draws it makes

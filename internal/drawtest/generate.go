@@ -40,6 +40,9 @@ func Generate(rng *rand.Rand, n int) []Command {
 	for range 1 + rng.IntN(3) {
 		w.do(w.newCampaign())
 	}
+	for len(w.ref.campaigns) == 0 { // all were refused: reserves beyond the stock
+		w.do(w.newCampaign())
+	}
 	if rng.IntN(2) == 0 {
 		w.do(w.policy())
 	}

@@ -1,6 +1,8 @@
 package drawtest
 
 import (
+	"math"
+
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
 )
@@ -76,7 +78,7 @@ func (r *Reference) draw(d *engine.Draw) Decided {
 	r.keys[d.Digest] = &answer{campaign: c, at: r.here(0), records: d.Times, fingerprint: print}
 	out := Decided{Result: engine.Result{Campaign: c.ref, At: r.here(0), Records: d.Times}}
 	for part := range d.Times {
-		out.Records = append(out.Records, r.subDraw(c, d, who, rules, part))
+		out.Records = append(out.Records, r.subDraw(c, d, who, rules, part, &out.Pity))
 	}
 	if v.Exhausted == engine.End && exhausted(c) {
 		c.ended, c.endedAt = true, now
@@ -168,7 +170,7 @@ func (r *Reference) nothingLeft(c *campaign, who *subject, rules []rule) bool {
 			continue
 		}
 		some = true
-		if r.winCause(who, silent, p.ID) == engine.CauseNone {
+		if r.winCause(who, silent, p.ID) == engine.CauseNone && !r.amountOut(c, who, silent, p) {
 			return false
 		}
 	}
@@ -195,11 +197,57 @@ func (r *Reference) unavailable(c *campaign, who *subject, rules []rule, p *engi
 	if !c.stock[p.ID].has(p.Units) {
 		return engine.CauseSoldOut
 	}
-	return r.winCause(who, rules, p.ID)
+	return r.withheld(c, who, rules, p)
+}
+
+// withheld says why a prize that is there is not for the user now.
+func (r *Reference) withheld(c *campaign, who *subject, rules []rule, p *engine.Prize) engine.Cause {
+	var b bounds
+	if pays(p) {
+		var ok bool
+		if b, ok = r.span(c, who, p); !ok {
+			return engine.CauseBudget
+		}
+	}
+	if cause := r.winCause(who, rules, p.ID); cause != engine.CauseNone {
+		return cause
+	}
+	if _, ok := r.narrow(who, rules, p, b); !ok {
+		return engine.CauseAmountCap
+	}
+	return engine.CauseNone
+}
+
+// amountOut reports whether the user's caps on amounts leave less than the prize pays at least.
+func (r *Reference) amountOut(c *campaign, who *subject, rules []rule, p *engine.Prize) bool {
+	least := max(lowest(c.live(), p), 1)
+	_, ok := r.narrow(who, rules, p, bounds{least, math.MaxInt64})
+	return !ok
+}
+
+// award gives a prize, out of the open stock or out of what a pity set aside.
+func (r *Reference) award(c *campaign, who *subject, rules []rule, e *event, prize int, aside *slice) (told engine.AmountPaid) {
+	p := &c.live().Prizes[prize]
+	purpose := uint32(1)
+	if len(e.wins) > 0 {
+		purpose = 3 // on top of another win
+	}
+	w, told := r.pay(c, who, rules, e, p, purpose)
+	b, units := c.stock[p.ID], engine.Quantity(p.Units)
+	if aside == nil {
+		b.give(p.Units)
+	} else {
+		aside.left -= units
+		aside.given += units
+		b.reserved -= units
+		b.issued += units
+	}
+	e.wins = append(e.wins, w)
+	return told
 }
 
 // subDraw makes one sub-draw: word, natural prize, availability, outcome, record.
-func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []rule, part uint8) engine.Record {
+func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []rule, part uint8, moves *[]engine.PityMoves) engine.Record {
 	v := c.live()
 	mine := r.drawsOf(c, d.User)
 	c.seq++
@@ -212,11 +260,11 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 		rec.Previous = mine[len(mine)-1].location
 	}
 	for _, e := range mine {
-		if e.won != "" {
+		if len(e.wins) > 0 {
 			rec.PrevWin = e.location
 		}
 	}
-	rec.Word, rec.Natural = pick(v, c.seed, d.User, rec.DrawNumber, d.Digest)
+	rec.Word, rec.Natural = pick(v.Denominator, r.weights(c, who.user), c.seed, d.User, rec.DrawNumber, d.Digest)
 	rec.Prize = rec.Natural
 	for hops := 0; rec.Prize != engine.NoPrize; hops++ {
 		p := &v.Prizes[rec.Prize]
@@ -237,22 +285,26 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 		}
 		rec.Prize = int(p.Fallback)
 	}
+	var t turn
+	rec.Prize, t = r.pity(c, who, rules, rec.Prize)
 	e := &event{
 		at: r.now, location: r.here(int(part)), request: int(r.index), part: part, campaign: c, user: who.user,
 		device: who.device, ip: who.ip, caps: idsOf(rules, false), aggregate: idsOf(rules, true),
+		draw: d, number: rec.DrawNumber,
 	}
+	r.events = append(r.events, e)
 	if rec.Prize != engine.NoPrize {
-		p := &v.Prizes[rec.Prize]
-		c.stock[p.ID].give(p.Units)
-		e.won = p.ID
-		if b := c.stock[p.ID]; !b.unlimited {
+		rec.AmountPaid = r.award(c, who, rules, e, rec.Prize, t.aside)
+		if b := c.stock[v.Prizes[rec.Prize].ID]; !b.unlimited {
 			rec.StockAfter = b.available
 		}
 	}
-	r.events = append(r.events, e)
+	rec.ExtraAmount = r.onTop(c, who, rules, e, &t, rec.Prize)
+	r.count(c, who, &t, rec.Prize)
+	*moves = append(*moves, t.PityMoves)
 	for i := range rules {
 		if k := &rules[i]; !k.aggregate && k.scope == engine.ScopeUser {
-			rec.Used = append(rec.Used, uint32(len(r.counted(k, who))))
+			rec.Used = append(rec.Used, r.used(k, who))
 		}
 	}
 	return rec

@@ -261,7 +261,7 @@ func TestGoroutinesDoNotMatter(t *testing.T) {
 			want := ref.Apply(&h.command)
 			got := h.decided
 			settle(&want, &got.Result, got.Records)
-			if d := diff("result", got.Result, want.Result) + diffRecords(got.Records, want.Records); d != "" {
+			if d := diff("result", got.Result, want.Result) + diffDecided(got.Records, &want); d != "" {
 				t.Fatalf("seed %d: %s\n%s", seed, &h.command, d)
 			}
 		}

@@ -77,7 +77,7 @@ func spin(t *testing.T, denominator uint32, weights []uint32, n int) []int {
 			wins[(rec.Prize+len(wins))%len(wins)]++
 			word, prize := rec.Word, rec.Prize
 			if i == 0 {
-				word, prize = pick(v, seed, hashed("player", from), 1, rec.Digest)
+				word, prize = pick(v.Denominator, weightsOf(v), seed, hashed("player", from), 1, rec.Digest)
 			}
 			if word != rec.Word || prize != rec.Prize || prize != rec.Natural {
 				t.Fatalf("draw %d: word %x prize %d, want word %x prize %d", from+i, rec.Word, rec.Prize, word, prize)

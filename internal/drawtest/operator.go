@@ -17,7 +17,7 @@ func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
 		}
 	}
 	if c == nil {
-		c = &campaign{ref: engine.CampaignRef(len(r.campaigns) + 1), namespace: p.Namespace, id: p.Version.Campaign, seed: seed, stock: map[string]*books{}}
+		c = &campaign{ref: engine.CampaignRef(len(r.campaigns) + 1), namespace: p.Namespace, id: p.Version.Campaign, seed: seed, stock: map[string]*books{}, reserves: map[setAside]*slice{}, dealt: map[*event]bool{}}
 	}
 	if len(c.versions) > 0 && identical(c.live(), p.Version) {
 		return Decided{Result: engine.Result{Campaign: c.ref, AlreadyLive: true, Value: uint64(c.live().Number)}}
@@ -33,16 +33,22 @@ func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
 			return refuse(c.ref, problem.StockChanged)
 		}
 	}
-	if len(c.versions) == 0 {
-		r.campaigns = append(r.campaigns, c)
-	} else {
-		c.dropPrizes(p.Version)
-	}
+	before := c.copyBooks()
 	for i := range p.Version.Prizes {
 		if prize := &p.Version.Prizes[i]; c.stock[prize.ID] == nil {
 			c.stock[prize.ID] = &books{unlimited: prize.Stock == engine.Unlimited, available: max(prize.Stock, 0)}
 		}
 	}
+	if !c.setAsides(p.Version) || !c.sharable(p.Version) {
+		c.stock, c.reserves = before.stock, before.reserves
+		return refuse(r.refOf(c), problem.InvalidCampaign)
+	}
+	c.dropPrizes(p.Version)
+	if len(c.versions) == 0 {
+		r.campaigns = append(r.campaigns, c)
+	}
+	c.bounded = c.bounded || asksForMoney(p.Version)
+	c.boundsUsers = c.boundsUsers || p.Version.Budget.User > 0
 	v := *p.Version
 	v.Number = uint32(len(c.versions) + 1)
 	c.versions = append(c.versions, &v)
@@ -53,6 +59,20 @@ func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
 			Actor: []byte(p.Actor), Reason: []byte(p.Reason),
 		}},
 	}
+}
+
+// copyBooks returns the stock and the reserves as they are.
+func (c *campaign) copyBooks() campaign {
+	out := campaign{stock: map[string]*books{}, reserves: map[setAside]*slice{}}
+	for id, b := range c.stock {
+		books := *b
+		out.stock[id] = &books
+	}
+	for k, s := range c.reserves {
+		slice := *s
+		out.reserves[k] = &slice
+	}
+	return out
 }
 
 // refOf returns the number of a campaign, none for one that does not exist yet.

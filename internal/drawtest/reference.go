@@ -13,7 +13,8 @@ type Reference struct {
 	policies  map[engine.NamespaceRef]*engine.NamespacePolicy
 	campaigns []*campaign // campaign n stands at n-1
 	keys      map[engine.Key]*answer
-	events    []*event // every sub-draw there ever was, in order
+	events    []*event       // every sub-draw there ever was, in order
+	rows      map[row]uint32 // draws in a row without a win of a pity's group
 }
 
 // NewReference returns a reference as it is after the Init entry, which has index 1.
@@ -22,6 +23,7 @@ func NewReference(at engine.UnixMilli) *Reference {
 		now: at, index: 1,
 		policies: map[engine.NamespaceRef]*engine.NamespacePolicy{1: {}},
 		keys:     map[engine.Key]*answer{},
+		rows:     map[row]uint32{},
 	}
 }
 
@@ -34,6 +36,11 @@ type campaign struct {
 	versions  []*engine.Version // version n stands at n-1
 	seq       uint64
 	stock     map[string]*books // every prize id there ever was
+	reserves  map[setAside]*slice
+
+	bounded     bool            // some version bounded what is paid: it counts since
+	boundsUsers bool            // the same of what one user is paid
+	dealt       map[*event]bool // events whose amount was dealt from a deck
 
 	paused    bool
 	pausedAt  engine.UnixMilli
@@ -56,13 +63,14 @@ func (c *campaign) endsAt() engine.UnixMilli {
 type books struct {
 	unlimited                    bool
 	available, issued, withdrawn engine.Quantity
+	reserved                     engine.Quantity // set aside by pities
 }
 
 func (b *books) total() engine.Quantity {
 	if b.unlimited {
 		return engine.Unlimited
 	}
-	return b.available + b.issued + b.withdrawn
+	return b.available + b.reserved + b.issued + b.withdrawn
 }
 
 func (b *books) has(units uint32) bool { return b.unlimited || b.available >= engine.Quantity(units) }
@@ -84,7 +92,9 @@ type event struct {
 	user      engine.Key
 	device    *engine.Key
 	ip        *engine.Key
-	won       string          // prize id, empty for a miss
+	draw      *engine.Draw
+	number    uint32          // of the user's draws in the campaign
+	wins      []winning       // none for a miss, two when a pity gives something on top
 	caps      map[string]bool // ids of the campaign's caps in force then
 	aggregate map[string]bool // ids of the namespace's
 }
@@ -104,6 +114,7 @@ type answer struct {
 type Decided struct {
 	Result  engine.Result
 	Records []engine.Record
+	Pity    []engine.PityMoves // of each record
 }
 
 // Apply decides one command alone in its entry.

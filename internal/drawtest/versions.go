@@ -22,11 +22,16 @@ func (w *world) newCampaign() Command {
 	for range w.rng.IntN(6) {
 		v.Caps = append(v.Caps, w.newCap(v))
 	}
+	w.promise(v)
+	w.bound(v)
 	return w.publishing(v)
 }
 
 func (w *world) publishing(v *engine.Version) Command {
 	v.Guaranteed = w.guaranteed(v)
+	if err := v.Validate(); err != nil {
+		panic("BUG: the generator made a version that cannot be: " + err.Error())
+	}
 	c := Command{Publish: &engine.Publish{Namespace: 1, Version: v, Actor: "op", Reason: "go"}}
 	for i := range v.Salt {
 		v.Salt[i], c.Seed[i] = byte(w.rng.Uint32()), byte(w.rng.Uint32())
@@ -127,7 +132,10 @@ func (w *world) define(v *engine.Version, id string) definition {
 	def := definition{cap: engine.Cap{
 		ID: id, Counts: engine.Counts(w.rng.IntN(2)), Scope: w.scope(), Window: w.window(engine.WindowCampaign), Prize: -1,
 	}}
-	if def.cap.Counts == engine.CountWins {
+	if def.cap.Window.Kind < engine.WindowRolling && w.chance(25) {
+		def.cap.Counts = engine.CountAmount
+	}
+	if def.cap.Counts != engine.CountDraws {
 		def.cap.DenyWhenReached = w.chance(40)
 		if w.chance(40) {
 			def.prize = v.Prizes[w.rng.IntN(len(v.Prizes))].ID
@@ -192,6 +200,8 @@ func (w *world) nextVersion() Command {
 	w.changePrizes(c, &v)
 	w.weigh(&v)
 	w.changeCaps(&v)
+	w.promise(&v)
+	w.bound(&v)
 	return w.publishing(&v)
 }
 

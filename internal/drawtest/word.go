@@ -33,19 +33,27 @@ func scale(word uint64, denominator uint32) (n uint64, ok bool) {
 	return high.Uint64(), low.Cmp(uneven) >= 0
 }
 
+// weightsOf returns the weights of a version's prizes.
+func weightsOf(v *engine.Version) (out []uint32) {
+	for i := range v.Prizes {
+		out = append(out, v.Prizes[i].Weight)
+	}
+	return out
+}
+
 // pick returns the word that decides and the prize it names by the weights.
-func pick(v *engine.Version, seed [16]byte, user engine.Key, drawNumber uint32, digest engine.Key) (w uint64, prize int) {
+func pick(denominator uint32, weights []uint32, seed [16]byte, user engine.Key, drawNumber uint32, digest engine.Key) (w uint64, prize int) {
 	var n uint64
 	for further := uint32(0); ; further++ {
 		w = word(seed, user, drawNumber, digest, further)
 		var ok bool
-		if n, ok = scale(w, v.Denominator); ok {
+		if n, ok = scale(w, denominator); ok {
 			break
 		}
 	}
 	sum := new(big.Int)
-	for i := range v.Prizes {
-		sum.Add(sum, big.NewInt(int64(v.Prizes[i].Weight)))
+	for i := range weights {
+		sum.Add(sum, big.NewInt(int64(weights[i])))
 		if new(big.Int).SetUint64(n).Cmp(sum) < 0 {
 			return w, i
 		}
