@@ -76,7 +76,7 @@ type Draw struct {
 	HasIP         bool
 	ExpectVersion uint32 // 0 for any
 	MaxPrice      uint32 // 0 for any
-	Sections      []byte // what only some draws carry, encoded (section.go); empty for none
+	Eligibility          // what only some draws carry
 }
 
 // Publish makes a version live. The first publish of a campaign creates it and fixes its seed.

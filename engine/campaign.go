@@ -29,9 +29,11 @@ type Campaign struct {
 	// epoch moves, under mu, whenever a draw ends the campaign or takes the last of it: draws that looked before look again.
 	epoch atomic.Uint64
 
-	layout layout // every shard is locked when it changes
-	tables [scopes]*rowTable
-	keys   *rowTable // nil once they may be forgotten
+	layout     layout // every shard is locked when it changes
+	tables     [scopes]*rowTable
+	attributes attributeRows // changed like layout
+	lists      lists         // every shard is locked when it changes
+	keys       *rowTable     // nil once they may be forgotten
 
 	mu struct {
 		sync.Mutex

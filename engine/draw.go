@@ -159,6 +159,7 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 	if rec.Amount != 0 || rec.ExtraAmount.Amount != 0 {
 		t.recordAmounts()
 	}
+	t.audit(d, c)
 	rec.Sections = t.more
 	t.out.records = appendDraw(t.out.records, rec)
 	t.at.Ordinal++
@@ -219,6 +220,9 @@ func (t *tx) unavailable(c *Campaign, prize int) Cause {
 
 // withheld says why a prize, although it is there, is not for this user now.
 func (t *tx) withheld(c *Campaign, prize int) Cause {
+	if t.listed.restricted && t.plan.spares(prize) {
+		return CauseRestricted
+	}
 	cause := CauseNone
 	if t.plan.money != nil {
 		if cause = t.budgeted(c, prize); cause != CauseNone {
@@ -308,6 +312,8 @@ func (t *tx) makeRows() {
 		if t.campaign[s].part != nil {
 			t.campaign[s].open()
 		}
+	}
+	for s := range t.everyone {
 		if t.everyone[s].part != nil {
 			t.everyone[s].open()
 		}

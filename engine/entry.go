@@ -40,6 +40,11 @@ const (
 	opAbandon
 )
 
+// Operations of features, each in the range of its feature.
+const (
+	opList op = 40 // lists of users
+)
+
 // Operations of what operators do while a campaign runs: 50 to 69.
 const (
 	opSwitch op = 50 + iota
@@ -160,7 +165,7 @@ func (b *Batch) AddDraw(d *Draw) {
 	}
 	w.raw(d.Channel)
 	w.raw(d.UserID)
-	w.raw(d.Sections)
+	w.eligibility(&d.Eligibility)
 	b.end(w, start)
 }
 
@@ -174,7 +179,7 @@ func (d *Draw) flags() (f byte) {
 	if d.HasIP {
 		f |= drawIP
 	}
-	if len(d.Sections) > 0 {
+	if d.more() {
 		f |= drawMore
 	}
 	return f
@@ -204,11 +209,10 @@ func parseDraw(body []byte, d *Draw) error {
 		d.IP = r.key()
 	}
 	d.Channel, d.UserID = r.take(channel), r.take(users)
-	d.Sections = r.b
-	if r.fail || (len(d.Sections) > 0) != (flags&drawMore != 0) || !sectionsOrdered(d.Sections) || !d.valid() {
+	if r.fail || (len(r.b) > 0) != (flags&drawMore != 0) || !sectionsOrdered(r.b) || !d.valid() {
 		return fmt.Errorf("%w: draw", ErrDamagedEntry)
 	}
-	return nil
+	return d.parse(r.b)
 }
 
 // valid reports whether d is within the bounds that the edge promises.

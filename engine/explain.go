@@ -40,6 +40,9 @@ func (c *Campaign) CapAt(place uint8) string {
 	if place&AggregateBit != 0 {
 		l, prefix = &c.namespace.layout, "ns/"
 	}
+	if place&(AggregateBit|attributeBit) == attributeBit {
+		return c.attributes.capAt(int(place &^ attributeBit))
+	}
 	i := int(place &^ AggregateBit)
 	if i >= len(l.places) || l.places[i].Counts == countReserved {
 		return ""

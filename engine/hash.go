@@ -47,6 +47,9 @@ func canonicalRow(dst []byte, table uint32, k *pages.Key, payload []byte) []byte
 		if !getLocation(payload).IsZero() {
 			putLocation(dst[start:], Location{Index: 1}) // decided, and not abandoned
 		}
+	case kind == tableLists:
+		clear(dst[start+listDeny+listAt : start+listAllow])
+		clear(dst[start+listAllow+listAt : start+listRow])
 	case kind == tableUser && table&ofNamespace == 0:
 		clear(dst[start+rowLast : start+rowCounters])
 	}

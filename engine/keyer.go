@@ -21,7 +21,10 @@ const (
 	domainUser   = 1
 	domainDevice = 2
 	domainIP     = 3
-	domainDigest = 16 // + DigestOp
+	// domainAttribute is of a value that caps count by, domainAttributes of all that was known of a draw.
+	domainAttribute  = 4
+	domainAttributes = 5
+	domainDigest     = 16 // + DigestOp
 )
 
 // DigestOp separates idempotency keys of different operations.
@@ -48,6 +51,23 @@ func (k Keyer) IP(addr netip.Addr) Key {
 	}
 	a := addr.As16()
 	return k.subject(domainIP, a[:8])
+}
+
+// Attribute returns the subject key of a value of an attribute: what caps count by. The same value of another type is
+// another subject.
+func (k Keyer) Attribute(name string, v *Value) Key {
+	var buf [2 + MaxAttributeBytes + 1 + 8 + MaxAttributeText]byte
+	b := append(buf[:0], domainAttribute, byte(len(name)))
+	b = append(append(b, name...), byte(v.Type))
+	b = binary.LittleEndian.AppendUint64(b, uint64(v.Int))
+	return k.sum(append(b, v.Text...))
+}
+
+// Attributes returns the digest of what was known of a draw when a was asked: for its stamp and its record.
+func (k Keyer) Attributes(a *Audience, values *Values) uint64 {
+	var buf [512]byte
+	sum := k.sum(a.appendValues(append(buf[:0], domainAttributes), values))
+	return binary.LittleEndian.Uint64(sum[:])
 }
 
 func (k Keyer) subject(domain byte, id []byte) Key {

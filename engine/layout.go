@@ -147,6 +147,9 @@ func (w *writer) layout(l *layout) {
 	}
 }
 
+// maxPlaceBytes bounds a place's id: a cap's, or one of a feature's before or behind it.
+const maxPlaceBytes = 128
+
 // maxRowWidth bounds a row's payload: four must fit in a page.
 const maxRowWidth = 960
 
@@ -154,7 +157,7 @@ func (r *reader) layout() (l layout) {
 	n := r.count(MaxCapsEver)
 	for range n {
 		p := place{
-			ID: r.str(MaxIDBytes), Counts: r.placeCounts(), Scope: Scope(r.enum(scopes)),
+			ID: r.str(maxPlaceBytes), Counts: r.placeCounts(), Scope: Scope(r.enum(scopes)),
 			Window: r.window(), Prize: r.str(MaxIDBytes),
 		}
 		for range r.count(MaxRollingLimit) {

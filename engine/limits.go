@@ -49,6 +49,16 @@ const (
 	MaxSlots         = 64   // of one channel's wheel
 	MinSession       = 2000 // ms from a session's start to its end
 
+	MaxAttributes      = 16      // facts that one version may ask for
+	MaxAttributeBytes  = 32      // of an attribute's name
+	MaxAttributeText   = 64      // bytes of an attribute's value
+	MaxAttributeScopes = 4       // attributes that caps count by, over all versions of a campaign
+	MaxRuleBytes       = 1024    // of an audience rule as it is written
+	MaxProgramBytes    = 4096    // of an audience rule compiled
+	MaxTicketKeys      = 16      // named by one version
+	MaxListed          = 1 << 20 // users on the lists of one campaign, or of one namespace
+	MaxListEntries     = 256     // in one command
+
 	MinDenominator     = 1
 	MaxDenominator     = 1_000_000_000
 	DefaultDenominator = 1_000_000

@@ -92,6 +92,7 @@ func (w *world) restore(m *metaCut) error {
 			}
 		}
 		n.fitTables(w)
+		n.lists.restore(w, x.lists, ofNamespace|uint32(n.ref)<<3|tableLists)
 		n.rules.Store(n.compile(x.policy))
 		n.users.Store(x.users)
 		n.keys.Store(x.keys)
@@ -122,12 +123,16 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 		}
 	}
 	for i := range live.Caps {
-		if x.layout.find(live.Caps[i].ID) == nil {
+		if live.Caps[i].Scope != ScopeAttribute && x.layout.find(live.Caps[i].ID) == nil {
 			return fmt.Errorf("engine: meta: cap without a place: %w", errTruncated)
 		}
 	}
 	if err := x.checkMoney(live); err != nil {
 		return err
+	}
+	attributes := attributeRows{names: x.attributes.names, layout: x.attributes.layout}
+	if !attributes.complete(live) {
+		return fmt.Errorf("engine: meta: cap without a place: %w", errTruncated)
 	}
 	c := w.newCampaign(n, x.id, x.sealedSeed, seed)
 	c.layout, c.reserves, c.money, c.mu.seq, c.turned = x.layout, x.reserves, x.money, x.seq, x.turned
@@ -138,6 +143,8 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	if err := c.restoreSwitches(x.off); err != nil {
 		return err
 	}
+	c.attributes = attributes
+	c.lists.restore(w, x.lists, uint32(c.ref)<<3|tableLists)
 	if !x.remembers {
 		w.dropRowTable(c.keys)
 		c.keys = nil
@@ -162,6 +169,11 @@ func (w *world) tables(m *metaCut, fn func(t *rowTable, rows uint64) error) erro
 				}
 			}
 		}
+		if n.lists.table != nil {
+			if err := fn(n.lists.table, m.namespaces[i].lists.rows); err != nil {
+				return err
+			}
+		}
 	}
 	for i, c := range *w.campaigns.Load() {
 		for s, t := range append(c.tables[:scopes:scopes], c.keys) {
@@ -169,6 +181,16 @@ func (w *world) tables(m *metaCut, fn func(t *rowTable, rows uint64) error) erro
 				if err := fn(t, m.campaigns[i].rows[s]); err != nil {
 					return err
 				}
+			}
+		}
+		if c.attributes.table != nil {
+			if err := fn(c.attributes.table, m.campaigns[i].attributes.rows); err != nil {
+				return err
+			}
+		}
+		if c.lists.table != nil {
+			if err := fn(c.lists.table, m.campaigns[i].lists.rows); err != nil {
+				return err
 			}
 		}
 	}

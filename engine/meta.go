@@ -39,6 +39,7 @@ type namespaceCut struct {
 	users, keys uint64
 	rows        [scopes]uint64
 	acts        acts
+	lists       listCut
 }
 
 type campaignCut struct {
@@ -56,6 +57,8 @@ type campaignCut struct {
 	turned     UnixMilli
 	rows       [scopes + 1]uint64
 	off        []switchedOff
+	attributes attributeCut
+	lists      listCut
 }
 
 // cut takes the meta. Every shard is locked.
@@ -69,7 +72,7 @@ func (w *world) cut() *metaCut {
 	for _, n := range *w.namespaces.Load() {
 		x := namespaceCut{
 			name: n.name, secret: n.secret, policy: n.rules.Load().policy, layout: n.layout.clone(),
-			users: n.users.Load(), keys: n.keys.Load(), acts: n.acts.clone(),
+			users: n.users.Load(), keys: n.keys.Load(), acts: n.acts.clone(), lists: n.lists.cut(),
 		}
 		for s, t := range n.tables {
 			if t != nil {
@@ -95,6 +98,7 @@ func (c *Campaign) cut() campaignCut {
 		namespace: c.namespace.ref, id: c.id, sealedSeed: c.sealedSeed, control: c.control.Load(),
 		versions: *c.versions.Load(), seq: c.mu.seq, books: append(books(nil), c.books...), layout: c.layout.clone(),
 		reserves: append(reserves(nil), c.reserves...), money: c.money.clone(), remembers: c.keys != nil, turned: c.turned,
+		attributes: c.attributes.cut(), lists: c.lists.cut(),
 	}
 	x.off = slices.Clone(c.off)
 	for s, t := range c.tables {
@@ -162,6 +166,7 @@ func (w *writer) namespaceCut(n *namespaceCut) {
 
 // namespaceSections appends the state of features that only some namespaces use.
 func (w *writer) namespaceSections(n *namespaceCut) {
+	w.section(namespaceLists, func(w *writer) { w.listCut(n.lists) })
 	w.section(namespaceSwitches, func(w *writer) { w.acts(n) })
 }
 
@@ -169,6 +174,8 @@ func (n *namespaceCut) section(tag uint8, r *reader) bool {
 	switch tag {
 	case namespaceSwitches:
 		r.acts(n)
+	case namespaceLists:
+		n.lists = r.listCut()
 	default:
 		return false
 	}
@@ -208,6 +215,8 @@ func (w *writer) campaignSections(c *campaignCut) {
 	w.section(campaignSessions, func(w *writer) { w.sessionState(c) })
 	w.section(campaignPity, func(w *writer) { w.reserves(c.reserves) })
 	w.section(campaignAmounts, func(w *writer) { w.money(c.money) })
+	w.section(campaignAttributes, func(w *writer) { w.attributeRows(&c.attributes) })
+	w.section(campaignLists, func(w *writer) { w.listCut(c.lists) })
 	w.section(campaignSwitches, func(w *writer) {
 		if len(c.off) > 0 {
 			w.switches(c.off)
@@ -225,6 +234,10 @@ func (c *campaignCut) section(tag uint8, r *reader) bool {
 		c.money = r.money()
 	case campaignSwitches:
 		c.off = r.switches(SwitchCampaign, SwitchPrize)
+	case campaignAttributes:
+		c.attributes = r.attributeRows()
+	case campaignLists:
+		c.lists = r.listCut()
 	default:
 		return false
 	}

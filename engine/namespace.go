@@ -20,6 +20,7 @@ type Namespace struct {
 
 	layout layout // of the aggregate caps; every shard is locked when it changes
 	tables [scopes]*rowTable
+	lists  lists // every shard is locked when it changes
 
 	acts acts // every shard is locked when they change
 

@@ -19,6 +19,12 @@ type plan struct {
 	places   []uint8      // of each cap of the version, its number in the campaign's layout
 	calendar calendar
 	channels []set // by index into Version.Channels; nil when the version has none
+
+	audience *Audience           // the version's; nil lets everybody draw
+	stamped  bool                // a draw needs the audience's stamp
+	slots    [MaxAttributes]int8 // of each attribute its slot in attributeRows, -1 for none
+	sparing  bool                // the version names valuable prizes
+	bySlot   uint8               // slots that the caps count by, one bit each
 }
 
 // set is what a draw can win: the prizes of its session and channel, with their weights.
@@ -43,6 +49,7 @@ type prizePlan struct {
 	fallback int // index into plan.prizes, or -1
 	thanks   bool
 	absent   bool // not in the session in force
+	valuable bool // a restricted user cannot win it
 }
 
 // compile resolves a version, in one of its sessions, against the campaign's layout and cells, which must have claimed its
@@ -73,10 +80,10 @@ func (c *Campaign) compile(v *Version, in calendar) *plan {
 		}
 	}
 	for i := range v.Caps {
-		p.places = append(p.places, c.layout.number(v.Caps[i].ID))
-		k := newCounter(c.layout.find(v.Caps[i].ID), i, v.Caps[i].Limit)
+		p.places = append(p.places, c.number(&v.Caps[i]))
+		k := c.counter(v, i)
 		k.prize, k.deny = v.Caps[i].Prize, v.Caps[i].DenyWhenReached
-		p.needs[k.scope] = true
+		p.need(k.scope)
 		switch v.Caps[i].Counts {
 		case CountDraws:
 			p.draws = append(p.draws, k)
@@ -91,5 +98,6 @@ func (c *Campaign) compile(v *Version, in calendar) *plan {
 		}
 	}
 	p.money = c.compileMoney(v)
+	p.compileAudience(c)
 	return p
 }

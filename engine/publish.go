@@ -12,11 +12,12 @@ import (
 
 // publication is a publish that was checked and not yet carried out.
 type publication struct {
-	campaign *Campaign // nil for a new one
-	layout   layout    // grown by the version's caps
-	books    books     // grown and changed by the version's prizes
-	reserves reserves  // grown and changed by the version's pities
-	shared   *layout   // the namespace's, grown by shared pities; nil for none
+	campaign   *Campaign     // nil for a new one
+	layout     layout        // grown by the version's caps
+	books      books         // grown and changed by the version's prizes
+	reserves   reserves      // grown and changed by the version's pities
+	shared     *layout       // the namespace's, grown by shared pities; nil for none
+	attributes attributeRows // the layout of the caps that count by an attribute
 }
 
 // applyPublish makes a version live, with everything it shows and decides, from this position of the log on.
@@ -79,6 +80,7 @@ func (c *Campaign) install(v *Version, form []byte, next publication) {
 		c.namespace.layout = *next.shared
 		c.namespace.fitTables(c.world)
 	}
+	c.attributes = next.attributes
 	versions := *c.versions.Load()
 	v.Number = uint32(len(versions) + 1)
 	v.Hash, v.form = versionHash(v, form), clone(form)
@@ -136,6 +138,7 @@ func (c *Campaign) fitTables(expected uint64) {
 			c.world.widen(c.tables[s], width)
 		}
 	}
+	c.attributes.fit(c)
 	if expected == 0 {
 		return
 	}
@@ -184,7 +187,7 @@ func (n *Namespace) admit(v *Version, now UnixMilli) (next publication, code pro
 		if len(*c.versions.Load()) >= MaxVersions {
 			return next, problem.Capacity, fmt.Errorf("at most %d versions of one campaign", MaxVersions)
 		}
-		next.layout = c.layout.clone()
+		next.layout, next.attributes = c.layout.clone(), c.attributes.clone()
 		next.books = append(books(nil), c.books...)
 		next.reserves = append(reserves(nil), c.reserves...)
 	}
@@ -208,12 +211,24 @@ func (x *publication) placeCaps(v *Version) error {
 		if c.Prize >= 0 {
 			prize = v.Prizes[c.Prize].ID
 		}
+		if c.Scope == ScopeAttribute {
+			if err := x.placeAttribute(v, c, prize); err != nil {
+				return err
+			}
+			continue
+		}
+		if x.attributes.counts(c.ID) != "" {
+			return errOtherScope(c.ID)
+		}
 		if err := x.layout.admit(c.ID, c.Counts, c.Scope, c.Window, prize); err != nil {
 			return err
 		}
 		x.layout.claim(c.ID, c.Counts, c.Scope, c.Window, prize, c.Limit)
 	}
 	x.placeBudget(v)
+	if err := x.attributes.layout.fits(); err != nil {
+		return err
+	}
 	return x.layout.fits()
 }
 

@@ -15,6 +15,9 @@ const (
 	RecordFence
 )
 
+// RecordList is the kind of record of a change of a list of users.
+const RecordList RecordKind = 40
+
 // The kinds of record of what operators do while a campaign runs.
 const (
 	RecordSwitch RecordKind = 50 + iota
@@ -24,7 +27,7 @@ const (
 
 // other reports whether k is a kind of record but a draw's.
 func (k RecordKind) other() bool {
-	return k > RecordDraw && k <= RecordFence || k >= RecordSwitch && k < recordActsEnd
+	return k > RecordDraw && k <= RecordFence || k == RecordList || k >= RecordSwitch && k < recordActsEnd
 }
 
 // Cause says why a draw did not give the prize that its word named. Numbers are on disk.

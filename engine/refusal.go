@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"math/bits"
+
 	"github.com/drawd/drawd/engine/internal/pages"
 	"github.com/drawd/drawd/engine/problem"
 )
@@ -38,7 +40,10 @@ func (t *tx) refusal(d *Draw, c *Campaign, s sight) problem.Code {
 			return code
 		}
 	}
-	// 3. Eligibility: the values that the caps' scopes need.
+	// 3. Eligibility: tickets, audience and lists; then the values that the caps' scopes need.
+	if code := t.ineligible(d, c, s); code != problem.OK {
+		return code
+	}
 	if !s.onlyUser {
 		if code := t.missing(d); code != problem.OK {
 			return code
@@ -112,6 +117,10 @@ func (t *tx) missing(d *Draw) problem.Code {
 		t.result.Cap = uint8(ScopeIP)
 		return t.refuse(problem.ScopeValueMissing)
 	}
+	if slots := t.plan.bySlot &^ d.HasBy; slots != 0 {
+		t.result.Cap = uint8(ScopeAttribute) + uint8(bits.TrailingZeros8(slots))
+		return t.refuse(problem.ScopeValueMissing)
+	}
 	return problem.OK
 }
 
@@ -124,6 +133,7 @@ func (t *tx) look(d *Draw, c *Campaign, now UnixMilli) {
 	if len(t.rules.draws)+len(t.rules.wins)+len(t.rules.amounts) > 0 {
 		t.shared.set(&t.rules.zone, now)
 	}
+	t.lookAttributes(d, c)
 	keys, has := [scopes]*Key{&d.User, &d.Device, &d.IP}, [scopes]bool{true, d.HasDevice, d.HasIP}
 	for s := range keys { // has is false: its shard is not locked either
 		t.campaign[s].find(t.world, c.tables[s], keys[s], has[s] && (s == int(ScopeUser) || t.plan.needs[s]))
@@ -276,6 +286,11 @@ func (t *tx) lockShards(d *Draw) {
 	}
 	if d.HasIP {
 		t.addLock(t.world.shardOf(&d.IP))
+	}
+	for slot := range d.By {
+		if d.HasBy&(1<<slot) != 0 {
+			t.addLock(t.world.shardOf(&d.By[slot]))
+		}
 	}
 	for i := range t.locks {
 		t.world.shards[t.locked[i]].mu.Lock()

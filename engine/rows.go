@@ -14,11 +14,13 @@ type rowTable struct {
 
 // Table ids: owner<<3 | kind, with the top bit for a namespace. Numbers are on disk.
 const (
-	tableUser   = uint32(ScopeUser)
-	tableDevice = uint32(ScopeDevice)
-	tableIP     = uint32(ScopeIP)
-	tableKeys   = 3
-	ofNamespace = 1 << 31
+	tableUser       = uint32(ScopeUser)
+	tableDevice     = uint32(ScopeDevice)
+	tableIP         = uint32(ScopeIP)
+	tableKeys       = 3
+	tableAttributes = 4 // values of attributes
+	tableLists      = 5 // users on lists
+	ofNamespace     = 1 << 31
 )
 
 // Sizes of rows. A subject's key keeps 12 of its 16 bytes, an idempotency key's digest 10: a false match is then less

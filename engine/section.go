@@ -24,16 +24,17 @@ const (
 
 // Sections of a campaign's state.
 const (
-	campaignChances  = 1
-	campaignSessions = 2
-	campaignRelease  = 3
-	campaignPity     = 4
-	campaignMode     = 5
-	campaignAmounts  = 6
-	campaignLists    = 8
-	campaignCodes    = 9
-	campaignGuard    = 10
-	campaignSwitches = 12
+	campaignChances    = 1
+	campaignSessions   = 2
+	campaignRelease    = 3
+	campaignPity       = 4
+	campaignMode       = 5
+	campaignAmounts    = 6
+	campaignAttributes = 7 // rows of the attributes that caps count by
+	campaignLists      = 8
+	campaignCodes      = 9
+	campaignGuard      = 10
+	campaignSwitches   = 12
 )
 
 // Sections of a namespace's state.

@@ -27,9 +27,11 @@ type tx struct {
 	rules    *rules
 	own      moment // now in the campaign's zone
 	shared   moment // now in the namespace's zone
-	campaign [scopes]subject
+	campaign [subjects]subject
 	everyone [scopes]subject // rows of the namespace
-	locked   [scopes]int     // shards, ascending
+	locked   [subjects]int   // shards, ascending
+	listed   standing        // what the lists say of the user
+	counted  bool            // rows of attributes are in campaign
 	locks    int
 	spot     pages.Spot // where the key goes
 	draw     Draw
@@ -257,6 +259,11 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 		c := r.document()
 		if err = r.done(); err == nil {
 			res = t.applyDocument(&c)
+		}
+	case opList:
+		c := r.list()
+		if err = r.done(); err == nil {
+			res = t.applyList(&c)
 		}
 	case opAbandon:
 		c := r.abandon()

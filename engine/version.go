@@ -22,8 +22,9 @@ type Version struct {
 	Prizes []Prize
 	Pity   []Pity
 
-	Amounts []Amount // of prizes whose amount is not simply the same every time, ascending by prize
-	Budget  Budget
+	Amounts  []Amount // of prizes whose amount is not simply the same every time, ascending by prize
+	Budget   Budget
+	Audience *Audience // nil: everybody may draw
 
 	Sets     []PrizeSet // what can be won in Sessions
 	Sessions []Session  // by time; none: the campaign is one
@@ -128,6 +129,8 @@ type Cap struct {
 	Window Window
 	Limit  uint32
 	Prize  int16 // index into Prizes: counts wins or the amount of this prize only; -1 for any
+	// Attribute, of ScopeAttribute, is an index into Audience.Attributes: the cap counts by the value of that attribute.
+	Attribute uint8
 	// DenyWhenReached, of a cap on wins or amounts: a draw is denied when the cap is reached before its first sub-draw. Without
 	// it a win beyond the cap becomes a miss.
 	DenyWhenReached bool
@@ -155,11 +158,17 @@ const (
 	ScopeUser Scope = iota
 	ScopeDevice
 	ScopeIP
-	scopes = 3
+	scopes = 3 // those that have a place in every row array
+	// ScopeAttribute is the first of the scopes of attributes: of Cap.Scope the only one, in results and counters one for
+	// each attribute that the campaign's caps ever counted by.
+	ScopeAttribute Scope = scopes
+	subjects             = scopes + MaxAttributeScopes
 )
 
 // String returns the wire name of s.
-func (s Scope) String() string { return [...]string{"user", "device", "ip"}[s] }
+func (s Scope) String() string {
+	return [...]string{"user", "device", "ip", "attribute"}[min(s, ScopeAttribute)]
+}
 
 // WindowKind is a kind of window in which a cap counts.
 type WindowKind uint8

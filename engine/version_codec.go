@@ -37,6 +37,7 @@ func (w *writer) versionSections(v *Version) {
 	w.section(versionSessions, func(w *writer) { w.sessions(v) })
 	w.section(versionPity, func(w *writer) { w.pities(v.Pity) })
 	w.section(versionAmounts, func(w *writer) { w.amounts(v) })
+	w.section(versionAudience, func(w *writer) { w.audience(v) })
 }
 
 // versionSection reads one of them.
@@ -48,6 +49,8 @@ func (v *Version) versionSection(tag uint8, r *reader) bool {
 		v.Pity = r.pities()
 	case versionAmounts:
 		r.amounts(v)
+	case versionAudience:
+		v.Audience = r.audience(v)
 	default:
 		return false
 	}
@@ -157,7 +160,7 @@ func (r *reader) window() Window {
 func (r *reader) cap(c *Cap) {
 	c.ID = r.str(MaxIDBytes)
 	c.Counts = Counts(r.enum(uint8(countKinds)))
-	c.Scope = Scope(r.enum(scopes))
+	c.Scope = Scope(r.enum(scopes + 1))
 	c.Window = r.window()
 	c.Limit = r.u32()
 	c.Prize = int16(r.u16())
@@ -229,7 +232,10 @@ func (v *Version) Validate() error {
 			return invalid("window of cap " + c.ID + ": there are no sessions")
 		}
 	}
-	return v.validatePity()
+	if err := v.validatePity(); err != nil {
+		return err
+	}
+	return v.Audience.validate(v)
 }
 
 func (v *Version) validatePrize(i int) error {

@@ -93,7 +93,11 @@ func describe(f *File) []byte {
 		fmt.Fprintf(&b, "transition %d %+d\n", t.At, t.OffsetSeconds)
 	}
 	for _, c := range v.Caps {
-		fmt.Fprintf(&b, "cap %+v\n", c)
+		line := fmt.Sprintf("cap %+v\n", c)
+		if c.Scope != engine.ScopeAttribute {
+			line = strings.Replace(line, " Attribute:0", "", 1) // only caps that count by an attribute have one
+		}
+		b.WriteString(line)
 	}
 	for _, p := range v.Prizes {
 		title := p.Title

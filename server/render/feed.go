@@ -15,6 +15,7 @@ var feedKinds = [...]string{
 	engine.RecordDocument: "document",
 	engine.RecordAbandon:  "abandon",
 	engine.RecordFence:    "fence",
+	engine.RecordList:     "list",
 	engine.RecordSwitch:   "switch",
 	engine.RecordApproval: "approval",
 }
@@ -99,7 +100,7 @@ func appendFeedDraw(dst []byte, version *engine.Version, r *engine.Record) []byt
 	if len(r.Channel) > 0 {
 		dst = AppendString(append(dst, `,"channel":`...), r.Channel)
 	}
-	return dst
+	return appendAudit(dst, r)
 }
 
 // amountOf returns what a win pays, in minor units; 0 for nothing.
@@ -121,7 +122,7 @@ func prizeID(v *engine.Version, ordinal int) string {
 func appendFeedChange(dst []byte, r *engine.Record) []byte {
 	switch {
 	case len(r.Name) == 0:
-	case r.Kind == engine.RecordAbandon:
+	case r.Kind == engine.RecordAbandon || r.Kind == engine.RecordList:
 		dst = AppendString(append(dst, `,"user":`...), r.Name)
 	default:
 		dst = AppendString(append(dst, `,"name":`...), r.Name)
@@ -131,6 +132,9 @@ func appendFeedChange(dst []byte, r *engine.Record) []byte {
 	}
 	if len(r.Reason) > 0 {
 		dst = AppendString(append(dst, `,"reason":`...), r.Reason)
+	}
+	if r.Kind == engine.RecordList {
+		dst = appendFeedList(dst, r)
 	}
 	switch r.Kind {
 	case engine.RecordAdjust, engine.RecordPolicy, engine.RecordDocument:

@@ -1,0 +1,57 @@
+package render
+
+import (
+	"encoding/binary"
+
+	"github.com/drawd/drawd/engine"
+)
+
+// appendAudit appends what a draw's record tells about who drew, for the feed. Digests tell nothing to whoever does not
+// know what went in.
+func appendAudit(dst []byte, r *engine.Record) []byte {
+	a, ok := r.Audit()
+	if !ok {
+		return dst
+	}
+	dst = append(dst, `,"audience":{`...)
+	start := len(dst)
+	if a.Stamped {
+		dst = appendHex64(append(dst, `"attributes":`...), a.Attributes)
+	}
+	if a.Ticket != 0 {
+		dst = appendHex64(append(dst, `,"ticket_key":`...), a.Ticket)
+	}
+	if a.Listed {
+		if len(dst) > start {
+			dst = append(dst, ',')
+		}
+		dst = appendHex64(append(dst, `"lists":`...), a.Lists)
+		dst = appendBool(append(dst, `,"allowed":`...), a.Allowed)
+		dst = appendBool(append(dst, `,"restricted":`...), a.Restricted)
+	}
+	return append(dst, '}')
+}
+
+func appendHex64(dst []byte, n uint64) []byte {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], n)
+	return appendHex(dst, b[:])
+}
+
+// appendFeedList appends what the record of a change of a list says besides user, actor and reason.
+func appendFeedList(dst []byte, r *engine.Record) []byte {
+	list := engine.ListKind(r.Flags & 0xFF)
+	if list != engine.ListDeny && list != engine.ListAllow {
+		return dst
+	}
+	dst = AppendString(append(dst, `,"list":`...), list.String())
+	switch {
+	case r.Flags&engine.ListRemoved != 0:
+		return append(dst, `,"deleted":true`...)
+	case r.Flags&engine.ListRestricted != 0:
+		dst = append(dst, `,"treatment":"restricted"`...)
+	case list == engine.ListDeny:
+		dst = append(dst, `,"treatment":"blocked"`...)
+	}
+	return appendTimeOrNull(append(dst, `,"expires_at":`...), engine.UnixMilli(r.Delta))
+}
