@@ -7,20 +7,22 @@ import (
 )
 
 // A draw looks at few places of tables that are far larger than the caches. The applier knows the draws that follow in the
-// entry, so it asks for their memory ahead, in two steps: touchFar draws ahead for what says where the rows are, touchNear
-// draws ahead, when that has come, for the rows. Far enough to hide an access to memory, near enough that the lines are
-// still in the first-level cache when they are needed.
+// entry, so it asks for their memory ahead, in three steps, each of which looks at what the one before asked for: which
+// page, which slot of the page, the row. Far enough apart to hide an access to memory, near enough that the lines are still
+// in the first-level cache when they are needed.
 const (
-	touchFar  = 24
-	touchNear = 12
+	touchDirectory = 36
+	touchPage      = 24
+	touchRow       = 12
 )
 
-// touches are the draws between the two steps, by their number in the entry, modulo touchFar.
+// touches are the draws between the steps, by their number in the entry, modulo touchDirectory.
 type touches struct {
-	rest []byte // commands beyond the first step
-	far  int    // how many commands have taken it
-	near int    // how many have taken the second
-	ring [touchFar]touched
+	rest      []byte // commands beyond the first step
+	directory int    // how many commands have taken the first step
+	page      int    // the second
+	row       int    // the third
+	ring      [touchDirectory]touched
 }
 
 type touched struct {
@@ -31,16 +33,22 @@ type touched struct {
 // touchAhead takes the steps that are due before command n is decided. Only the applier does this: he alone moves pages.
 func (t *tx) touchAhead(n int) {
 	a := &t.ahead
-	for a.far < n+touchFar && len(a.rest) > 0 {
-		a.rest = t.touch(a.rest, &a.ring[a.far%touchFar])
-		a.far++
+	for a.directory < n+touchDirectory && len(a.rest) > 0 {
+		a.rest = t.touch(a.rest, &a.ring[a.directory%touchDirectory])
+		a.directory++
 	}
-	for a.near < min(n+touchNear, a.far) {
-		if x := &a.ring[a.near%touchFar]; x.users != nil && t.still() {
+	still := t.still()
+	for ; a.page < min(n+touchPage, a.directory); a.page++ {
+		if x := &a.ring[a.page%touchDirectory]; x.users != nil && still {
+			x.users.Touch(x.user)
+			x.keys.Touch(x.digest)
+		}
+	}
+	for ; a.row < min(n+touchRow, a.page); a.row++ {
+		if x := &a.ring[a.row%touchDirectory]; x.users != nil && still {
 			x.users.TouchRow(x.user)
 			x.keys.TouchRow(x.digest)
 		}
-		a.near++
 	}
 }
 
@@ -65,7 +73,7 @@ func (t *tx) touch(commands []byte, x *touched) []byte {
 	x.user, x.digest = (*pages.Key)(body[8:24]), (*pages.Key)(body[24:40])
 	shard := t.world.shardOf((*Key)(x.user))
 	x.users, x.keys = c.tables[ScopeUser].parts[shard], c.keys.parts[shard]
-	x.users.Touch(x.user)
-	x.keys.Touch(x.digest)
+	x.users.TouchDirectory(x.user)
+	x.keys.TouchDirectory(x.digest)
 	return rest
 }

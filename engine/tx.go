@@ -133,7 +133,7 @@ func (e *Engine) Apply(index LogIndex, entry []byte, out *Outcome) error {
 }
 
 func (t *tx) applyAll(commands []byte, count int, out *Outcome) error {
-	t.ahead.rest, t.ahead.far, t.ahead.near = commands, 0, 0
+	t.ahead.rest, t.ahead.directory, t.ahead.page, t.ahead.row = commands, 0, 0, 0
 	defer t.endBulk()
 	for n := range count {
 		if n == t.bulkEnd || len(t.out.offsets) >= t.bulkMax {

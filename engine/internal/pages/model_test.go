@@ -123,6 +123,7 @@ func (m *model) insertOrChange(id uint32, mt *modelTable) {
 	if len(mt.keys) > 0 && m.rng.IntN(3) == 0 {
 		k = mt.keys[m.rng.IntN(len(mt.keys))]
 	}
+	t.TouchDirectory(&k)
 	t.Touch(&k)
 	t.TouchRow(&k)
 	r, ok := t.Find(&k)

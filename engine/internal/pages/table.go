@@ -1,6 +1,9 @@
 package pages
 
-import "fmt"
+import (
+	"fmt"
+	"unsafe"
+)
 
 // Table is one hash table of an arena. Not safe for concurrent use.
 type Table struct {
@@ -147,13 +150,18 @@ func (t *Table) Mutable(r Row) []byte {
 	return t.arena.bytes(r.page)[at : at+w : at+w]
 }
 
-// Touch asks for the memory that says where in its page a key's row is or would be. It waits for the directory only, which
-// is small, so that touching the next draws while this one is decided costs a few nanoseconds.
+// TouchDirectory asks for the memory that says in which page a key's row is or would be.
+func (t *Table) TouchDirectory(k *Key) {
+	d := &t.dir[uint64(hashOf(keyHead(k)))>>(t.shift&63)]
+	prefetch(unsafe.Pointer(d), unsafe.Pointer(d))
+}
+
+// Touch asks for the memory that says where in its page a key's row is or would be. It waits for the directory.
 func (t *Table) Touch(k *Key) {
 	head := keyHead(k)
 	p := t.arena.bytes(t.dir[uint64(hashOf(head))>>(t.shift&63)])
 	group := groupAt(home(head, t.geo.slots))
-	prefetch(&p[group], &p[group+8])
+	prefetch(unsafe.Pointer(&p[group]), unsafe.Pointer(&p[group+8]))
 }
 
 // TouchRow asks for the memory of the row that Find will find, or Insert will fill. It is for keys that were touched a while
@@ -165,7 +173,7 @@ func (t *Table) TouchRow(k *Key) {
 	head := keyHead(k)
 	p := t.arena.bytes(t.dir[uint64(hashOf(head))>>(t.shift&63)])
 	at := t.geo.guess(p, head, k[t.geo.rest&15])
-	prefetch(&p[at], &p[at+t.geo.stride-1])
+	prefetch(unsafe.Pointer(&p[at]), unsafe.Pointer(&p[at+t.geo.stride-1]))
 }
 
 // Range calls fn for each row until it returns false, in no particular order. k has only the stored bytes set. fn must
