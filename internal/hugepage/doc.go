@@ -4,5 +4,8 @@
 // pages; on a virtual machine each such miss walks two page tables. Where transparent huge pages are set to "madvise"
 // (the default of most distributions), memory gets them only when asked for.
 //
+// The slab after the one in use is made by a goroutine, with the kernel's zeroed memory already behind it: first use of
+// memory otherwise costs the applier a tenth of its time while tables grow. At most one slab is ahead.
+//
 // The memory is the Go heap's own: slabs are collected once nothing of them is referenced. Safe for concurrent use.
 package hugepage

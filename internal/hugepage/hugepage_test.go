@@ -1,6 +1,9 @@
 package hugepage
 
-import "testing"
+import (
+	"runtime"
+	"testing"
+)
 
 func TestAllocGivesZeroedPiecesThatDoNotOverlap(t *testing.T) {
 	var a Allocator
@@ -23,5 +26,32 @@ func TestAllocGivesZeroedPiecesThatDoNotOverlap(t *testing.T) {
 		if p[0] != byte(i+1) || p[len(p)-1] != byte(i+1) {
 			t.Errorf("piece %d was overwritten", i)
 		}
+	}
+}
+
+func TestNextSlabIsMadeAhead(t *testing.T) {
+	var a Allocator
+	const piece = 4 << 20
+	ready := func() []byte {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.mu.next
+	}
+	for range (slabBytes - aheadBytes) / piece {
+		a.Alloc(piece)
+	}
+	if a.mu.making || ready() != nil {
+		t.Fatal("the next slab is made before it is due")
+	}
+	a.Alloc(piece)
+	for ready() == nil {
+		runtime.Gosched()
+	}
+	next := ready()
+	for range aheadBytes/piece - 1 {
+		a.Alloc(piece)
+	}
+	if got := a.Alloc(piece); &got[0] != &next[0] {
+		t.Error("the slab that was made ahead is not used")
 	}
 }
