@@ -63,9 +63,9 @@ func (c *Channel) SlotOf(prize int, word uint64) int16 {
 	return c.Slots[first+int(word%uint64(n))].Slot // the low bits: the outcome hangs on the high ones
 }
 
-// weightIn returns the weight of a prize in the channel, given the one that it has in the session; false when it is not in
+// WeightIn returns the weight of a prize in the channel, given the one that it has in the session; false when it is not in
 // the channel. A prize of weight 0 is: others may fall back to it.
-func (c *Channel) weightIn(prize int16, weight uint32) (uint32, bool) {
+func (c *Channel) WeightIn(prize int16, weight uint32) (uint32, bool) {
 	if c.All {
 		return weight, true
 	}
@@ -102,7 +102,7 @@ func compileSet(prizes PrizeSet, channel *Channel) (s set) {
 		weight := p.Weight
 		if channel != nil {
 			var here bool
-			if weight, here = channel.weightIn(p.Prize, weight); !here {
+			if weight, here = channel.WeightIn(p.Prize, weight); !here {
 				continue
 			}
 		}

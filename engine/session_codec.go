@@ -162,7 +162,7 @@ func (v *Version) validateChannels() error {
 			if z.Unavailable != OnFallback {
 				continue
 			}
-			if _, here := c.weightIn(z.Fallback, 0); !here {
+			if _, here := c.WeightIn(z.Fallback, 0); !here {
 				return invalid("fallback of prize " + z.ID + " is not in channel " + c.ID)
 			}
 		}
@@ -195,7 +195,7 @@ func (v *Version) validateSums() error {
 			for _, p := range set {
 				if c == nil {
 					sum += uint64(p.Weight)
-				} else if weight, here := c.weightIn(p.Prize, p.Weight); here {
+				} else if weight, here := c.WeightIn(p.Prize, p.Weight); here {
 					sum += uint64(weight)
 				}
 			}

@@ -26,6 +26,8 @@ type campaignDocument struct {
 	Caps          []capDocument     `json:"caps,omitempty"`
 	Prizes        []prizeDocument   `json:"prizes"`
 	Pity          []pityDocument    `json:"pity,omitempty"`
+	Sessions      any               `json:"sessions,omitempty"`
+	Channels      []channelDocument `json:"channels,omitempty"`
 }
 
 type capDocument struct {
@@ -83,6 +85,10 @@ func (c *campaign) canonical() []byte {
 	for i := range v.Pity {
 		d.Pity = append(d.Pity, pityForm(&v.Pity[i], v.Prizes))
 	}
+	if c.sessions != nil {
+		d.Sessions = c.sessionsForm()
+	}
+	d.Channels = c.channelForms()
 	return marshal(d)
 }
 
@@ -111,6 +117,8 @@ func windowForm(w engine.Window) any {
 	switch w.Kind {
 	case engine.WindowRolling:
 		return map[string]string{rollingName: formatDuration(w.Duration)}
+	case engine.WindowSession:
+		return inSession
 	case engine.WindowCooldown:
 		return map[string]string{cooldown: formatDuration(w.Duration)}
 	}
@@ -176,5 +184,5 @@ func sizeOf(v *engine.Version) int {
 	for i := range v.Amounts {
 		size += perAmount + len(v.Amounts[i].Cards)*perCard
 	}
-	return size + pitySize(v.Pity)
+	return size + pitySize(v.Pity) + sessionsSize(v)
 }

@@ -16,6 +16,7 @@ type capEntry struct {
 	windowed      bool // the file states a window that can be used
 	idAt, prizeAt value
 	limitAt       value
+	windowAt      value
 	reachedAt     value
 	at            value
 }
@@ -27,6 +28,7 @@ var (
 	windowNames = []string{"campaign", "hour", "day", "week", "month"}
 	rollingName = "rolling"
 	cooldown    = "cooldown"
+	inSession   = "session"
 )
 
 // capFields are the fields that campaign caps and aggregate caps share.
@@ -48,7 +50,10 @@ func (r *reader) capFields(e *capEntry) []field {
 			i, _ := r.choice(v, scopeNames)
 			e.Scope = engine.Scope(i)
 		}},
-		{name: "window", required: required, read: func(v value) { e.Window, e.windowed = r.window(v) }},
+		{name: "window", required: required, read: func(v value) {
+			e.windowAt = v
+			e.Window, e.windowed = r.window(v)
+		}},
 		{name: "limit", read: func(v value) {
 			e.limitAt = v
 			n, ok := r.integer(v, 1, engine.MaxCapLimit)
@@ -95,9 +100,8 @@ func (r *reader) window(v value) (engine.Window, bool) {
 			return r.window(value{&node{kind: kindMap, at: v.at, keys: []key{{name, v.at}},
 				items: []*node{{kind: kindText, text: length, at: v.at}}}, v.pointer})
 		}
-		if v.node.text == "session" {
-			r.fault(v, "session is not supported by this release: use %s", windowForms())
-			return engine.Window{}, false
+		if v.node.text == inSession {
+			return engine.Window{Kind: engine.WindowSession}, true
 		}
 	}
 	if v.kind != kindMap || len(v.keys) != 1 || v.keys[0].name != rollingName && v.keys[0].name != cooldown {
@@ -113,7 +117,7 @@ func (r *reader) window(v value) (engine.Window, bool) {
 }
 
 func windowForms() string {
-	return anyOf(append(append([]string{}, windowNames...), "{rolling: 10m}", "{cooldown: 30s}"))
+	return anyOf(append(append([]string{}, windowNames...), inSession, "{rolling: 10m}", "{cooldown: 30s}"))
 }
 
 // checkCaps finds the faults of the campaign's caps that need more than one value.
@@ -121,6 +125,9 @@ func (c *campaign) checkCaps() {
 	for i := range c.caps {
 		e := &c.caps[i]
 		c.checkCap(e, c.caps[:i])
+		if e.windowed && e.Window.Kind == engine.WindowSession && c.sessions == nil {
+			c.fault(e.windowAt, "there are no sessions in this file: use %s", anyOf(windowNames))
+		}
 		if e.prizeAt.node != nil {
 			switch {
 			case c.prize(e.prize) < 0:

@@ -62,6 +62,9 @@ type campaign struct {
 	prizes []prizeEntry
 	pities []pityEntry
 
+	sessions *sessionsEntry // nil for none
+	channels []channelEntry
+
 	// Where the values stand that checks are about.
 	startsAt, endsAt, prizesAt, guaranteedAt, budgetAt value
 }
@@ -106,7 +109,8 @@ func (c *campaign) read(v value) {
 			c.prizesAt = v
 			c.list(v, engine.MaxPrizes, c.readPrize)
 		}},
-		{name: "sessions", later: "publish one campaign per session"},
+		{name: "sessions", read: c.readSessions},
+		{name: "channels", read: func(v value) { c.list(v, engine.MaxChannels, c.readChannel) }},
 		{name: "pity", read: func(v value) { c.list(v, engine.MaxPities, c.readPity) }},
 		{name: "audience", later: "remove it and check eligibility before you call"},
 		{name: "pace", later: "remove it"},
@@ -146,6 +150,8 @@ func (c *campaign) check() {
 	c.checkCaps()
 	c.checkPities()
 	c.checkMoney()
+	c.checkChannels()
+	c.checkSessions()
 }
 
 // compile fills in the version. It runs only when there are no faults, so that every value is there.

@@ -113,6 +113,15 @@ func describe(f *File) []byte {
 	if v.Budget != (engine.Budget{}) {
 		fmt.Fprintf(&b, "budget %+v\n", v.Budget)
 	}
+	for i, s := range v.Sets {
+		fmt.Fprintf(&b, "set %d %+v\n", i, s)
+	}
+	for _, s := range v.Sessions {
+		fmt.Fprintf(&b, "session %s [%d, %d) set %d unsold %d %s\n", s.ID, s.StartsAt, s.EndsAt, s.Set, s.Unsold, s.Title)
+	}
+	for _, c := range v.Channels {
+		fmt.Fprintf(&b, "channel %+v\n", c)
+	}
 	for _, w := range f.Warnings {
 		fmt.Fprintf(&b, "warning %s\n", w.Error())
 	}

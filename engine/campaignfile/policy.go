@@ -44,6 +44,9 @@ func ParsePolicy(src []byte) (*engine.NamespacePolicy, []Fault) {
 	p.read(value{root, ""})
 	for i := range p.caps {
 		p.checkCap(&p.caps[i], p.caps[:i])
+		if e := &p.caps[i]; e.windowed && e.Window.Kind == engine.WindowSession {
+			p.fault(e.windowAt, "sessions are a campaign's: use %s", anyOf(windowNames))
+		}
 	}
 	if len(p.faults) == 0 {
 		p.compile(value{root, ""})

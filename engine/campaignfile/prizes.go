@@ -204,8 +204,12 @@ func (c *campaign) checkFallback(i int) {
 	}
 }
 
-// checkWeights holds the sum of the weights against the denominator.
+// checkWeights holds the sum of the weights against the denominator: of a campaign without sessions and channels, where
+// every draw is of the same prizes.
 func (c *campaign) checkWeights() {
+	if c.sessions != nil || len(c.channels) > 0 {
+		return
+	}
 	var sum int64
 	for i := range c.prizes {
 		if c.prizes[i].weightAt.node == nil {
@@ -213,16 +217,23 @@ func (c *campaign) checkWeights() {
 		}
 		sum += int64(c.prizes[i].Weight)
 	}
+	if len(c.prizes) > 0 {
+		c.checkSum(sum, c.prizesAt, "")
+	}
+}
+
+// checkSum holds one sum of weights against the denominator; where says of which draws it is.
+func (c *campaign) checkSum(sum int64, at value, where string) {
 	denominator := int64(c.version.Denominator)
 	switch {
-	case denominator == 0 || len(c.prizes) == 0:
+	case denominator == 0:
 	case sum > denominator:
-		c.fault(c.prizesAt, "the weights sum to %d, %d more than the denominator %d", sum, sum-denominator, denominator)
+		c.fault(at, "the weights%s sum to %d, %d more than the denominator %d", where, sum, sum-denominator, denominator)
 	case c.version.Guaranteed && sum != denominator:
-		c.fault(c.prizesAt, "the weights sum to %d; in a guaranteed campaign they must sum to the denominator %d exactly (%d is missing)",
-			sum, denominator, denominator-sum)
+		c.fault(at, "the weights%s sum to %d; in a guaranteed campaign they must sum to the denominator %d exactly (%d is missing)",
+			where, sum, denominator, denominator-sum)
 	case sum == 0:
-		c.warn(c.prizesAt, "all weights are 0: nothing can be won")
+		c.warn(at, "all weights%s are 0: nothing can be won", where)
 	}
 }
 
@@ -239,7 +250,7 @@ func (c *campaign) compilePrize(p prizeEntry) engine.Prize {
 func (f *File) Unstated(known func(prizeID string) bool) []Fault {
 	var faults []Fault
 	for i, p := range f.Version.Prizes {
-		if p.Stock == engine.StockUnstated && !known(p.ID) {
+		if p.Stock == engine.StockUnstated && !known(p.ID) && f.Version.HasOwnStock(i) {
 			faults = append(faults, invalid(pointerTo("prizes", i, ""),
 				"prize %q is new and states no stock: write a number of units, or stock: unlimited", p.ID))
 		}

@@ -50,7 +50,7 @@ func TestEveryRuleAlone(t *testing.T) {
 		{`"denominator":100`, `"denominator":100,"guaranteed":1`, "/guaranteed", "true or false"},
 		{`"denominator":100`, `"denominator":100,"chances":{"mode":"granted"}`, "/chances/mode", "not supported by this release"},
 		{`"denominator":100`, `"denominator":100,"mode":"deck"`, "/mode", "not supported by this release"},
-		{`"denominator":100`, `"denominator":100,"sessions":[]`, "/sessions", "not supported by this release"},
+		{`"denominator":100`, `"denominator":100,"sessions":[]`, "/sessions", "there is no session"},
 		{`"id":"day","counts":"draws"`, `"id":"wins","counts":"draws"`, "/caps/1/id", "already defined"},
 		{`"counts":"draws"`, `"counts":"invites"`, "/caps/0/counts", "not supported by this release"},
 		{`"counts":"draws"`, `"counts":"draws","scope":"level"`, "/caps/0/scope", "not supported by this release"},
