@@ -15,14 +15,14 @@ type Result struct {
 	Length  uint32 // of all of them together
 
 	// Of a denial.
-	Cap      uint8     // of Capped: index into the version's caps; AggregateBit set: into the namespace's aggregate caps
-	Used     uint32    // of Capped
-	Limit    uint32    // of Capped
+	Cap      uint8     // of Capped: index into the version's caps; AggregateBit set: into the namespace's aggregate caps. Of a grant: its GrantReason; of one with InvalidField: the GrantFault
+	Used     uint32    // of Capped; of NoChances: the chances that can be spent. Of a grant: the debt that it paid; of a revocation: what became debt
+	Limit    uint32    // of Capped; of NoChances: the price of a draw. Of a grant or revocation: the chances left
 	Allowed  uint8     // of Capped and NoChances: how many sub-draws would fit
 	ResetsAt UnixMilli // of Capped: when the counter resets, 0 for never; of NotStarted: when the campaign starts
 	Now      UnixMilli // of Capped, NotStarted, Ended: the time that was compared
 
-	Value uint64 // publish: version number; adjust: the new total (of a replay the total of now; its record has the one of then); document, policy: the new revision (on VersionConflict the current one); namespace: its ref
+	Value uint64 // publish: version number; adjust: the new total (of a replay the total of now; its record has the one of then); document, policy: the new revision (on VersionConflict the current one); namespace: its ref; grant: what it gave; revocation: what it took back
 	// Pending says that the command waits for approval: Value is the request's number.
 	Pending bool
 	// AlreadyLive says that nothing had to be done: the published form is the live one, the campaign already is paused, the

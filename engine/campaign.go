@@ -45,8 +45,9 @@ type Campaign struct {
 	money    *money         // what was paid; nil while no version bounded that. Like books
 	off      []switchedOff  // its switches; every shard is locked when they change
 	// turned is the end of the last session that was closed. Every shard is locked when it changes.
-	turned UnixMilli
-	_      [64]byte
+	turned  UnixMilli
+	chances *account // every shard is locked when it changes; nil when chances were never granted here
+	_       [64]byte
 }
 
 // control is what was done to a campaign outside its versions.

@@ -123,13 +123,22 @@ func (w *writer) policySections(p *NamespacePolicy) {
 			w.u8(p.Approvals)
 		}
 	})
+	w.section(policyPurses, func(w *writer) {
+		if len(p.Purses) > 0 {
+			w.purses(p.Purses)
+		}
+	})
 }
 
 func (p *NamespacePolicy) section(tag uint8, body *reader) bool {
-	if tag != policyApprovals {
+	switch tag {
+	case policyApprovals:
+		p.Approvals = body.enum(MaxApprovers + 1)
+	case policyPurses:
+		p.Purses = body.purses()
+	default:
 		return false
 	}
-	p.Approvals = body.enum(MaxApprovers + 1)
 	return true
 }
 

@@ -125,6 +125,9 @@ func (t *tx) choose(in *wordInput) (word uint64, natural int) {
 // drawOne is rungs 8 to 10 of one sub-draw: availability, outcome, counters, record.
 func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int) {
 	t.more = t.more[:0]
+	if t.plan.chances != nil {
+		t.spendChances()
+	}
 	prize, cause := t.give(c, natural)
 	if t.plan.calendar.live >= 0 {
 		t.more = appendRecordSession(t.more, t.plan.calendar.live)
@@ -148,6 +151,9 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 	}
 	if t.plan.pity != nil {
 		t.settlePity(c, prize)
+	}
+	if t.plan.chances != nil {
+		t.closeChances(rec.DrawNumber)
 	}
 	binary.LittleEndian.PutUint32(row[rowDraws:], rec.DrawNumber)
 	putLocation(row[rowLast:], t.at)
@@ -178,6 +184,9 @@ func (t *tx) award(c *Campaign, prize int) (left Quantity) {
 	}
 	t.out.wins = append(t.out.wins, Win{c.ref, uint16(p.cell), t.at.Ordinal})
 	t.countWin(prize)
+	if t.plan.chances != nil && t.plan.version.Prizes[prize].Kind == KindChance {
+		t.giveChances(prize)
+	}
 	return c.books[p.cell].left()
 }
 
@@ -222,6 +231,9 @@ func (t *tx) unavailable(c *Campaign, prize int) Cause {
 func (t *tx) withheld(c *Campaign, prize int) Cause {
 	if t.listed.restricted && t.plan.spares(prize) {
 		return CauseRestricted
+	}
+	if t.plan.chances != nil && t.plan.chances.targets != nil && t.chancesClosed(prize) {
+		return CauseChancesClosed
 	}
 	cause := CauseNone
 	if t.plan.money != nil {
@@ -276,6 +288,11 @@ func (t *tx) issue(c *Campaign, p *prizePlan) {
 // unbalanced returns the rule that the books break, before anything is written. One draw touches one prize or, through
 // fallbacks and sub-draws, several: then all are checked.
 func (t *tx) unbalanced(d *Draw, c *Campaign, natural int) string {
+	if t.plan.chances != nil {
+		if broken := t.brokenChances(); broken != "" {
+			return broken
+		}
+	}
 	if d.Times > 1 {
 		return c.unbalanced()
 	}

@@ -40,6 +40,12 @@ const (
 	opAbandon
 )
 
+// Operations of chances.
+const (
+	opGrant  op = 20
+	opRevoke op = 21
+)
+
 // Operations of features, each in the range of its feature.
 const (
 	opList op = 40 // lists of users

@@ -74,12 +74,25 @@ func (e *Engine) CheckInvariants() error {
 		if err := c.checkRows(); err != nil {
 			return fmt.Errorf("campaign %q: %w", c.id, err)
 		}
+		if c.chances != nil {
+			if err := c.chances.checkChances(c.tables[ScopeUser]); err != nil {
+				return fmt.Errorf("campaign %q: %w", c.id, err)
+			}
+		}
 		users[c.namespace.ref] += c.tables[ScopeUser].rows()
 		if c.keys != nil {
 			keys[c.namespace.ref] += c.keys.rows()
 		}
 	}
 	for _, n := range *w.namespaces.Load() {
+		for _, s := range n.purses {
+			if err := s.account.checkChances(n.tables[ScopeUser]); err != nil {
+				return fmt.Errorf("purse %q: %w", s.id, err)
+			}
+		}
+		if n.purseKeys != nil {
+			keys[n.ref] += n.purseKeys.rows()
+		}
 		if n.users.Load() != users[n.ref] || n.keys.Load() != keys[n.ref] {
 			return fmt.Errorf("namespace %q: %d users and %d keys, the counters say %d and %d", n.name, users[n.ref], keys[n.ref], n.users.Load(), n.keys.Load())
 		}
@@ -97,8 +110,8 @@ func (c *Campaign) checkRows() error {
 	for _, part := range c.tables[ScopeUser].parts {
 		part.Range(func(k pages.Key, row []byte) bool {
 			draws += uint64(drawsOf(row))
-			if drawsOf(row) == 0 || getLocation(row[rowLast:]).IsZero() {
-				err = fmt.Errorf("user %x has a row and no draw", k[:subjectKeyBytes])
+			if (drawsOf(row) == 0) != getLocation(row[rowLast:]).IsZero() || drawsOf(row) == 0 && !c.hasChances(row) {
+				err = fmt.Errorf("user %x has a row and neither draws nor chances", k[:subjectKeyBytes])
 			}
 			for i := range p.ofUser {
 				if used := p.ofUser[i].used(row, &m); used > MaxCapLimit {

@@ -34,6 +34,7 @@ type DigestOp uint8
 const (
 	DigestDraw DigestOp = 1 + iota
 	DigestAdjust
+	DigestGrant // in its scope: source, event and purse; see grant
 )
 
 // User returns the subject key of a user.
@@ -88,6 +89,20 @@ func (k Keyer) Digest(op DigestOp, c CampaignRef, subject Key, key []byte) Key {
 	d := k.sum(buf[:21+n])
 	d[0] = subject[0]
 	d[1] = subject[1]&0xC0 | d[1]&0x3F
+	return d
+}
+
+// grant hashes what a grant is known by: campaign or purse, user, source and event. Its first ten bits are the user's.
+func (k Keyer) grant(c CampaignRef, purse string, user *Key, source, event string) Key {
+	var buf [1 + 4 + 16 + 2 + MaxIDBytes + MaxEventBytes + MaxIDBytes]byte
+	b := append(buf[:0], domainDigest+byte(DigestGrant))
+	b = binary.LittleEndian.AppendUint32(b, uint32(c))
+	b = append(b, user[:]...)
+	b = append(append(b, byte(len(source))), source...)
+	b = append(append(b, byte(len(event))), event...)
+	d := k.sum(append(b, purse...))
+	d[0] = user[0]
+	d[1] = user[1]&0xC0 | d[1]&0x3F
 	return d
 }
 

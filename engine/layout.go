@@ -117,7 +117,7 @@ func (p *place) at() int { return p.Offsets[len(p.Offsets)-1] }
 // fits reports why rows of this layout would not fit in a page.
 func (l *layout) fits() error {
 	if len(l.places) > MaxCapsEver {
-		return fmt.Errorf("more than %d cap ids over the life of one owner", MaxCapsEver)
+		return fmt.Errorf("more than %d caps, sources and pities over the life of one owner", MaxCapsEver)
 	}
 	for s, width := range l.width {
 		if width > maxRowWidth {

@@ -93,6 +93,9 @@ func (w *world) restore(m *metaCut) error {
 		}
 		n.fitTables(w)
 		n.lists.restore(w, x.lists, ofNamespace|uint32(n.ref)<<3|tableLists)
+		if err := n.restorePurses(x.purses, x.policy.Purses); err != nil {
+			return err
+		}
 		n.rules.Store(n.compile(x.policy))
 		n.users.Store(x.users)
 		n.keys.Store(x.keys)
@@ -137,6 +140,9 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	c := w.newCampaign(n, x.id, x.sealedSeed, seed)
 	c.layout, c.reserves, c.money, c.mu.seq, c.turned = x.layout, x.reserves, x.money, x.seq, x.turned
 	c.keep(x.books)
+	if c.restoreChances(x.chances, x.versions) {
+		return fmt.Errorf("engine: meta: chances without a place: %w", errTruncated)
+	}
 	if c.missingPity(live) {
 		return fmt.Errorf("engine: meta: pity without a place or a reserve: %w", errTruncated)
 	}
@@ -171,6 +177,11 @@ func (w *world) tables(m *metaCut, fn func(t *rowTable, rows uint64) error) erro
 		}
 		if n.lists.table != nil {
 			if err := fn(n.lists.table, m.namespaces[i].lists.rows); err != nil {
+				return err
+			}
+		}
+		if n.purseKeys != nil {
+			if err := fn(n.purseKeys, m.namespaces[i].purses.rows); err != nil {
 				return err
 			}
 		}

@@ -40,6 +40,7 @@ type namespaceCut struct {
 	rows        [scopes]uint64
 	acts        acts
 	lists       listCut
+	purses      *pursesCut // nil for none
 }
 
 type campaignCut struct {
@@ -51,6 +52,7 @@ type campaignCut struct {
 	seq        uint64
 	books      books
 	reserves   reserves
+	chances    *chancesCut // nil for none
 	layout     layout
 	money      *money
 	remembers  bool // keys are still kept
@@ -72,7 +74,7 @@ func (w *world) cut() *metaCut {
 	for _, n := range *w.namespaces.Load() {
 		x := namespaceCut{
 			name: n.name, secret: n.secret, policy: n.rules.Load().policy, layout: n.layout.clone(),
-			users: n.users.Load(), keys: n.keys.Load(), acts: n.acts.clone(), lists: n.lists.cut(),
+			users: n.users.Load(), keys: n.keys.Load(), acts: n.acts.clone(), lists: n.lists.cut(), purses: n.cutPurses(),
 		}
 		for s, t := range n.tables {
 			if t != nil {
@@ -101,6 +103,9 @@ func (c *Campaign) cut() campaignCut {
 		attributes: c.attributes.cut(), lists: c.lists.cut(),
 	}
 	x.off = slices.Clone(c.off)
+	if c.chances != nil {
+		x.chances = c.chances.cut("")
+	}
 	for s, t := range c.tables {
 		if t != nil {
 			x.rows[s] = t.rows()
@@ -166,12 +171,17 @@ func (w *writer) namespaceCut(n *namespaceCut) {
 
 // namespaceSections appends the state of features that only some namespaces use.
 func (w *writer) namespaceSections(n *namespaceCut) {
+	if n.purses != nil {
+		w.section(namespacePurses, func(w *writer) { w.pursesCut(n.purses, n.policy) })
+	}
 	w.section(namespaceLists, func(w *writer) { w.listCut(n.lists) })
 	w.section(namespaceSwitches, func(w *writer) { w.acts(n) })
 }
 
 func (n *namespaceCut) section(tag uint8, r *reader) bool {
 	switch tag {
+	case namespacePurses:
+		n.purses = r.pursesCut(n.policy)
 	case namespaceSwitches:
 		r.acts(n)
 	case namespaceLists:
@@ -212,6 +222,9 @@ func (w *writer) campaignCut(c *campaignCut) {
 
 // campaignSections appends the state of features that only some campaigns use.
 func (w *writer) campaignSections(c *campaignCut) {
+	if c.chances != nil {
+		w.section(campaignChances, func(w *writer) { w.chancesCut(c.chances) })
+	}
 	w.section(campaignSessions, func(w *writer) { w.sessionState(c) })
 	w.section(campaignPity, func(w *writer) { w.reserves(c.reserves) })
 	w.section(campaignAmounts, func(w *writer) { w.money(c.money) })
@@ -226,6 +239,8 @@ func (w *writer) campaignSections(c *campaignCut) {
 
 func (c *campaignCut) section(tag uint8, r *reader) bool {
 	switch tag {
+	case campaignChances:
+		c.chances = r.chancesCut()
 	case campaignSessions:
 		return r.sessionState(c)
 	case campaignPity:

@@ -24,6 +24,9 @@ type Namespace struct {
 
 	acts acts // every shard is locked when they change
 
+	purses    []*purse  // every shard is locked when it changes
+	purseKeys *rowTable // of grants straight into purses and through campaigns; nil without purses
+
 	users, keys atomic.Uint64 // rows in all campaigns; moved under the clock's lock
 }
 
@@ -130,7 +133,12 @@ func (t *tx) applyPolicy(c *PutPolicy, body []byte) Result {
 		a := &policy.AggregateCaps[i]
 		n.layout.claim(a.ID, a.Counts, a.Scope, a.Window, "", a.Limit)
 	}
+	for i := range policy.Purses {
+		n.layout.reserve(pursePlace(policy.Purses[i].ID), ScopeUser, lotsBytes(policy.Purses[i].Lots))
+		claimSources(&n.layout, policy.Purses[i].ID, policy.Purses[i].Sources)
+	}
 	n.fitTables(w)
+	n.openPurses(policy.Purses)
 	n.rules.Store(n.compile(&policy))
 	return t.note(Record{Kind: RecordPolicy, Namespace: n.ref, Name: []byte(n.name), Actor: []byte(c.Actor), Delta: int64(policy.Revision)},
 		Result{Value: policy.Revision})
@@ -156,6 +164,9 @@ func (n *Namespace) checkPolicy(p *NamespacePolicy) error {
 			return err
 		}
 		grown.claim(a.ID, a.Counts, a.Scope, a.Window, "", a.Limit)
+	}
+	if err := n.placePurses(&grown, p.Purses); err != nil {
+		return err
 	}
 	return grown.fits()
 }

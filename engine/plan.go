@@ -25,6 +25,7 @@ type plan struct {
 	slots    [MaxAttributes]int8 // of each attribute its slot in attributeRows, -1 for none
 	sparing  bool                // the version names valuable prizes
 	bySlot   uint8               // slots that the caps count by, one bit each
+	chances  *chancePlan         // nil: free
 }
 
 // set is what a draw can win: the prizes of its session and channel, with their weights.
@@ -72,8 +73,11 @@ func (c *Campaign) compile(v *Version, in calendar) *plan {
 	for _, z := range prizes {
 		p.prizes[z.Prize].absent = false
 	}
+	if p.chances = c.compileChances(v); p.chances != nil {
+		p.shares[ScopeUser] = p.chances.purse
+	}
 	if p.pity = c.compilePity(v); p.pity != nil {
-		p.shares[ScopeUser] = p.pity.shared
+		p.shares[ScopeUser] = p.shares[ScopeUser] || p.pity.shared
 		p.pity.soften(&p.whole, p.whole.weights())
 		for i := range p.channels {
 			p.pity.soften(&p.channels[i], p.channels[i].weights())

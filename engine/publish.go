@@ -18,6 +18,7 @@ type publication struct {
 	reserves   reserves      // grown and changed by the version's pities
 	shared     *layout       // the namespace's, grown by shared pities; nil for none
 	attributes attributeRows // the layout of the caps that count by an attribute
+	sources    *register     // grown by the version's sources; nil where chances are not granted
 }
 
 // applyPublish makes a version live, with everything it shows and decides, from this position of the log on.
@@ -81,6 +82,7 @@ func (c *Campaign) install(v *Version, form []byte, next publication) {
 		c.namespace.fitTables(c.world)
 	}
 	c.attributes = next.attributes
+	c.openChances(next.sources)
 	versions := *c.versions.Load()
 	v.Number = uint32(len(versions) + 1)
 	v.Hash, v.form = versionHash(v, form), clone(form)
@@ -192,6 +194,9 @@ func (n *Namespace) admit(v *Version, now UnixMilli) (next publication, code pro
 		next.reserves = append(reserves(nil), c.reserves...)
 	}
 	if err := next.placeCaps(v); err != nil {
+		return next, problem.InvalidCampaign, err
+	}
+	if err := next.placeChances(n, v); err != nil {
 		return next, problem.InvalidCampaign, err
 	}
 	if err := next.placePity(n, v, now); err != nil {

@@ -187,7 +187,8 @@ type UserState struct {
 	LastDraw Location
 	LastWin  Location
 	Pity     []PityUse // in file order
-	CanDraw  Result    // code OK, or what would refuse a draw now
+	Chances  *ChanceUse
+	CanDraw  Result // code OK, or what would refuse a draw now
 }
 
 // UserState returns what a campaign knows about a user. It takes a lock and makes no row.
@@ -206,9 +207,11 @@ func (e *Engine) UserState(c *Campaign, user Key, now UnixMilli) UserState {
 	u := UserState{CanDraw: t.result}
 	t.look(&d, c, s.now)
 	if row := t.campaign[ScopeUser].data; row != nil {
-		u.Known, u.Draws = true, drawsOf(row)
+		u.Draws = drawsOf(row) // 0: he has chances only
+		u.Known = u.Draws > 0
 		u.LastDraw, u.LastWin = getLocation(row[rowLast:]), getLocation(row[rowLastWin:])
 	}
+	u.Chances = t.chanceUse(c, s.now)
 	for _, counters := range [...][]counter{t.rules.draws, t.rules.wins, t.rules.amounts} {
 		for i := range counters {
 			if k := &counters[i]; k.scope == ScopeUser {

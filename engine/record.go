@@ -15,6 +15,12 @@ const (
 	RecordFence
 )
 
+// Of chances.
+const (
+	RecordGrant  RecordKind = 20 // Name is the user, Delta what was granted, Total what was asked for
+	RecordRevoke RecordKind = 21 // Delta is what was taken back, Total what had been granted
+)
+
 // RecordList is the kind of record of a change of a list of users.
 const RecordList RecordKind = 40
 
@@ -27,7 +33,7 @@ const (
 
 // other reports whether k is a kind of record but a draw's.
 func (k RecordKind) other() bool {
-	return k > RecordDraw && k <= RecordFence || k == RecordList || k >= RecordSwitch && k < recordActsEnd
+	return k > RecordDraw && k <= RecordFence || k == RecordGrant || k == RecordRevoke || k == RecordList || k >= RecordSwitch && k < recordActsEnd
 }
 
 // Cause says why a draw did not give the prize that its word named. Numbers are on disk.
@@ -44,9 +50,10 @@ const (
 	CauseUserPrizeCap
 	CauseWinCap
 	CauseAmountCap
+	CauseChancesClosed // of a prize of chances: the campaign that they are for is over
 )
 
-var causes = [...]string{"", "sold_out", "not_released", "budget", "switched_off", "restricted", "user_prize_cap", "win_cap", "amount_cap"}
+var causes = [...]string{"", "sold_out", "not_released", "budget", "switched_off", "restricted", "user_prize_cap", "win_cap", "amount_cap", "chances_closed"}
 
 // String returns the wire name of c; empty for CauseNone.
 func (c Cause) String() string { return causes[c] }

@@ -24,7 +24,7 @@ import (
 //	4  u32  campaign        18 u48 seq             40 u8  length of the name, 41 of the actor
 //	8  u16  version         24 u48 log time, ms    42 u16 length of the reason
 //	10 u32  flags           32 i64 delta           44 i64 total
-//	14 u32  namespace                              52 …   name, actor, reason
+//	14 u32  namespace                              52 …   name, actor, reason [sections up to the end: section.go]
 //
 // A number is 48 bits wide where 2^48 is beyond its bound (limits.go).
 const (
@@ -34,7 +34,7 @@ const (
 	recordListed     = 1 << 0
 	recordMore       = 1 << 1
 	unlimitedStock   = 1<<48 - 1
-	maxRecordBytes   = otherRecordFixed + 255 + MaxActorBytes + MaxReasonBytes
+	maxRecordBytes   = otherRecordFixed + 255 + MaxActorBytes + MaxReasonBytes + 2 + 255
 )
 
 // appendDraw appends the record of one sub-draw.
@@ -83,7 +83,7 @@ func appendDraw(dst []byte, r *Record) []byte {
 
 // appendOther appends the record of anything but a draw.
 func appendOther(dst []byte, r *Record) []byte {
-	n := otherRecordFixed + len(r.Name) + len(r.Actor) + len(r.Reason)
+	n := otherRecordFixed + len(r.Name) + len(r.Actor) + len(r.Reason) + len(r.Sections)
 	var b [otherRecordFixed]byte
 	b[0], b[1] = byte(r.Kind), r.Renderer
 	binary.LittleEndian.PutUint16(b[2:], uint16(n))
@@ -100,7 +100,8 @@ func appendOther(dst []byte, r *Record) []byte {
 	dst = append(dst, b[:]...)
 	dst = append(dst, r.Name...)
 	dst = append(dst, r.Actor...)
-	return append(dst, r.Reason...)
+	dst = append(dst, r.Reason...)
+	return append(dst, r.Sections...)
 }
 
 // DecodeRecord decodes the first record in b into r and returns its length. The slices of r alias b, but for Used,
@@ -166,7 +167,7 @@ func (r *Record) decodeOther(b []byte) bool {
 		return false
 	}
 	name, actor, reason := int(b[40]), int(b[41]), int(binary.LittleEndian.Uint16(b[42:]))
-	if len(b) != otherRecordFixed+name+actor+reason {
+	if len(b) < otherRecordFixed+name+actor+reason {
 		return false
 	}
 	r.Campaign = CampaignRef(binary.LittleEndian.Uint32(b[4:]))
@@ -177,8 +178,9 @@ func (r *Record) decodeOther(b []byte) bool {
 	r.Delta = int64(binary.LittleEndian.Uint64(b[32:]))
 	r.Total = Quantity(binary.LittleEndian.Uint64(b[44:]))
 	rest := b[otherRecordFixed:]
-	r.Name, r.Actor, r.Reason = rest[:name:name], rest[name:name+actor:name+actor], rest[name+actor:]
-	return true
+	r.Name, r.Actor, rest = rest[:name:name], rest[name:name+actor:name+actor], rest[name+actor:]
+	r.Reason, r.Sections = rest[:reason:reason], rest[reason:]
+	return r.sectionsValid()
 }
 
 // The head of a record blob:

@@ -34,6 +34,9 @@ func (t *tx) refusal(d *Draw, c *Campaign, s sight) problem.Code {
 	if d.ExpectVersion != 0 && d.ExpectVersion != t.plan.version.Number {
 		return t.refuse(problem.VersionChanged)
 	}
+	if t.plan.chances != nil && t.overpriced(d, s) {
+		return t.refuse(problem.VersionChanged)
+	}
 	t.set = &t.plan.whole
 	if t.plan.channels != nil && !s.onlyUser {
 		if code := t.enter(d.Channel); code != problem.OK {
@@ -74,7 +77,13 @@ func (t *tx) refusal(d *Draw, c *Campaign, s sight) problem.Code {
 	if t.plan.version.UserExhausted == Deny && t.nothingLeft(s) {
 		return t.refuse(problem.NothingLeftForUser)
 	}
-	// 6. Chances: this level knows free campaigns only. Caps on wins that deny are asked once, before the first sub-draw.
+	// 6. Chances: all sub-draws must be paid.
+	if t.plan.chances != nil {
+		if code := t.chanceless(d, s); code != problem.OK {
+			return code
+		}
+	}
+	// Caps on wins that deny are asked once, before the first sub-draw.
 	if t.plan.denyWins {
 		return t.deniedByWins(s)
 	}

@@ -46,7 +46,10 @@ const (
 )
 
 // Sections of a policy in a command.
-const policyApprovals = 1
+const (
+	policyApprovals = 1
+	policyPurses    = 2
+)
 
 // Sections of a draw command and of a draw record. Their tags and lengths are one byte each: they are on the hot path.
 const (
@@ -132,6 +135,8 @@ func (r *Record) sectionsValid() bool {
 		switch tag {
 		case recordSession:
 			ok = r.readSession(body)
+		case recordChances:
+			ok = r.soundChances(body)
 		case recordPity:
 			var m PityMoves
 			ok = m.decode(body)

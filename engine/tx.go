@@ -43,6 +43,7 @@ type tx struct {
 	ahead    touches
 	turn     pityTurn
 	more     []byte // sections of the sub-draw's record, in the order of their tags
+	chanceTurn
 
 	// Of Apply: a run of draws decided under all shards' locks.
 	bulk    bool
@@ -201,6 +202,9 @@ func (t *tx) apply(o op, body []byte) (err error) {
 		}
 		t.decideDraw(&t.draw)
 		return nil
+	}
+	if o == opGrant || o == opRevoke {
+		return t.applyChances(o, body)
 	}
 	t.endBulk()
 	t.world.lockAll()

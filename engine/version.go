@@ -18,9 +18,10 @@ type Version struct {
 	Exhausted     Policy // what happens when every prize is out: Deny, Miss or End
 	UserExhausted Policy // what happens when every prize is out for one user by his own caps: Deny or Miss
 
-	Caps   []Cap
-	Prizes []Prize
-	Pity   []Pity
+	Caps    []Cap
+	Prizes  []Prize
+	Chances *Chances // nil: free
+	Pity    []Pity
 
 	Amounts  []Amount // of prizes whose amount is not simply the same every time, ascending by prize
 	Budget   Budget
@@ -99,9 +100,10 @@ const (
 	KindPoints
 	KindThanks
 	KindVirtual
+	KindChance // pays Amount chances
 )
 
-var prizeKinds = [...]string{"physical", "coupon", "code", "cash", "points", "thanks", "virtual"}
+var prizeKinds = [...]string{"physical", "coupon", "code", "cash", "points", "thanks", "virtual", "chance"}
 
 // String returns the wire name of k.
 func (k PrizeKind) String() string {
@@ -208,6 +210,7 @@ type NamespacePolicy struct {
 	AggregateCaps []AggregateCap
 	MaxUsers      uint64 // 0 means DefaultMaxUsers
 	MaxKeys       uint64 // 0 means DefaultMaxKeys
+	Purses        []Purse
 	Approvals     uint8  // people besides the one who asks, for what one may not do alone; 0 to MaxApprovers
 	Document      []byte // the policy as canonical JSON, with what the engine does not decide (user_pattern)
 }

@@ -34,6 +34,9 @@ func (w *writer) appendForm(v *Version) {
 
 // versionSections appends what only some versions have, each in a section of its own.
 func (w *writer) versionSections(v *Version) {
+	if v.Chances != nil {
+		w.section(versionChances, func(w *writer) { w.chances(v.Chances) })
+	}
 	w.section(versionSessions, func(w *writer) { w.sessions(v) })
 	w.section(versionPity, func(w *writer) { w.pities(v.Pity) })
 	w.section(versionAmounts, func(w *writer) { w.amounts(v) })
@@ -43,6 +46,8 @@ func (w *writer) versionSections(v *Version) {
 // versionSection reads one of them.
 func (v *Version) versionSection(tag uint8, r *reader) bool {
 	switch tag {
+	case versionChances:
+		v.Chances = r.chances()
 	case versionSessions:
 		return r.sessions(v)
 	case versionPity:
@@ -231,6 +236,9 @@ func (v *Version) Validate() error {
 		if c.Window.Kind == WindowSession && len(v.Sessions) == 0 {
 			return invalid("window of cap " + c.ID + ": there are no sessions")
 		}
+	}
+	if err := v.validateChances(); err != nil {
+		return err
 	}
 	if err := v.validatePity(); err != nil {
 		return err

@@ -77,7 +77,7 @@ func TestDataRoutesAreDocumented(t *testing.T) {
 // later are the codes of features that are not built yet. A code leaves this list when its feature comes.
 var later = []problem.Code{
 	problem.NotEligible, problem.TicketInvalid, problem.Blocked, problem.HoldNotFound, problem.PoolNotFound, problem.Killed, problem.NoChances,
-	problem.HoldExpired, problem.HoldFinished, problem.Gone,
+	problem.HoldExpired, problem.HoldFinished, problem.Gone, problem.ChancesFull,
 }
 
 // TestCodesAreDocumented: every code that can be answered stands in the document under its status, and nothing else does.

@@ -77,6 +77,7 @@ const (
 	StockChanged       Code = 53
 	KeyAbandoned       Code = 54
 	Conflict           Code = 55
+	ChancesFull        Code = 56
 
 	VersionConflict      Code = 60
 	PreconditionRequired Code = 61
@@ -154,6 +155,7 @@ var table = [...]Info{
 	Gone:               {"gone", "The unit is gone.", 409, None, false},
 	StockChanged:       {"stock_changed", "The stock differs from the file; change it with :adjust.", 409, None, false},
 	KeyAbandoned:       {"key_abandoned", "This key was abandoned.", 409, None, false},
+	ChancesFull:        {"chances_full", "The user has too many chances of different ends.", 409, None, true},
 	Conflict:           {"conflict", "The state does not allow this.", 409, None, false},
 
 	VersionConflict:      {"version_conflict", "The document was changed by somebody else.", 412, None, false},
