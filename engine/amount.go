@@ -78,6 +78,9 @@ func (v *Version) validateMoney() error {
 			return invalid("budget")
 		}
 	}
+	if v.Budget.Session > 0 && len(v.Sessions) == 0 {
+		return invalid("budget of a session: there are no sessions")
+	}
 	last := int16(-1)
 	for i := range v.Amounts {
 		a := &v.Amounts[i]

@@ -43,6 +43,8 @@ type Campaign struct {
 	cells    map[string]int // index of books by id; replaced with them
 	reserves reserves       // like books
 	money    *money         // what was paid; nil while no version bounded that. Like books
+	mode     *modeState     // what a deck or pacing knows of the draws before; nil for neither ever. Like books
+	shares   shareTable     // under mu; follows from the rest
 	off      []switchedOff  // its switches; every shard is locked when they change
 	// turned is the end of the last session that was closed. Every shard is locked when it changes.
 	turned  UnixMilli

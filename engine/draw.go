@@ -58,6 +58,9 @@ func (t *tx) ladder(d *Draw, c *Campaign) (late bool) {
 		word, natural := t.choose(&first)
 
 		t.lockCampaign(c)
+		if t.plan.mode != nil { // what is left decides, and others take from it
+			word, natural = t.deal(c, &first)
+		}
 		code, stale := t.claim(d, c, epoch, natural)
 		if !stale && code == problem.OK {
 			t.commit(d, c, print, word, natural)
@@ -107,7 +110,9 @@ func (t *tx) commit(d *Draw, c *Campaign, print uint32, word uint64, natural int
 	for part := range d.Times {
 		if part > 0 {
 			in := newWordInput(&c.seed, &d.User, drawsOf(t.campaign[ScopeUser].data)+1, &d.Digest)
-			word, natural = t.choose(&in)
+			if word, natural = t.choose(&in); t.plan.mode != nil {
+				word, natural = t.deal(c, &in)
+			}
 		}
 		t.drawOne(d, c, part, word, natural)
 	}
@@ -165,6 +170,9 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 	if rec.Amount != 0 || rec.ExtraAmount.Amount != 0 {
 		t.recordAmounts()
 	}
+	if t.plan.mode != nil {
+		t.advance(c)
+	}
 	t.audit(d, c)
 	rec.Sections = t.more
 	t.out.records = appendDraw(t.out.records, rec)
@@ -193,7 +201,8 @@ func (t *tx) award(c *Campaign, prize int) (left Quantity) {
 // give walks from the natural prize along its fallbacks to one that can be given. A thanks prize is a miss with a name.
 // The cause is why the natural prize was not given.
 func (t *tx) give(c *Campaign, natural int) (prize int, cause Cause) {
-	for at := natural; at != NoPrize; at = t.plan.prizes[at].fallback {
+	once := false // the share of a share would be a miss
+	for at := natural; at != NoPrize; {
 		p := &t.plan.prizes[at]
 		if p.thanks {
 			return NoPrize, cause
@@ -207,6 +216,11 @@ func (t *tx) give(c *Campaign, natural int) (prize int, cause Cause) {
 		}
 		if why == CauseSwitchedOff {
 			break // an ordinary miss, so that nobody learns what he hit
+		}
+		if p.boosts && !once {
+			at, once = t.share(c, at, why), true
+		} else {
+			at = p.fallback
 		}
 	}
 	return NoPrize, cause
@@ -297,6 +311,9 @@ func (t *tx) unbalanced(d *Draw, c *Campaign, natural int) string {
 		return c.unbalanced()
 	}
 	for at := natural; at != NoPrize; at = t.plan.prizes[at].fallback {
+		if t.plan.prizes[at].boosts {
+			return c.unbalanced()
+		}
 		if cell := &c.books[t.plan.prizes[at].cell]; !cell.balanced() {
 			return "stock of " + cell.ID
 		}

@@ -27,14 +27,15 @@ const (
 
 	MaxNamespaces    = 1024
 	MaxCampaigns     = 16384
-	MaxVersions      = 4096    // of one campaign
-	MaxPrizes        = 256     // in one version
-	MaxPrizesEver    = 4096    // prize ids of one campaign over all its versions: counters are kept for good
-	MaxCaps          = 16      // in one version
-	MaxCapsEver      = 64      // cap ids of one campaign over all its versions
-	MaxCards         = 64      // amounts in one deck of amounts
-	MaxAmount        = 1 << 53 // minor units of one win and of one budget: every JSON reader keeps it
-	MaxAggregateCaps = 4       // of one namespace
+	MaxVersions      = 4096          // of one campaign
+	MaxPrizes        = 256           // in one version
+	MaxPrizesEver    = 4096          // prize ids of one campaign over all its versions: counters are kept for good
+	MaxCaps          = 16            // in one version
+	MaxCapsEver      = 64            // cap ids of one campaign over all its versions
+	MaxEntries       = 1_000_000_000 // draws that a deck or pacing expects
+	MaxCards         = 64            // amounts in one deck of amounts
+	MaxAmount        = 1 << 53       // minor units of one win and of one budget: every JSON reader keeps it
+	MaxAggregateCaps = 4             // of one namespace
 	MaxFallbackHops  = 4
 	MaxPities        = 4     // in one version
 	MaxPityWithin    = 10000 // draws in a row

@@ -138,7 +138,7 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 		return fmt.Errorf("engine: meta: cap without a place: %w", errTruncated)
 	}
 	c := w.newCampaign(n, x.id, x.sealedSeed, seed)
-	c.layout, c.reserves, c.money, c.mu.seq, c.turned = x.layout, x.reserves, x.money, x.seq, x.turned
+	c.layout, c.reserves, c.money, c.mode, c.mu.seq, c.turned = x.layout, x.reserves, x.money, x.mode, x.seq, x.turned
 	c.keep(x.books)
 	if c.restoreChances(x.chances, x.versions) {
 		return fmt.Errorf("engine: meta: chances without a place: %w", errTruncated)

@@ -55,6 +55,7 @@ type campaignCut struct {
 	chances    *chancesCut // nil for none
 	layout     layout
 	money      *money
+	mode       *modeState
 	remembers  bool // keys are still kept
 	turned     UnixMilli
 	rows       [scopes + 1]uint64
@@ -99,7 +100,7 @@ func (c *Campaign) cut() campaignCut {
 	x := campaignCut{
 		namespace: c.namespace.ref, id: c.id, sealedSeed: c.sealedSeed, control: c.control.Load(),
 		versions: *c.versions.Load(), seq: c.mu.seq, books: append(books(nil), c.books...), layout: c.layout.clone(),
-		reserves: append(reserves(nil), c.reserves...), money: c.money.clone(), remembers: c.keys != nil, turned: c.turned,
+		reserves: append(reserves(nil), c.reserves...), money: c.money.clone(), mode: c.mode.clone(), remembers: c.keys != nil, turned: c.turned,
 		attributes: c.attributes.cut(), lists: c.lists.cut(),
 	}
 	x.off = slices.Clone(c.off)
@@ -227,6 +228,7 @@ func (w *writer) campaignSections(c *campaignCut) {
 	}
 	w.section(campaignSessions, func(w *writer) { w.sessionState(c) })
 	w.section(campaignPity, func(w *writer) { w.reserves(c.reserves) })
+	w.section(campaignMode, func(w *writer) { w.modeState(c.mode) })
 	w.section(campaignAmounts, func(w *writer) { w.money(c.money) })
 	w.section(campaignAttributes, func(w *writer) { w.attributeRows(&c.attributes) })
 	w.section(campaignLists, func(w *writer) { w.listCut(c.lists) })
@@ -245,6 +247,8 @@ func (c *campaignCut) section(tag uint8, r *reader) bool {
 		return r.sessionState(c)
 	case campaignPity:
 		c.reserves = r.reserves()
+	case campaignMode:
+		c.mode = r.modeState()
 	case campaignAmounts:
 		c.money = r.money()
 	case campaignSwitches:

@@ -10,14 +10,17 @@ import (
 // money is what a campaign has paid, as far as some version of it bounds that. It is kept, under the campaign's lock,
 // from the first version that asks for it on: over all later versions, like stock.
 type money struct {
-	spent int64  // cash, of all prizes
-	day   uint32 // the number of the day that today is about
-	today int64  // cash on that day
-	cells []paid // of each prize, parallel to the books
+	spent   int64  // cash, of all prizes
+	day     uint32 // the number of the day that today is about
+	today   int64  // cash on that day
+	round   uint32 // the window of the session that inRound is about
+	inRound int64  // cash in that session
+	prizes  []paid // of each prize that ever paid an amount, in the order in which they came
 }
 
-// paid is what the wins of one prize paid.
+// paid is what the wins of one prize paid, in all sessions.
 type paid struct {
+	id    string
 	sum   int64
 	dealt []Card // how often each amount was dealt from a deck of amounts, ascending
 }
@@ -27,12 +30,14 @@ type moneyPlan struct {
 	pays   []payPlan // parallel to plan.prizes
 	budget Budget
 	tracks bool // Campaign.money is there, and moves
+	rounds bool // there are sessions
 	user   int  // where a user's row keeps what he was paid; -1 for nowhere
 }
 
 type payPlan struct {
 	pays  bool
 	cash  bool
+	at    int // index into money.prizes, -1 where that is not kept
 	split Split
 	span
 	budget int64
@@ -48,7 +53,7 @@ const (
 )
 
 func (c *Campaign) compileMoney(v *Version) *moneyPlan {
-	m := &moneyPlan{pays: make([]payPlan, len(v.Prizes)), budget: v.Budget, tracks: c.money != nil, user: -1}
+	m := &moneyPlan{pays: make([]payPlan, len(v.Prizes)), budget: v.Budget, tracks: c.money != nil, rounds: len(v.Sessions) > 0, user: -1}
 	some := false
 	for i := range v.Prizes {
 		p := &v.Prizes[i]
@@ -56,7 +61,7 @@ func (c *Campaign) compileMoney(v *Version) *moneyPlan {
 			continue
 		}
 		some = true
-		z := payPlan{pays: true, cash: p.Kind == KindCash, span: span{p.Amount, p.Amount}}
+		z := payPlan{pays: true, cash: p.Kind == KindCash, span: span{p.Amount, p.Amount}, at: c.money.find(p.ID)}
 		if a := v.amountOf(i); a != nil {
 			z.split, z.budget, z.cards = a.Split, a.Budget, a.Cards
 			if a.Split != SplitFixed {
@@ -81,7 +86,7 @@ func (x *publication) placeBudget(v *Version) {
 	}
 }
 
-// openMoney begins to keep what is paid when the version asks for it. The books are those of the version.
+// openMoney begins to keep what is paid when the version asks for it.
 func (c *Campaign) openMoney(v *Version) {
 	if c.money == nil {
 		if !v.usesMoney() {
@@ -89,7 +94,24 @@ func (c *Campaign) openMoney(v *Version) {
 		}
 		c.money = new(money)
 	}
-	c.money.cells = append(c.money.cells, make([]paid, len(c.books)-len(c.money.cells))...)
+	for i := range v.Prizes {
+		if p := &v.Prizes[i]; p.Kind.paysAmount() && c.money.find(p.ID) < 0 {
+			c.money.prizes = append(c.money.prizes, paid{id: p.ID})
+		}
+	}
+}
+
+// find returns where the money of a prize stands, -1 for nowhere.
+func (k *money) find(id string) int {
+	if k == nil {
+		return -1
+	}
+	for i := range k.prizes {
+		if k.prizes[i].id == id {
+			return i
+		}
+	}
+	return -1
 }
 
 // budgeted finds what a win of the prize may pay now under the budgets, in t.pay.
@@ -100,12 +122,14 @@ func (t *tx) budgeted(c *Campaign, prize int) Cause {
 	if !z.pays || !m.tracks {
 		return CauseNone
 	}
-	cell := t.plan.prizes[prize].cell
-	k := &c.money.cells[cell]
-	left := t.budgetLeft(c.money, k, z)
+	k := &c.money.prizes[z.at]
+	left := t.budgetLeft(c.money, z)
+	if m.budget.User > 0 && z.cash {
+		left = min(left, m.budget.User-t.paidToUser())
+	}
 	switch z.split {
 	case SplitDoubleMean:
-		t.pay = doubleMean(z.span, max(z.budget-k.sum, 0), c.books[cell].wins(t.plan.prizes[prize].units))
+		t.pay = doubleMean(z.span, max(z.budget-k.sum, 0), c.books[t.plan.prizes[prize].cell].wins(t.plan.prizes[prize].units))
 	case SplitDeck:
 		t.pay = z.remaining(k, left)
 	}
@@ -116,9 +140,27 @@ func (t *tx) budgeted(c *Campaign, prize int) Cause {
 	return CauseNone
 }
 
-// budgetLeft returns what one more win may pay at most under every budget.
-func (t *tx) budgetLeft(k *money, p *paid, z *payPlan) int64 {
-	m := t.plan.money
+// affords reports whether the budgets leave enough for one more win, whoever gets it.
+func (t *tx) affords(c *Campaign, prize int) bool {
+	z := &t.plan.money.pays[prize]
+	if !z.pays || !t.plan.money.tracks {
+		return true
+	}
+	left := t.budgetLeft(c.money, z)
+	switch k := &c.money.prizes[z.at]; z.split {
+	case SplitDoubleMean:
+		s := doubleMean(z.span, max(z.budget-k.sum, 0), c.books[t.plan.prizes[prize].cell].wins(t.plan.prizes[prize].units))
+		return s.least <= min(s.most, left)
+	case SplitDeck:
+		s := z.remaining(k, left)
+		return s.least <= s.most
+	}
+	return z.least <= left
+}
+
+// budgetLeft returns what one more win may pay at most under every budget but one user's.
+func (t *tx) budgetLeft(k *money, z *payPlan) int64 {
+	m, p := t.plan.money, &k.prizes[z.at]
 	left := math.MaxInt64 - p.sum // so that no sum overflows
 	if z.budget > 0 {
 		left = min(left, z.budget-p.sum)
@@ -133,8 +175,8 @@ func (t *tx) budgetLeft(k *money, p *paid, z *payPlan) int64 {
 	if m.budget.Day > 0 {
 		left = min(left, m.budget.Day-k.on(t.own.windows[WindowDay]))
 	}
-	if m.budget.User > 0 {
-		left = min(left, m.budget.User-t.paidToUser())
+	if m.budget.Session > 0 {
+		left = min(left, m.budget.Session-k.inSession(t.own.windows[WindowSession]))
 	}
 	return left
 }
@@ -146,6 +188,14 @@ func (k *money) on(day uint32) int64 {
 		return 0
 	}
 	return k.today
+}
+
+// inSession returns what was paid in the session of a window.
+func (k *money) inSession(window uint32) int64 {
+	if window > k.round {
+		return 0
+	}
+	return k.inRound
 }
 
 func (t *tx) paidToUser() int64 {
@@ -274,7 +324,7 @@ func (t *tx) payOut(c *Campaign, prize int) {
 	if t.pay.most > t.pay.least {
 		in := newWordInput(&c.seed, &d.User, rec.DrawNumber, &d.Digest)
 		if z.split == SplitDeck {
-			amount = z.draw(&c.money.cells[t.plan.prizes[prize].cell], t.pay.most, purpose, &in)
+			amount = z.draw(&c.money.prizes[z.at], t.pay.most, purpose, &in)
 		} else {
 			amount += int64(in.further(purpose, uint64(t.pay.most-t.pay.least)+1))
 		}
@@ -285,7 +335,7 @@ func (t *tx) payOut(c *Campaign, prize int) {
 	}
 	*to = AmountPaid{amount, t.pay.least, t.pay.most}
 	k := c.money
-	p := &k.cells[t.plan.prizes[prize].cell]
+	p := &k.prizes[z.at]
 	p.sum = mustAdd(p.sum, amount)
 	if z.split == SplitDeck {
 		p.deal(amount)
@@ -297,6 +347,11 @@ func (t *tx) payOut(c *Campaign, prize int) {
 	day := t.own.windows[WindowDay]
 	k.today = mustAdd(k.on(day), amount)
 	k.day = max(k.day, day)
+	if m.rounds {
+		round := t.own.windows[WindowSession]
+		k.inRound = mustAdd(k.inSession(round), amount)
+		k.round = max(k.round, round)
+	}
 	if m.user >= 0 {
 		row := t.campaign[ScopeUser].data
 		binary.LittleEndian.PutUint64(row[m.user:], uint64(mustAdd(t.paidToUser(), amount)))

@@ -12,9 +12,9 @@ func (k *money) clone() *money {
 		return nil
 	}
 	c := *k
-	c.cells = append([]paid(nil), k.cells...)
-	for i := range c.cells {
-		c.cells[i].dealt = append([]Card(nil), k.cells[i].dealt...)
+	c.prizes = append([]paid(nil), k.prizes...)
+	for i := range c.prizes {
+		c.prizes[i].dealt = append([]Card(nil), k.prizes[i].dealt...)
 	}
 	return &c
 }
@@ -27,9 +27,12 @@ func (w *writer) money(k *money) {
 	w.i64(k.spent)
 	w.u32(k.day)
 	w.i64(k.today)
-	w.u32(uint32(len(k.cells)))
-	for i := range k.cells {
-		p := &k.cells[i]
+	w.u32(k.round)
+	w.i64(k.inRound)
+	w.u32(uint32(len(k.prizes)))
+	for i := range k.prizes {
+		p := &k.prizes[i]
+		w.str(p.id)
 		w.i64(p.sum)
 		w.u32(uint32(len(p.dealt)))
 		for _, c := range p.dealt {
@@ -40,16 +43,16 @@ func (w *writer) money(k *money) {
 }
 
 func (r *reader) money() *money {
-	k := &money{spent: r.i64(), day: r.u32(), today: r.i64()}
+	k := &money{spent: r.i64(), day: r.u32(), today: r.i64(), round: r.u32(), inRound: r.i64()}
 	for range r.count(MaxPrizesEver) {
-		p := paid{sum: r.i64()}
+		p := paid{id: r.str(MaxIDBytes), sum: r.i64()}
 		for range r.count(MaxPrizesEver) {
 			p.dealt = append(p.dealt, Card{r.i64(), r.u32()})
 			if r.fail {
 				break
 			}
 		}
-		k.cells = append(k.cells, p)
+		k.prizes = append(k.prizes, p)
 		if r.fail {
 			break
 		}
@@ -57,11 +60,19 @@ func (r *reader) money() *money {
 	return k
 }
 
-// checkMoney reports why the money of a decoded campaign cannot belong to its live version.
+// checkMoney reports why the money or the mode of a decoded campaign cannot belong to its live version.
 func (c *campaignCut) checkMoney(live *Version) error {
+	if c.money != nil {
+		for i := range live.Prizes {
+			if p := &live.Prizes[i]; p.Kind.paysAmount() && c.money.find(p.ID) < 0 {
+				return fmt.Errorf("engine: meta: money of prize %q: %w", p.ID, errTruncated)
+			}
+		}
+	}
 	switch {
 	case live.usesMoney() && c.money == nil,
-		c.money != nil && len(c.money.cells) != len(c.books),
+		live.Mode.Kind != ModeWeighted && c.mode == nil,
+		c.mode != nil && len(c.mode.sums) != 0 && len(c.mode.sums) != len(live.Prizes),
 		live.Budget.User != 0 && c.layout.find(userBudgetPlace) == nil:
 		return fmt.Errorf("engine: meta: money without its place: %w", errTruncated)
 	}
@@ -75,8 +86,8 @@ func (k *money) balanced() bool {
 		return true
 	}
 	total := int64(0)
-	for i := range k.cells {
-		p, dealt := &k.cells[i], int64(0)
+	for i := range k.prizes {
+		p, dealt := &k.prizes[i], int64(0)
 		for _, c := range p.dealt {
 			paid, ok := timesAmount(c.Amount, int64(c.Count))
 			sum, fits := addAmounts(dealt, paid)
@@ -93,7 +104,7 @@ func (k *money) balanced() bool {
 			total = math.MaxInt64
 		}
 	}
-	return k.spent >= 0 && k.spent <= total && k.today >= 0 && k.today <= k.spent
+	return k.spent >= 0 && k.spent <= total && k.today >= 0 && k.today <= k.spent && k.inRound >= 0 && k.inRound <= k.spent
 }
 
 // The section recordAmount: the amount of the prize and then, when that has one, of the prize that a pity gave on top.

@@ -362,7 +362,7 @@ func TestAmountsDoNotOverflow(t *testing.T) {
 	}
 	x := newTable(t)
 	c := x.mustPublish(packets(Unlimited, Amount{Split: SplitUniform, Least: MaxAmount, Most: MaxAmount}))
-	c.money.spent, c.money.cells[0].sum = math.MaxInt64-MaxAmount, math.MaxInt64-MaxAmount
+	c.money.spent, c.money.prizes[0].sum = math.MaxInt64-MaxAmount, math.MaxInt64-MaxAmount
 	amounts, causes := x.paidOut(2)
 	if len(amounts) != 1 || len(causes) != 1 || causes[0] != CauseBudget {
 		t.Errorf("paid %v, causes %v", amounts, causes)

@@ -65,6 +65,18 @@ func (in *wordInput) further(purpose uint32, n uint64) uint64 {
 	}
 }
 
+// scaleWide is scale for numbers that do not fit in 32 bits; for those that do it gives the same.
+func (in *wordInput) scaleWide(first, n uint64) (value uint64) {
+	value, low := bits.Mul64(first, n)
+	if low < n {
+		surplus := -n % n
+		for counter := uint32(1); low < surplus; counter++ {
+			value, low = bits.Mul64(in.next(counter), n)
+		}
+	}
+	return value
+}
+
 // wordHasher makes first words. SHA-256 of 53 bytes is one block once it is padded, and the state after that block is the
 // digest: one Write of a whole block, and the state taken out, cost half of what Sum256 does with copies of its own.
 // A wordHasher belongs to one goroutine at a time; the zero value is ready.

@@ -11,6 +11,7 @@ type plan struct {
 	wins     []counter   // caps counting wins
 	amounts  []counter   // caps counting amounts
 	money    *moneyPlan  // nil when no prize pays an amount
+	mode     *modePlan   // nil when draws go by weights
 	ofUser   []counter   // caps of the user's scope, in file order: what a record keeps
 	needs    [scopes]bool
 	denyWins bool         // some cap on wins or amounts denies when it is reached
@@ -51,6 +52,7 @@ type prizePlan struct {
 	thanks   bool
 	absent   bool // not in the session in force
 	valuable bool // a restricted user cannot win it
+	boosts   bool // its weight goes to the others while it is out
 }
 
 // compile resolves a version, in one of its sessions, against the campaign's layout and cells, which must have claimed its
@@ -101,7 +103,10 @@ func (c *Campaign) compile(v *Version, in calendar) *plan {
 			p.ofUser = append(p.ofUser, k)
 		}
 	}
-	p.money = c.compileMoney(v)
+	p.money, p.mode = c.compileMoney(v), compileMode(v)
+	for _, b := range v.Boosts {
+		p.prizes[b.Prize].boosts = true
+	}
 	p.compileAudience(c)
 	return p
 }

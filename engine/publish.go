@@ -88,6 +88,7 @@ func (c *Campaign) install(v *Version, form []byte, next publication) {
 	v.Hash, v.form = versionHash(v, form), clone(form)
 	versions = append(versions[:len(versions):len(versions)], v)
 	c.openMoney(v)
+	c.openMode(v)
 	c.fitTables(v.ExpectedUsers)
 	c.versions.Store(&versions)
 	c.plan.Store(c.compile(v, calendar{-1, -1})) // settle finds the session in force

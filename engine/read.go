@@ -95,11 +95,12 @@ func (c *Campaign) Stock() (seq uint64, prizes []PrizeStock) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v, p := c.Version(), c.plan.Load()
+	told := make([]bool, len(v.Prizes)) // what a prize paid is said once, where it is first
 	for _, id := range v.cells() {
-		at := c.cell(id)
-		s := c.books[at].stock()
-		if i := v.prize(s.ID); c.money != nil && p.money != nil && p.money.pays[i].pays {
-			s.Paid, s.Budget, s.Money = c.money.cells[at].sum, p.money.pays[i].budget, true
+		s := c.books[c.cell(id)].stock()
+		if i := v.prize(prizeOf(id)); c.money != nil && p.money != nil && p.money.pays[i].pays && !told[i] {
+			z := &p.money.pays[i]
+			s.Paid, s.Budget, s.Money, told[i] = c.money.prizes[z.at].sum, z.budget, true, true
 		}
 		prizes = append(prizes, s)
 	}

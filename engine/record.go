@@ -97,6 +97,8 @@ type Record struct {
 
 	// Decoded from Sections.
 	AmountPaid             // what Prize pays, where that was decided in the draw; else it is its Prize.Amount
+	Before      uint64     // of a campaign with a mode: draws before this one
+	Cards       uint64     // and what the word was scaled to: the cards left, or the denominator
 	ExtraAmount AmountPaid // the same of a prize on top, which a pity gave
 
 	// Of everything else.

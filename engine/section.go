@@ -142,6 +142,8 @@ func (r *Record) sectionsValid() bool {
 			ok = m.decode(body)
 		case recordAmount:
 			ok = r.readAmounts(body)
+		case recordMode:
+			ok = r.readMode(body)
 		}
 		if !ok {
 			return false

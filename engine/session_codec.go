@@ -199,7 +199,7 @@ func (v *Version) validateSums() error {
 					sum += uint64(weight)
 				}
 			}
-			if sum > uint64(v.Denominator) || v.Guaranteed && sum != uint64(v.Denominator) {
+			if sum > uint64(v.Denominator) || v.Guaranteed && v.weighted() && sum != uint64(v.Denominator) {
 				return invalid("sum of weights")
 			}
 		}

@@ -37,7 +37,9 @@ type tx struct {
 	draw     Draw
 	record   Record
 	result   Result
-	pay      span // what the prize looked at last could pay
+	pace     []uint32 // pacing: the weights of a step that the draw in hand begins
+	cards    uint64   // a mode: what the word was scaled to
+	pay      span     // what the prize looked at last could pay
 	used     [MaxCaps]uint32
 	words    wordHasher
 	ahead    touches

@@ -26,6 +26,8 @@ type Version struct {
 	Amounts  []Amount // of prizes whose amount is not simply the same every time, ascending by prize
 	Budget   Budget
 	Audience *Audience // nil: everybody may draw
+	Mode     Mode
+	Boosts   []Boost // of prizes that share their weight when they are out, ascending by prize
 
 	Sets     []PrizeSet // what can be won in Sessions
 	Sessions []Session  // by time; none: the campaign is one
@@ -86,6 +88,7 @@ type Unavailable uint8
 const (
 	OnMiss Unavailable = iota
 	OnFallback
+	OnRedistribute // its weight goes to the other prizes: see Version.Boosts
 )
 
 // PrizeKind says what kind of thing a prize is.

@@ -39,7 +39,9 @@ func (w *writer) versionSections(v *Version) {
 	}
 	w.section(versionSessions, func(w *writer) { w.sessions(v) })
 	w.section(versionPity, func(w *writer) { w.pities(v.Pity) })
+	w.section(versionMode, func(w *writer) { w.mode(&v.Mode) })
 	w.section(versionAmounts, func(w *writer) { w.amounts(v) })
+	w.section(versionWays, func(w *writer) { w.boosts(v.Boosts) })
 	w.section(versionAudience, func(w *writer) { w.audience(v) })
 }
 
@@ -52,6 +54,10 @@ func (v *Version) versionSection(tag uint8, r *reader) bool {
 		return r.sessions(v)
 	case versionPity:
 		v.Pity = r.pities()
+	case versionMode:
+		v.Mode = r.mode()
+	case versionWays:
+		v.Boosts = r.boosts()
 	case versionAmounts:
 		r.amounts(v)
 	case versionAudience:
@@ -180,7 +186,7 @@ func (r *reader) prize(p *Prize) {
 	p.Units = r.u32()
 	p.Value = r.i64()
 	p.Amount = r.i64()
-	p.Unavailable = Unavailable(r.enum(uint8(OnFallback) + 1))
+	p.Unavailable = Unavailable(r.enum(uint8(OnRedistribute) + 1))
 	p.Fallback = int16(r.u16())
 	p.Slot = int16(r.u16())
 	p.Unlisted = r.flag()
@@ -218,6 +224,12 @@ func (v *Version) Validate() error {
 		return err
 	}
 	if err := v.validateMoney(); err != nil {
+		return err
+	}
+	if err := v.validateMode(); err != nil {
+		return err
+	}
+	if err := v.validateBoosts(); err != nil {
 		return err
 	}
 	for i := range v.Caps {
