@@ -259,7 +259,7 @@ func (x *audit) compareBooks() error {
 			}
 			for i := range books {
 				p := &books[i]
-				row := prizeCount{c.ID(), p.ID, p.Total, p.Issued, counted.units[p.ID], counted.wins[p.ID]}
+				row := prizeCount{c.ID(), p.CellID(), p.Total, p.Issued, counted.units[p.CellID()], counted.wins[p.CellID()]}
 				x.Prizes = append(x.Prizes, row)
 				if row.Issued != row.Counted {
 					x.fault("campaign %s, prize %s: the books say %d units were given out, the records %d", row.Campaign, row.Prize, row.Issued, row.Counted)
@@ -286,7 +286,7 @@ func (x *audit) compareWinIndex() error {
 		for _, c := range n.Campaigns() {
 			_, books := c.Stock()
 			for i := range books {
-				number, ok := c.PrizeNumber(books[i].ID)
+				number, ok := c.PrizeNumber(books[i].CellID())
 				if !ok {
 					continue
 				}
@@ -301,7 +301,7 @@ func (x *audit) compareWinIndex() error {
 				if err != nil {
 					return fmt.Errorf("the index of wins: %w", err)
 				}
-				if wins := x.tally.of(c.Ref()).wins[books[i].ID]; rows != wins {
+				if wins := x.tally.of(c.Ref()).wins[books[i].CellID()]; rows != wins {
 					x.fault("campaign %s, prize %s: the index of wins has %d rows, the records have %d wins", c.ID(), books[i].ID, rows, wins)
 				}
 			}

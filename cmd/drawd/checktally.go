@@ -83,8 +83,9 @@ func (t *tally) add(at engine.Location, b []byte) (int, error) {
 		}
 		p := &version.Prizes[prize]
 		c := t.of(r.Campaign)
-		c.wins[p.ID]++
-		c.units[p.ID] += engine.Quantity(p.Units)
+		books := version.CellID(prize, int(t.record.Session)-1)
+		c.wins[books]++
+		c.units[books] += engine.Quantity(p.Units)
 	}
 	t.checkCaps(at, campaign, version)
 	t.checkKey(at, campaign)

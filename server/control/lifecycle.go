@@ -77,6 +77,7 @@ func (p *Plane) adjust(x *exchange) *render.Problem {
 		return refused
 	}
 	delta, reason := f.integer("delta", true, -engine.MaxStock, engine.MaxStock), f.text("reason", 1, engine.MaxReasonBytes)
+	session := f.text("session", 0, engine.MaxIDBytes)
 	if delta == 0 && len(*f.faults) == 0 {
 		f.fault("delta", "range", "must not be 0")
 	}
@@ -87,15 +88,18 @@ func (p *Plane) adjust(x *exchange) *render.Problem {
 	if refused != nil {
 		return refused
 	}
-	keyer, actor := x.grant.Namespace.Keyer(), x.grant.Actor()
+	keyer, actor, books := x.grant.Namespace.Keyer(), x.grant.Actor(), x.params.prize
+	if session != "" {
+		books = session + "/" + books // units of the session's own
+	}
 	var b engine.Batch
 	b.AddAdjust(&engine.Adjust{
-		Campaign: c.Ref(), Prize: x.params.prize, Delta: engine.Quantity(delta), Actor: actor, Reason: reason,
+		Campaign: c.Ref(), Prize: books, Delta: engine.Quantity(delta), Actor: actor, Reason: reason,
 		Digest: keyer.Digest(engine.DigestAdjust, c.Ref(), keyer.User([]byte(actor)), []byte(key)),
 	})
 	r, refused := x.decide(&b)
 	if refused != nil {
-		return x.explainAdjust(c, refused)
+		return x.explainAdjust(c, books, refused)
 	}
 	record, refused := x.adjustment(r, &b)
 	if refused != nil {
@@ -107,9 +111,10 @@ func (p *Plane) adjust(x *exchange) *render.Problem {
 	return x.answer(http.StatusOK, struct {
 		Campaign string `json:"campaign"`
 		Prize    string `json:"prize"`
+		Session  string `json:"session,omitempty"`
 		Total    int64  `json:"total"`
 		Seq      uint64 `json:"seq"`
-	}{c.ID(), x.params.prize, int64(record.Total), record.Seq})
+	}{c.ID(), x.params.prize, session, int64(record.Total), record.Seq})
 }
 
 // adjustment returns the record of an adjustment, of now or of the first time.
@@ -128,14 +133,14 @@ func (x *exchange) adjustment(r *engine.Result, b *engine.Batch) (record engine.
 }
 
 // explainAdjust says in words why stock cannot be changed.
-func (x *exchange) explainAdjust(c *engine.Campaign, refused *render.Problem) *render.Problem {
+func (x *exchange) explainAdjust(c *engine.Campaign, books string, refused *render.Problem) *render.Problem {
 	if refused.Code != problem.InsufficientStock {
 		return refused
 	}
 	_, prizes := c.Stock()
 	for i := range prizes {
 		switch s := &prizes[i]; {
-		case s.ID != x.params.prize:
+		case s.CellID() != books:
 		case s.Total == engine.Unlimited:
 			refused.Detail = "The prize is unlimited."
 		default:

@@ -48,7 +48,7 @@ func (x *exchange) knownPrizes() func(string) bool {
 	known := map[string]bool{}
 	_, prizes := c.Stock()
 	for i := range prizes {
-		known[prizes[i].ID] = true
+		known[prizes[i].CellID()] = true
 	}
 	return func(id string) bool { return known[id] }
 }
@@ -67,7 +67,7 @@ func (x *exchange) refusedVersion(file *campaignfile.File) *render.Problem {
 	if c, found := x.grant.Namespace.Campaign([]byte(x.params.campaign)); found {
 		_, prizes := c.Stock()
 		for i := range prizes {
-			totals[prizes[i].ID] = prizes[i].Total
+			totals[prizes[i].CellID()] = prizes[i].Total
 		}
 	}
 	var faults []campaignfile.Fault
@@ -81,6 +81,9 @@ func (x *exchange) refusedVersion(file *campaignfile.File) *render.Problem {
 			Pointer: "/prizes/" + itoa(i) + "/stock", Code: problem.StockChanged,
 			Message: "the current total is " + units(total) + ": leave stock out, or state that and change it with :adjust",
 		})
+	}
+	if len(faults) == 0 {
+		faults = []campaignfile.Fault{{Pointer: "/sessions", Code: problem.StockChanged, Message: err.Error()}}
 	}
 	p.Errors = fieldErrors(file.Locate(faults))
 	return p

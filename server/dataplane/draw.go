@@ -248,6 +248,9 @@ func (w *worker) denied(r *engine.Result) {
 
 // denialDetail says what the caller can do, where the title does not.
 func denialDetail(r *engine.Result) string {
+	if r.Code == problem.UnknownChannel {
+		return "Send \"channel\": one of those that the campaign's page names."
+	}
 	if r.Code != problem.ScopeValueMissing {
 		return ""
 	}

@@ -94,7 +94,7 @@ func (w *worker) readCampaign() {
 	}
 	now := max(engine.UnixMilli(w.now.UnixMilli()), w.server.options.Engine.LogTime())
 	w.buf = render.AppendPage(w.buf[:0], &render.Page{
-		Campaign: c.ID(), Version: c.Version(), Status: c.Status(now), EndsAt: c.EndsAt(), SeedHash: c.SeedHash(),
+		Campaign: c.ID(), Version: c.Version(), Status: c.Status(now), EndsAt: c.EndsAt(), Now: now, SeedHash: c.SeedHash(),
 	})
 	sum := xxh3.Hash128(w.buf).Bytes()
 	tag := append(hex.AppendEncode([]byte{'"'}, sum[:]), '"')

@@ -21,6 +21,7 @@ func appendDrawJSON1(dst []byte, s *subdraw) []byte {
 	dst = appendUint(dst, r.Seq)
 	dst = append(dst, `,"at":`...)
 	dst = AppendTime(dst, r.At)
+	dst = appendRound1(dst, s)
 	if r.Prize == engine.NoPrize {
 		dst = append(dst, `,"outcome":"miss"`...)
 	} else {
@@ -29,7 +30,7 @@ func appendDrawJSON1(dst []byte, s *subdraw) []byte {
 	if extra := s.extra(); extra != engine.NoPrize {
 		dst = appendPrize1(append(dst, `,"extra":`...), &s.version.Prizes[extra], r.ExtraAmount.Amount)
 	}
-	if slot := slot1(s.version.Prizes, r); slot >= 0 {
+	if slot := slot1(s.version, r); slot >= 0 {
 		dst = appendInt(append(dst, `,"slot":`...), int64(slot))
 	}
 	dst = append(dst, `,"remaining":{"caps":{`...)
@@ -56,11 +57,32 @@ func appendPrize1(dst []byte, p *engine.Prize, amount int64) []byte {
 	return append(dst, '}')
 }
 
-// slot1 returns where the wheel stops, -1 for nowhere. A miss has a place on the wheel when the word, or the fallbacks of
-// the prize that it named, led to a prize of the kind thanks, which is a miss with a name.
-func slot1(prizes []engine.Prize, r *engine.Record) int16 {
+// slot1 returns where the wheel stops, -1 for nowhere: the wheel of the draw's channel, or the slots of the prizes where the
+// version has no channels. A miss has a place on the wheel when the word, or the fallbacks of the prize that it named, led
+// to a prize of the kind thanks, which is a miss with a name; and on a channel's wheel when that has one for it.
+func slot1(v *engine.Version, r *engine.Record) int16 {
+	at := landing1(v.Prizes, r)
+	if len(v.Channels) == 0 {
+		if at == engine.NoPrize {
+			return -1
+		}
+		return v.Prizes[at].Slot
+	}
+	c := v.Channel(r.Channel)
+	if c == nil {
+		return -1
+	}
+	slot := c.SlotOf(at, r.Word)
+	if slot < 0 && r.Prize == engine.NoPrize {
+		slot = c.SlotOf(engine.NoPrize, r.Word)
+	}
+	return slot
+}
+
+// landing1 returns the prize that was won, or the thanks of a miss, NoPrize for neither.
+func landing1(prizes []engine.Prize, r *engine.Record) int {
 	if r.Prize != engine.NoPrize {
-		return prizes[r.Prize].Slot
+		return r.Prize
 	}
 	at := r.Natural
 	for range engine.MaxFallbackHops + 1 {
@@ -69,14 +91,14 @@ func slot1(prizes []engine.Prize, r *engine.Record) int16 {
 		}
 		p := &prizes[at]
 		if p.Kind == engine.KindThanks {
-			return p.Slot
+			return at
 		}
 		if p.Unavailable != engine.OnFallback {
 			break
 		}
 		at = int(p.Fallback)
 	}
-	return -1
+	return engine.NoPrize
 }
 
 // appendRemaining1 appends what is left of the user's own caps after the draw: limit − used, in file order.
@@ -127,7 +149,7 @@ func appendDrawBinary1(dst []byte, s *subdraw) []byte {
 		}
 	}
 	dst[count] = byte(n)
-	dst = binary.LittleEndian.AppendUint16(dst, uint16(slot1(s.version.Prizes, r)))
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(slot1(s.version, r)))
 	if win == 0 {
 		return dst
 	}

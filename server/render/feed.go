@@ -97,6 +97,9 @@ func appendFeedDraw(dst []byte, version *engine.Version, r *engine.Record) []byt
 			dst = appendInt(append(dst, `,"extra_amount":`...), amount)
 		}
 	}
+	if id := sessionID(version, r); id != "" {
+		dst = AppendString(append(dst, `,"session":`...), id)
+	}
 	if len(r.Channel) > 0 {
 		dst = AppendString(append(dst, `,"channel":`...), r.Channel)
 	}

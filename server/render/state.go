@@ -87,6 +87,9 @@ func AppendStock(dst []byte, campaign string, seq uint64, prizes []engine.PrizeS
 
 func appendBooks(dst []byte, p *engine.PrizeStock) []byte {
 	dst = AppendString(append(dst, `{"id":`...), p.ID)
+	if p.Session != "" {
+		dst = AppendString(append(dst, `,"session":`...), p.Session)
+	}
 	if p.Total == engine.Unlimited {
 		dst = append(dst, `,"total":null,"issued":`...)
 		return append(appendPaid(appendInt(dst, int64(p.Issued)), p), '}')
@@ -127,6 +130,7 @@ type Page struct {
 	Version  *engine.Version
 	Status   engine.Status
 	EndsAt   engine.UnixMilli // with pauses added, or when it was ended
+	Now      engine.UnixMilli
 	SeedHash [32]byte
 }
 
@@ -166,12 +170,13 @@ func AppendPage(dst []byte, p *Page) []byte {
 		n++
 	}
 	dst = append(dst, ']')
-	return append(appendPityRules(dst, v), '}')
+	dst = appendPityRules(dst, v)
+	return append(appendSessions(dst, p), '}')
 }
 
 var windowNames = [...]string{
 	engine.WindowCampaign: "campaign", engine.WindowHour: "hour", engine.WindowDay: "day", engine.WindowWeek: "week",
-	engine.WindowMonth: "month", engine.WindowRolling: "rolling", engine.WindowCooldown: "cooldown",
+	engine.WindowMonth: "month", engine.WindowRolling: "rolling", engine.WindowCooldown: "cooldown", engine.WindowSession: "session",
 }
 
 // appendRule appends a cap. A cap on the wins of an unlisted prize does not name it.
