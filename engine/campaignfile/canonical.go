@@ -23,6 +23,7 @@ type campaignDocument struct {
 	Exhausted     string            `json:"exhausted,omitempty"`
 	UserExhausted string            `json:"user_exhausted,omitempty"`
 	Budget        *budgetDocument   `json:"budget,omitempty"`
+	Chances       *chancesDocument  `json:"chances,omitempty"`
 	Caps          []capDocument     `json:"caps,omitempty"`
 	Prizes        []prizeDocument   `json:"prizes"`
 	Pity          []pityDocument    `json:"pity,omitempty"`
@@ -49,6 +50,8 @@ type prizeDocument struct {
 	Units       uint32            `json:"units,omitempty"`
 	Value       int64             `json:"value,omitempty"`
 	Amount      *amountDocument   `json:"amount,omitempty"`
+	Chances     int64             `json:"chances,omitempty"`
+	ChancesFor  string            `json:"chances_for,omitempty"`
 	Unavailable *fallbackDocument `json:"on_unavailable,omitempty"`
 	Slot        *int16            `json:"slot,omitempty"`
 	Listed      *bool             `json:"listed,omitempty"`
@@ -74,7 +77,7 @@ func (c *campaign) canonical() []byte {
 		Campaign: v.Campaign, Title: c.title, TimeZone: v.TimeZone, StartsAt: formatInstant(v.StartsAt), EndsAt: formatInstant(v.EndsAt),
 		Denominator: v.Denominator, ExpectedUsers: v.ExpectedUsers, Guaranteed: v.Guaranteed,
 		Exhausted: unless(engine.Deny, v.Exhausted), UserExhausted: unless(engine.Deny, v.UserExhausted),
-		Budget: budgetForm(v.Budget),
+		Budget: budgetForm(v.Budget), Chances: chancesForm(v.Chances),
 	}
 	for i := range v.Caps {
 		d.Caps = append(d.Caps, capForm(&v.Caps[i], v.Prizes))
@@ -139,6 +142,7 @@ func prizeForm(v *engine.Version, i int, title map[string]string) prizeDocument 
 		d.Units = p.Units
 	}
 	d.Amount = amountForm(v, i)
+	chanceForm(&d, v, i)
 	if p.Unavailable == engine.OnFallback {
 		d.Unavailable = &fallbackDocument{prizes[p.Fallback].ID}
 	}
@@ -184,5 +188,5 @@ func sizeOf(v *engine.Version) int {
 	for i := range v.Amounts {
 		size += perAmount + len(v.Amounts[i].Cards)*perCard
 	}
-	return size + pitySize(v.Pity) + sessionsSize(v)
+	return size + pitySize(v.Pity) + sessionsSize(v) + chancesSize(v.Chances)
 }

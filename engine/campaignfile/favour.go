@@ -26,6 +26,7 @@ func Favourable(live, next *engine.Version) []Fault {
 		tighterCap(live, next, i, take)
 	}
 	worseMoney(live, next, take)
+	worseChances(live, next, take)
 	worseSessions(live, next, take)
 	for i := range live.Prizes {
 		worsePrize(live, next, &live.Prizes[i], take)

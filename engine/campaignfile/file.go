@@ -64,6 +64,7 @@ type campaign struct {
 
 	sessions *sessionsEntry // nil for none
 	channels []channelEntry
+	chances  *chancesEntry // nil for none
 
 	// Where the values stand that checks are about.
 	startsAt, endsAt, prizesAt, guaranteedAt, budgetAt value
@@ -116,9 +117,6 @@ func (c *campaign) read(v value) {
 		{name: "pace", later: "remove it"},
 		{name: "deck", later: "remove it"},
 		{name: "pools", later: "remove it; give each prize its own stock"},
-		{name: "purse", later: "remove it; limit users by caps"},
-		{name: "price", later: "remove it; limit users by caps"},
-		{name: "milestones", later: "remove it"},
 		{name: "budget", read: c.readBudget},
 		{name: "tickets", later: "remove it and check tickets before you call"},
 		{name: "testers", later: "remove it; test in a campaign of its own"},
@@ -127,13 +125,6 @@ func (c *campaign) read(v value) {
 
 // policies are the wire names of engine.Policy, by number.
 var policies = []string{"deny", "miss", "end"}
-
-func (c *campaign) readChances(v value) {
-	c.object(v, []field{
-		{name: "mode", required: required, read: func(v value) { c.choice(v, []string{"free"}, "granted", "purse") }},
-		{name: "sources", later: "remove it; limit users by caps"},
-	})
-}
 
 // check finds the faults that need more than one value.
 func (c *campaign) check() {
@@ -150,6 +141,7 @@ func (c *campaign) check() {
 	c.checkCaps()
 	c.checkPities()
 	c.checkMoney()
+	c.checkChances()
 	c.checkChannels()
 	c.checkSessions()
 }
@@ -174,6 +166,7 @@ func (c *campaign) compile() {
 		v.Pity = append(v.Pity, c.pities[i].Pity)
 	}
 	c.compileAmounts()
+	c.compileChances()
 	v.Document = c.canonical()
 	if size := sizeOf(v); size > engine.MaxVersionBytes {
 		c.add("", problem.InvalidField, place{}, "the campaign takes %d bytes; at most %d are allowed: shorten titles or drop prizes", size, engine.MaxVersionBytes)

@@ -113,6 +113,9 @@ func describe(f *File) []byte {
 	if v.Budget != (engine.Budget{}) {
 		fmt.Fprintf(&b, "budget %+v\n", v.Budget)
 	}
+	if v.Chances != nil {
+		fmt.Fprintf(&b, "chances %+v\n", *v.Chances)
+	}
 	for i, s := range v.Sets {
 		fmt.Fprintf(&b, "set %d %+v\n", i, s)
 	}

@@ -22,6 +22,7 @@ type policyDocument struct {
 	MaxUsers      uint64        `json:"max_users,omitempty"`
 	MaxKeys       uint64        `json:"max_keys,omitempty"`
 	Approvals     uint8         `json:"approvals,omitempty"`
+	Purses        any           `json:"purses,omitempty"`
 	UserPattern   string        `json:"user_pattern,omitempty"`
 }
 
@@ -73,6 +74,7 @@ func (p *policy) read(v value) {
 			n, _ := p.integer(v, 0, engine.MaxApprovers)
 			p.policy.Approvals = uint8(n)
 		}},
+		{name: "purses", read: func(v value) { p.list(v, engine.MaxPurses, p.readPurse) }},
 		{name: "user_pattern", read: func(v value) {
 			s, ok := p.text(v)
 			if !ok {
@@ -108,6 +110,9 @@ func (p *policy) compile(root value) {
 		p.policy.AggregateCaps = append(p.policy.AggregateCaps,
 			engine.AggregateCap{ID: e.ID, Counts: e.Counts, Scope: e.Scope, Window: e.Window, Limit: e.Limit})
 		d.AggregateCaps = append(d.AggregateCaps, capForm(&e.Cap, nil))
+	}
+	if len(p.policy.Purses) > 0 {
+		d.Purses = purseForms(p.policy.Purses)
 	}
 	p.policy.Document = marshal(d)
 }

@@ -8,7 +8,8 @@ type prizeEntry struct {
 	title    map[string]string
 	fallback string // id of the fallback prize, for OnFallback
 	pays     *amountEntry
-	stated   bool // the file names a kind
+	chanceFields
+	stated bool // the file names a kind
 
 	at, idAt, weightAt, stockAt, amountAt, fallbackAt, slotAt value
 }
@@ -31,7 +32,7 @@ func (c *campaign) readPrize(_ int, v value) {
 			p.ID, _ = c.id(v)
 		}},
 		{name: "kind", required: required, read: func(v value) {
-			i, ok := c.choice(v, kinds(), "chance")
+			i, ok := c.choice(v, kinds())
 			p.Kind, p.stated = engine.PrizeKind(i), ok
 		}},
 		{name: "title", read: func(v value) { p.title = c.reader.title(v) }},
@@ -54,6 +55,14 @@ func (c *campaign) readPrize(_ int, v value) {
 		{name: "amount", read: func(v value) {
 			p.amountAt = v
 			c.readAmount(v, &p)
+		}},
+		{name: "chances", read: func(v value) {
+			p.chancesAt = v
+			p.Amount, _ = c.integer(v, 1, engine.MaxOwnGrant)
+		}},
+		{name: "chances_for", read: func(v value) {
+			p.forAt = v
+			p.chancesFor, _ = c.id(v)
 		}},
 		{name: "on_unavailable", read: func(v value) { c.readUnavailable(v, &p) }},
 		{name: "slot", read: func(v value) {
