@@ -97,7 +97,7 @@ func (c *Campaign) keep(b books) {
 	c.books, c.cells = b, b.index()
 	for i := range c.off {
 		if s := &c.off[i]; s.kind == SwitchPrize {
-			b.throw(prizeOf(b[s.cell].ID), true)
+			b.throw(s.prize, true)
 		}
 	}
 }

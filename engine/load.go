@@ -139,15 +139,13 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	}
 	c := w.newCampaign(n, x.id, x.sealedSeed, seed)
 	c.layout, c.reserves, c.money, c.mode, c.mu.seq, c.turned = x.layout, x.reserves, x.money, x.mode, x.seq, x.turned
+	c.off = x.off
 	c.keep(x.books)
 	if c.restoreChances(x.chances, x.versions) {
 		return fmt.Errorf("engine: meta: chances without a place: %w", errTruncated)
 	}
 	if c.missingPity(live) {
 		return fmt.Errorf("engine: meta: pity without a place or a reserve: %w", errTruncated)
-	}
-	if err := c.restoreSwitches(x.off); err != nil {
-		return err
 	}
 	c.attributes = attributes
 	c.lists.restore(w, x.lists, uint32(c.ref)<<3|tableLists)

@@ -29,16 +29,6 @@ func prizeOf(cell string) string {
 	return cell
 }
 
-// first returns the first cell that is in the live version and of the prize, -1 for none.
-func (b books) first(prize string) int {
-	for i := range b {
-		if b[i].Live && prizeOf(b[i].ID) == prize {
-			return i
-		}
-	}
-	return -1
-}
-
 // throw switches all cells of a prize.
 func (b books) throw(prize string, off bool) {
 	for i := range b {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/drawd/drawd/engine/problem"
@@ -62,7 +61,7 @@ type SetSwitch struct {
 // switchedOff is a switch that is off.
 type switchedOff struct {
 	kind      SwitchKind
-	cell      int // of SwitchPrize: the prize's number in the campaign's books
+	prize     string // of SwitchPrize: the prize's id
 	contested bool
 	at        UnixMilli
 	actor     string
@@ -78,35 +77,32 @@ const (
 )
 
 // place returns where the scope's switches are kept, and which of them it is; -1 for one that is on.
-func (t *tx) place(c *SetSwitch) (off *[]switchedOff, a *Campaign, cell, at int, code problem.Code) {
+func (t *tx) place(c *SetSwitch) (off *[]switchedOff, a *Campaign, at int, code problem.Code) {
 	n := t.world.namespace(c.Namespace)
 	switch {
 	case n == nil:
-		return nil, nil, 0, 0, problem.NamespaceNotFound
+		return nil, nil, 0, problem.NamespaceNotFound
 	case c.Scope.Kind == SwitchGlobal && c.Namespace != 1:
-		return nil, nil, 0, 0, problem.InvalidField
+		return nil, nil, 0, problem.InvalidField
 	}
-	off, cell = &n.acts.off, 0
+	off = &n.acts.off
 	if c.Scope.Kind >= SwitchCampaign {
 		a = t.world.campaign(c.Scope.Campaign)
 		if a == nil || a.namespace != n {
-			return nil, nil, 0, 0, problem.CampaignNotFound
+			return nil, nil, 0, problem.CampaignNotFound
 		}
 		off = &a.off
 	}
-	if c.Scope.Kind == SwitchPrize {
-		cell = a.books.first(c.Scope.Prize)
-		if cell < 0 || !a.books[cell].Live {
-			return nil, a, 0, 0, problem.PrizeNotFound
-		}
+	at = slices.IndexFunc(*off, func(s switchedOff) bool { return s.kind == c.Scope.Kind && s.prize == c.Scope.Prize })
+	if c.Scope.Kind == SwitchPrize && at < 0 && a.Version().prize(c.Scope.Prize) < 0 {
+		return nil, a, 0, problem.PrizeNotFound
 	}
-	at = slices.IndexFunc(*off, func(s switchedOff) bool { return s.kind == c.Scope.Kind && s.cell == cell })
-	return off, a, cell, at, problem.OK
+	return off, a, at, problem.OK
 }
 
 // applySwitch turns a switch off or on, or asks for the approval that on needs.
 func (t *tx) applySwitch(c *SetSwitch, body []byte) Result {
-	off, a, cell, at, code := t.place(c)
+	off, a, at, code := t.place(c)
 	if code != problem.OK {
 		return refuse(code)
 	}
@@ -118,7 +114,7 @@ func (t *tx) applySwitch(c *SetSwitch, body []byte) Result {
 	flags := uint32(0)
 	switch {
 	case !c.On && at < 0:
-		*off = append(*off, switchedOff{kind: c.Scope.Kind, cell: cell, at: t.now, actor: c.Actor, reason: c.Reason})
+		*off = append(*off, switchedOff{kind: c.Scope.Kind, prize: c.Scope.Prize, at: t.now, actor: c.Actor, reason: c.Reason})
 	case !c.On && (*off)[at].actor == c.Actor:
 		r.AlreadyLive = true
 		return r
@@ -135,7 +131,7 @@ func (t *tx) applySwitch(c *SetSwitch, body []byte) Result {
 		*off = slices.Delete(*off, at, at+1)
 	}
 	n.acts.drop("switch on " + c.Scope.text(t.world))
-	t.world.throw(a, c.Scope.Kind, cell, c.On)
+	t.world.throw(a, c.Scope, c.On)
 	return t.note(Record{
 		Kind: RecordSwitch, Campaign: r.Campaign, Namespace: n.ref, Version: versionOf(a), Name: []byte(c.Scope.text(t.world)),
 		Actor: []byte(c.Actor), Reason: []byte(c.Reason), Flags: flags,
@@ -165,11 +161,11 @@ func versionOf(c *Campaign) uint32 {
 }
 
 // throw brings a switch into force. Every shard is locked.
-func (w *world) throw(c *Campaign, kind SwitchKind, cell int, on bool) {
-	switch kind {
+func (w *world) throw(c *Campaign, s SwitchScope, on bool) {
+	switch s.Kind {
 	case SwitchPrize:
 		c.mu.Lock() // for readers of the books
-		c.books.throw(prizeOf(c.books[cell].ID), !on)
+		c.books.throw(s.Prize, !on)
 		c.recount()
 		c.mu.Unlock()
 	case SwitchCampaign:
@@ -243,7 +239,7 @@ func (w *writer) switches(off []switchedOff) {
 	for i := range off {
 		s := &off[i]
 		w.u8(uint8(s.kind))
-		w.u32(uint32(s.cell))
+		w.str(s.prize)
 		w.flag(s.contested)
 		w.i64(int64(s.at))
 		w.str(s.actor)
@@ -254,10 +250,10 @@ func (w *writer) switches(off []switchedOff) {
 func (r *reader) switches(first, last SwitchKind) (off []switchedOff) {
 	for range r.count(MaxPrizesEver + 1) {
 		s := switchedOff{
-			kind: SwitchKind(r.enum(uint8(last) + 1)), cell: r.count(MaxPrizesEver), contested: r.flag(),
+			kind: SwitchKind(r.enum(uint8(last) + 1)), prize: r.str(MaxIDBytes), contested: r.flag(),
 			at: UnixMilli(r.i64()), actor: r.str(MaxActorBytes), reason: r.str(MaxReasonBytes),
 		}
-		if r.fail || s.kind < first || s.kind != SwitchPrize && s.cell != 0 {
+		if r.fail || s.kind < first || (s.kind == SwitchPrize) != (s.prize != "") {
 			r.fail = true
 			return nil
 		}
@@ -297,7 +293,7 @@ func (n *Namespace) Switches() []Switch {
 	for _, c := range n.Campaigns() {
 		for i := range c.off {
 			s := &c.off[i]
-			scope := SwitchScope{Kind: s.kind, Campaign: c.ref, Prize: prizeOf(c.books[s.cell].ID)}
+			scope := SwitchScope{Kind: s.kind, Campaign: c.ref, Prize: s.prize}
 			all = append(all, s.view(scope.text(n.world)))
 		}
 	}
@@ -310,20 +306,6 @@ func (s *switchedOff) view(scope string) Switch {
 		v.UndoUntil = s.at + UndoWindow
 	}
 	return v
-}
-
-// restoreSwitches throws the prizes' switches after a load.
-func (c *Campaign) restoreSwitches(off []switchedOff) error {
-	c.off = off
-	for i := range c.off {
-		switch s := &c.off[i]; {
-		case s.cell >= len(c.books):
-			return fmt.Errorf("engine: meta: switch of a prize without books: %w", errTruncated)
-		case s.kind == SwitchPrize:
-			c.books.throw(prizeOf(c.books[s.cell].ID), true)
-		}
-	}
-	return nil
 }
 
 // applyAct decides a command of what operators do while a campaign runs. Every shard is locked.

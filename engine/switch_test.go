@@ -392,3 +392,35 @@ func TestApprovalsAreBounded(t *testing.T) {
 		x.unchanged("one too many", func() { x.wantCode("ask", x.turn(scope, true, "bob"), problem.Capacity) })
 	}
 }
+
+// A prize stays off over versions, also where a version gives it books of its own in sessions, and goes on by its id.
+func TestPrizeSwitchOverVersions(t *testing.T) {
+	x := newTable(t)
+	x.mustPublish(simple(twoPrizes))
+	q := SwitchScope{Kind: SwitchPrize, Campaign: 1, Prize: "q"}
+	x.turn(q, false, "ann")
+	second := simple(twoPrizes, func(v *Version) {
+		v.Prizes[0].Stock, v.Prizes[1].Stock = StockUnstated, StockUnstated
+		v.Sessions = []Session{{ID: "am", StartsAt: start, EndsAt: start + 30*dayMilli}}
+		v.Sets = []PrizeSet{{{Prize: 0, Weight: 50, Stock: 100}, {Prize: 1, Weight: 50, Stock: 100}}}
+	})
+	x.mustPublish(second)
+	x.reload()
+	wins := func(key string) (n int) {
+		for i := range 60 {
+			if rec := x.records(x.draw(userName(i), key))[0]; rec.Prize == 1 {
+				n++
+			}
+		}
+		return n
+	}
+	if n := wins("1"); n != 0 {
+		t.Errorf("%d wins of a prize that is off", n)
+	}
+	if r := x.turn(q, true, "ann"); r.Code != problem.OK || r.AlreadyLive {
+		t.Fatalf("on: %+v", r)
+	}
+	if n := wins("2"); n < 10 {
+		t.Errorf("%d of 60 draws won what is on", n)
+	}
+}
