@@ -133,7 +133,7 @@ against the version that is live.`,
 			if warnings == nil {
 				warnings = []campaignfile.Fault{}
 			}
-			return writeJSON(a.stdout, map[string]any{"valid": true, "warnings": warnings})
+			return writeJSON(a.stdout, map[string]any{"valid": true, "warnings": warnings, "odds": s.file.Odds()})
 		}
 		return describe(a.stdout, s)
 	}
@@ -151,21 +151,7 @@ func describe(w io.Writer, s *campaignSource) error {
 		return time.UnixMilli(int64(at)).In(zone).Format("2006-01-02 15:04:05")
 	}
 	fmt.Fprintf(w, "%s is valid: campaign %s, %s to %s in %s\n\n", s.name, v.Campaign, local(v.StartsAt), local(v.EndsAt), v.TimeZone)
-	rows := [][]string{{"PRIZE", "KIND", "CHANCE", "STOCK", "IF UNAVAILABLE"}}
-	left := int64(v.Denominator)
-	for i := range v.Prizes {
-		p := &v.Prizes[i]
-		left -= int64(p.Weight)
-		instead := "miss"
-		if p.Fallback >= 0 {
-			instead = v.Prizes[p.Fallback].ID
-		}
-		rows = append(rows, []string{p.ID, p.Kind.String(), percent(int64(p.Weight), int64(v.Denominator)), stockText(int64(p.Stock)), instead})
-	}
-	if left > 0 {
-		rows = append(rows, []string{"(miss)", "", percent(left, int64(v.Denominator)), "", ""})
-	}
-	if err := table(w, rows...); err != nil {
+	if err := describeOdds(w, v); err != nil {
 		return err
 	}
 	for _, f := range s.file.Warnings {

@@ -2,10 +2,11 @@ package odds
 
 import "math/big"
 
-// Bounds of what is computed with several pities: states of the inner counters, and steps of all cycles together.
+// Bounds of what is computed with several pities: states of the inner counters, and steps of all cycles together. The
+// largest takes about a second.
 const (
-	maxInner = 128
-	maxSteps = 400_000
+	maxInner = 16
+	maxSteps = 25_000
 )
 
 // outer returns the rule whose rows are the cycles: the hard one with the longest row, so that the others have few
@@ -37,8 +38,9 @@ func (m *model) joint(outer int) ([]visit, error) {
 	}
 	visits := make([]map[*outcome]*big.Rat, inner)
 	next := make([][]*big.Rat, inner)
+	unit := m.unit(outer, inner)
 	for from := range inner {
-		visits[from], next[from] = m.cycle(outer, inner, from)
+		visits[from], next[from] = m.cycle(outer, inner, from, unit)
 	}
 	var all []visit
 	index := make(map[*outcome]int)
@@ -89,12 +91,21 @@ func (m *model) number(outer int, s []int) (inner int) {
 }
 
 // cycle follows one row of the outer rule from an inner state: how often it comes through each outcome, and with which
-// chance the next cycle begins at each inner state.
-func (m *model) cycle(outer, inner, from int) (map[*outcome]*big.Rat, []*big.Rat) {
-	visits, next, mass := make(map[*outcome]*big.Rat), zeros(inner), zeros(inner)
+// chance the next cycle begins at each inner state. Numbers are integers over unit to the power of the draws so far, so
+// that no fraction has to be reduced on the way.
+func (m *model) cycle(outer, inner, from int, unit *big.Int) (map[*outcome]*big.Rat, []*big.Rat) {
+	visits, next, mass := make(map[*outcome]*big.Int), integers(inner), integers(inner)
 	mass[from].SetInt64(1)
+	scale, product := big.NewInt(1), new(big.Int)
 	for counter := 0; counter <= m.rules[outer].top; counter++ {
-		after := zeros(inner)
+		after := integers(inner)
+		scale.Mul(scale, unit)
+		for _, n := range visits { // order: each for itself
+			n.Mul(n, unit)
+		}
+		for _, n := range next {
+			n.Mul(n, unit)
+		}
 		for at, chance := range mass {
 			if chance.Sign() == 0 {
 				continue
@@ -102,21 +113,63 @@ func (m *model) cycle(outer, inner, from int) (map[*outcome]*big.Rat, []*big.Rat
 			s := m.state(outer, counter, at)
 			o := m.outcome(s)
 			if visits[o] == nil {
-				visits[o] = new(big.Rat)
+				visits[o] = new(big.Int)
 			}
-			visits[o].Add(visits[o], chance)
-			for ends, p := range o.ends { // order: a sum of exact numbers
+			visits[o].Add(visits[o], product.Mul(chance, unit))
+			for ends, p := range o.shares(unit) { // order: a sum of exact numbers
 				to := m.number(outer, m.moved(s, ends))
 				into := after
 				if ends>>outer&1 != 0 {
 					into = next
 				}
-				into[to].Add(into[to], new(big.Rat).Mul(chance, p))
+				into[to].Add(into[to], product.Mul(chance, p))
 			}
 		}
 		mass = after
 	}
-	return visits, next
+	v := make(map[*outcome]*big.Rat)
+	for o, n := range visits { // order: each for itself
+		v[o] = new(big.Rat).SetFrac(n, scale)
+	}
+	p := zeros(inner)
+	for i, n := range next {
+		p[i].SetFrac(n, scale)
+	}
+	return v, p
+}
+
+// shares returns the chances of ends as integers over unit.
+func (o *outcome) shares(unit *big.Int) map[uint8]*big.Int {
+	if o.scaled == nil {
+		o.scaled = make(map[uint8]*big.Int)
+		for ends, p := range o.ends { // order: each for itself
+			n := new(big.Int).Quo(unit, p.Denom())
+			o.scaled[ends] = n.Mul(n, p.Num())
+		}
+	}
+	return o.scaled
+}
+
+// unit returns a common denominator of all chances.
+func (m *model) unit(outer, inner int) *big.Int {
+	unit := big.NewInt(1)
+	for counter := 0; counter <= m.rules[outer].top; counter++ {
+		for at := range inner {
+			for _, p := range m.outcome(m.state(outer, counter, at)).ends { // order: a least common multiple
+				d := p.Denom()
+				unit.Mul(unit, new(big.Int).Quo(d, new(big.Int).GCD(nil, nil, unit, d)))
+			}
+		}
+	}
+	return unit
+}
+
+func integers(n int) []*big.Int {
+	all := make([]*big.Int, n)
+	for i := range all {
+		all[i] = new(big.Int)
+	}
+	return all
 }
 
 // moved returns the state after a draw that ends the rows of some rules.

@@ -85,6 +85,7 @@ type outcome struct {
 	prizes []*big.Rat // expected wins, by prize
 	miss   *big.Rat
 	ends   map[uint8]*big.Rat // chance that exactly the rows of these rules (a bit each) end
+	scaled map[uint8]*big.Int // the same as integers
 }
 
 func newModel(v *engine.Version, o Options) *model {

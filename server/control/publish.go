@@ -142,7 +142,8 @@ func (p *Plane) validate(x *exchange) *render.Problem {
 	return x.answer(http.StatusOK, struct {
 		Valid    bool                 `json:"valid"`
 		Warnings []campaignfile.Fault `json:"warnings"`
-	}{true, warnings})
+		Odds     *campaignfile.Odds   `json:"odds,omitempty"`
+	}{true, warnings, file.Odds()})
 }
 
 // forcedPrefix marks in the record the reason of a version that takes something from users.
