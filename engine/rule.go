@@ -95,6 +95,20 @@ func (p *Program) Bytes(attributes []Attribute) (program []byte, ok bool) {
 	return p.w.b, checkProgram(p.w.b, attributes)
 }
 
+// SplitOr takes a rule of the form "left or right" apart; ok is false for a rule of another form.
+func SplitOr(program []byte, attributes []Attribute) (left, right []byte, ok bool) {
+	if len(program) < 3 || program[len(program)-1] != ruleOr || !checkProgram(program, attributes) {
+		return nil, nil, false
+	}
+	both := program[:len(program)-1]
+	for at := 1; at < len(both); at++ {
+		if checkProgram(both[:at], attributes) && checkProgram(both[at:], attributes) {
+			return both[:at], both[at:], true
+		}
+	}
+	return nil, nil, false
+}
+
 // ruleDepth bounds the stack of a rule.
 const ruleDepth = 16
 

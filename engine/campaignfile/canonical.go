@@ -29,6 +29,9 @@ type campaignDocument struct {
 	Pity          []pityDocument    `json:"pity,omitempty"`
 	Sessions      any               `json:"sessions,omitempty"`
 	Channels      []channelDocument `json:"channels,omitempty"`
+
+	Audience *audienceDocument `json:"audience,omitempty"`
+	Tickets  *ticketsDocument  `json:"tickets,omitempty"`
 }
 
 type capDocument struct {
@@ -55,6 +58,7 @@ type prizeDocument struct {
 	Unavailable *fallbackDocument `json:"on_unavailable,omitempty"`
 	Slot        *int16            `json:"slot,omitempty"`
 	Listed      *bool             `json:"listed,omitempty"`
+	Valuable    bool              `json:"valuable,omitempty"`
 }
 
 type amountDocument struct {
@@ -81,9 +85,13 @@ func (c *campaign) canonical() []byte {
 	}
 	for i := range v.Caps {
 		d.Caps = append(d.Caps, capForm(&v.Caps[i], v.Prizes))
+		if c := &v.Caps[i]; c.Scope == engine.ScopeAttribute {
+			d.Caps[i].Scope = v.Audience.Attributes[c.Attribute].Name
+		}
 	}
 	for i := range v.Prizes {
 		d.Prizes = append(d.Prizes, prizeForm(v, i, c.prizes[i].title))
+		d.Prizes[i].Valuable = c.prizes[i].valuable
 	}
 	for i := range v.Pity {
 		d.Pity = append(d.Pity, pityForm(&v.Pity[i], v.Prizes))
@@ -92,6 +100,7 @@ func (c *campaign) canonical() []byte {
 		d.Sessions = c.sessionsForm()
 	}
 	d.Channels = c.channelForms()
+	d.Audience, d.Tickets = audienceForm(v.Audience), ticketsForm(v.Audience)
 	return marshal(d)
 }
 
@@ -188,5 +197,5 @@ func sizeOf(v *engine.Version) int {
 	for i := range v.Amounts {
 		size += perAmount + len(v.Amounts[i].Cards)*perCard
 	}
-	return size + pitySize(v.Pity) + sessionsSize(v) + chancesSize(v.Chances)
+	return size + pitySize(v.Pity) + sessionsSize(v) + chancesSize(v.Chances) + audienceSize(v.Audience)
 }

@@ -11,12 +11,14 @@ import (
 type capEntry struct {
 	engine.Cap
 	prize         string
-	counted       bool // the file says what is counted
-	limited       bool // the file states a limit, or the window fixes it
-	windowed      bool // the file states a window that can be used
+	by            string // the attribute that it counts by
+	counted       bool   // the file says what is counted
+	limited       bool   // the file states a limit, or the window fixes it
+	windowed      bool   // the file states a window that can be used
 	idAt, prizeAt value
 	limitAt       value
 	windowAt      value
+	scopeAt       value
 	reachedAt     value
 	at            value
 }
@@ -43,8 +45,8 @@ func (r *reader) capFields(e *capEntry) []field {
 			e.Counts, e.counted = engine.Counts(i), ok
 		}},
 		{name: "scope", read: func(v value) {
-			if v.kind == kindText && !contains(scopeNames, v.node.text) {
-				r.fault(v, "must be %s, not %q; attributes as a scope are not supported by this release", anyOf(scopeNames), brief(v.node.text))
+			if v.kind == kindText && !contains(scopeNames, v.node.text) && attributeNames.MatchString(v.node.text) {
+				e.Scope, e.by, e.scopeAt = engine.ScopeAttribute, v.node.text, v
 				return
 			}
 			i, _ := r.choice(v, scopeNames)

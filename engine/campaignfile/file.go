@@ -65,6 +65,7 @@ type campaign struct {
 	sessions *sessionsEntry // nil for none
 	channels []channelEntry
 	chances  *chancesEntry // nil for none
+	audience audienceEntry
 
 	// Where the values stand that checks are about.
 	startsAt, endsAt, prizesAt, guaranteedAt, budgetAt value
@@ -113,12 +114,12 @@ func (c *campaign) read(v value) {
 		{name: "sessions", read: c.readSessions},
 		{name: "channels", read: func(v value) { c.list(v, engine.MaxChannels, c.readChannel) }},
 		{name: "pity", read: func(v value) { c.list(v, engine.MaxPities, c.readPity) }},
-		{name: "audience", later: "remove it and check eligibility before you call"},
+		{name: "audience", read: c.readAudience},
 		{name: "pace", later: "remove it"},
 		{name: "deck", later: "remove it"},
 		{name: "pools", later: "remove it; give each prize its own stock"},
 		{name: "budget", read: c.readBudget},
-		{name: "tickets", later: "remove it and check tickets before you call"},
+		{name: "tickets", read: c.readTickets},
 		{name: "testers", later: "remove it; test in a campaign of its own"},
 	})
 }
@@ -144,6 +145,7 @@ func (c *campaign) check() {
 	c.checkChances()
 	c.checkChannels()
 	c.checkSessions()
+	c.checkAudience()
 }
 
 // compile fills in the version. It runs only when there are no faults, so that every value is there.
@@ -167,6 +169,7 @@ func (c *campaign) compile() {
 	}
 	c.compileAmounts()
 	c.compileChances()
+	c.compileAudience()
 	v.Document = c.canonical()
 	if size := sizeOf(v); size > engine.MaxVersionBytes {
 		c.add("", problem.InvalidField, place{}, "the campaign takes %d bytes; at most %d are allowed: shorten titles or drop prizes", size, engine.MaxVersionBytes)

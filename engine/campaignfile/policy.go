@@ -96,6 +96,9 @@ func (p *policy) readCap(_ int, v value) {
 	if e.windowed && e.Window.Kind == engine.WindowCampaign {
 		p.fault(v, "a cap above all campaigns needs a window of its own: hour, day, week, month, {rolling: 10m} or {cooldown: 30s}")
 	}
+	if e.by != "" {
+		p.fault(e.scopeAt, "must be %s, not %q: attributes belong to one campaign", anyOf(scopeNames), brief(e.by))
+	}
 	p.caps = append(p.caps, e)
 }
 

@@ -9,7 +9,8 @@ type prizeEntry struct {
 	fallback string // id of the fallback prize, for OnFallback
 	pays     *amountEntry
 	chanceFields
-	stated bool // the file names a kind
+	stated   bool // the file names a kind
+	valuable bool // not for restricted users
 
 	at, idAt, weightAt, stockAt, amountAt, fallbackAt, slotAt value
 }
@@ -71,6 +72,7 @@ func (c *campaign) readPrize(_ int, v value) {
 				p.slotAt, p.Slot = v, int16(n)
 			}
 		}},
+		{name: "valuable", read: func(v value) { p.valuable = c.boolean(v) }},
 		{name: "listed", read: func(v value) { p.Unlisted = !c.boolean(v) }},
 		{name: "release", later: "remove it; the whole stock is available from the start"},
 		{name: "pool", later: "remove it; give the prize its own stock"},

@@ -31,6 +31,10 @@ type node struct {
 	items []*node
 	keys  []key // of a map; values stand in items under the same index
 	at    place
+	// Of text that stands in the source as it is: where it begins, and by how much its later lines are indented. The zero
+	// place of text that is written in another way.
+	textAt     place
+	textIndent int
 }
 
 type key struct {

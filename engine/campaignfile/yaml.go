@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -118,11 +119,13 @@ func (t *tree) convert(from ast.Node, pointer string, depth int) *node {
 		n.kind, n.text = kindNumber, from.GetToken().Value
 	case *ast.StringNode:
 		n.kind, n.text = kindText, from.Value
+		n.verbatim(from.Token)
 		if from.Token.Type == token.StringType && numeric.MatchString(from.Value) {
 			n.kind = kindNumber // too long for the parser's integers, or with an exponent
 		}
 	case *ast.LiteralNode:
 		n.kind, n.text = kindText, from.Value.Value
+		n.verbatimBlock(from)
 	case *ast.SequenceNode:
 		n.kind = kindList
 		for i, item := range from.Values {
@@ -136,6 +139,27 @@ func (t *tree) convert(from ast.Node, pointer string, depth int) *node {
 		t.fail(pointer, problem.InvalidField, n.at, refusal(from))
 	}
 	return n
+}
+
+// verbatim notes where the text of a plain or quoted scalar begins, if it stands in the source as it is.
+func (n *node) verbatim(tok *token.Token) {
+	if tok == nil || strings.Contains(n.text, "\n") || !strings.Contains(tok.Origin, n.text) {
+		return
+	}
+	n.textAt = placeOf(tok)
+	if tok.Type == token.SingleQuoteType || tok.Type == token.DoubleQuoteType {
+		n.textAt.column++
+	}
+}
+
+// verbatimBlock does the same for a block behind "|". One behind ">" joins lines, so places in it are lost.
+func (n *node) verbatimBlock(from *ast.LiteralNode) {
+	if from.Start == nil || from.Start.Type != token.LiteralType || from.Value == nil || from.Value.Token == nil {
+		return
+	}
+	first, _, _ := strings.Cut(strings.TrimLeft(from.Value.Token.Origin, "\n"), "\n")
+	n.textIndent = len(first) - len(strings.TrimLeft(first, " "))
+	n.textAt = place{placeOf(from.Start).line + 1, n.textIndent + 1}
 }
 
 // refusal says why a kind of node is refused.

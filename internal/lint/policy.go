@@ -50,6 +50,7 @@ var owners = []owner{
 	{"github.com/valyala/fasthttp", []string{"server", "bench"}, "the data plane and the load generator's client"},
 	{"github.com/spf13", []string{"cmd"}, "flags live in the command only"},
 	{"github.com/VictoriaMetrics/metrics", []string{"raftlog", "storage", "server", "cmd"}, "the engine and the embeddable client have no metrics"},
+	{"github.com/expr-lang/expr", []string{"engine/campaignfile"}, "the parser of audience rules, so that an upgrade touches one folder"},
 	{"github.com/goccy/go-yaml", []string{"engine/campaignfile", "cmd"}, "campaign files and the daemon's configuration"},
 	{"github.com/HdrHistogram", []string{"bench"}, "latency is measured by the load generator"},
 	{"github.com/getkin/kin-openapi", []string{"server", "docs", "cmd"}, "answers are held against docs/openapi.yaml, in tests"},
