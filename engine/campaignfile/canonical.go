@@ -24,6 +24,7 @@ type campaignDocument struct {
 	UserExhausted string            `json:"user_exhausted,omitempty"`
 	Budget        *budgetDocument   `json:"budget,omitempty"`
 	Chances       *chancesDocument  `json:"chances,omitempty"`
+	Mode          *modeDocument     `json:"mode,omitempty"`
 	Caps          []capDocument     `json:"caps,omitempty"`
 	Prizes        []prizeDocument   `json:"prizes"`
 	Pity          []pityDocument    `json:"pity,omitempty"`
@@ -48,14 +49,14 @@ type prizeDocument struct {
 	ID          string            `json:"id"`
 	Kind        string            `json:"kind"`
 	Title       map[string]string `json:"title,omitempty"`
-	Weight      uint32            `json:"weight"`
+	Weight      *uint32           `json:"weight,omitempty"` // none in a deck
 	Stock       any               `json:"stock,omitempty"`
 	Units       uint32            `json:"units,omitempty"`
 	Value       int64             `json:"value,omitempty"`
 	Amount      *amountDocument   `json:"amount,omitempty"`
 	Chances     int64             `json:"chances,omitempty"`
 	ChancesFor  string            `json:"chances_for,omitempty"`
-	Unavailable *fallbackDocument `json:"on_unavailable,omitempty"`
+	Unavailable *wayDocument      `json:"on_unavailable,omitempty"`
 	Slot        *int16            `json:"slot,omitempty"`
 	Listed      *bool             `json:"listed,omitempty"`
 	Valuable    bool              `json:"valuable,omitempty"`
@@ -70,8 +71,9 @@ type amountDocument struct {
 	Cards  []cardDocument `json:"cards,omitempty"`
 }
 
-type fallbackDocument struct {
-	Fallback string `json:"fallback"`
+type wayDocument struct {
+	Fallback     string         `json:"fallback,omitempty"`
+	Redistribute *boostDocument `json:"redistribute,omitempty"`
 }
 
 // canonical returns the campaign's canonical form.
@@ -81,7 +83,7 @@ func (c *campaign) canonical() []byte {
 		Campaign: v.Campaign, Title: c.title, TimeZone: v.TimeZone, StartsAt: formatInstant(v.StartsAt), EndsAt: formatInstant(v.EndsAt),
 		Denominator: v.Denominator, ExpectedUsers: v.ExpectedUsers, Guaranteed: v.Guaranteed,
 		Exhausted: unless(engine.Deny, v.Exhausted), UserExhausted: unless(engine.Deny, v.UserExhausted),
-		Budget: budgetForm(v.Budget), Chances: chancesForm(v.Chances),
+		Budget: budgetForm(v.Budget), Chances: chancesForm(v.Chances), Mode: modeForm(v.Mode),
 	}
 	for i := range v.Caps {
 		d.Caps = append(d.Caps, capForm(&v.Caps[i], v.Prizes))
@@ -138,8 +140,11 @@ func windowForm(w engine.Window) any {
 }
 
 func prizeForm(v *engine.Version, i int, title map[string]string) prizeDocument {
-	p, prizes := &v.Prizes[i], v.Prizes
-	d := prizeDocument{ID: p.ID, Kind: p.Kind.String(), Title: title, Weight: p.Weight, Value: p.Value}
+	p := &v.Prizes[i]
+	d := prizeDocument{ID: p.ID, Kind: p.Kind.String(), Title: title, Value: p.Value}
+	if v.Mode.Kind != engine.ModeDeck {
+		d.Weight = &p.Weight
+	}
 	switch p.Stock {
 	case engine.StockUnstated:
 	case engine.Unlimited:
@@ -152,9 +157,7 @@ func prizeForm(v *engine.Version, i int, title map[string]string) prizeDocument 
 	}
 	d.Amount = amountForm(v, i)
 	chanceForm(&d, v, i)
-	if p.Unavailable == engine.OnFallback {
-		d.Unavailable = &fallbackDocument{prizes[p.Fallback].ID}
-	}
+	d.Unavailable = wayForm(v, i)
 	if p.Slot >= 0 {
 		d.Slot = &p.Slot
 	}

@@ -27,6 +27,7 @@ func Favourable(live, next *engine.Version) []Fault {
 	}
 	worseMoney(live, next, take)
 	worseChances(live, next, take)
+	worseMode(live, next, take)
 	worseSessions(live, next, take)
 	worseAudience(live, next, take)
 	for i := range live.Prizes {
@@ -96,6 +97,9 @@ func worsePrize(live, next *engine.Version, was *engine.Prize, take func(string,
 		}
 		if was.Unavailable == engine.OnFallback && (p.Unavailable != engine.OnFallback || next.Prizes[p.Fallback].ID != live.Prizes[was.Fallback].ID) {
 			take(pointerTo("prizes", i, "on_unavailable"), "was a fallback to %q", live.Prizes[was.Fallback].ID)
+		}
+		if boost := boostOfID(live, was.ID); boost > boostOfID(next, was.ID) {
+			take(pointerTo("prizes", i, "on_unavailable"), "shared its weight, max_boost_ppm %d: it may only rise", boost)
 		}
 		return
 	}

@@ -68,7 +68,9 @@ type campaign struct {
 	audience audienceEntry
 
 	// Where the values stand that checks are about.
-	startsAt, endsAt, prizesAt, guaranteedAt, budgetAt value
+	startsAt, endsAt, prizesAt, guaranteedAt, budgetAt, roundAt, modeAt value
+
+	modeFaulty bool // mode could not be read: what hangs on it is not checked
 }
 
 func (c *campaign) read(v value) {
@@ -105,7 +107,7 @@ func (c *campaign) read(v value) {
 			c.version.UserExhausted = engine.Policy(i)
 		}},
 		{name: "chances", read: c.readChances},
-		{name: "mode", read: func(v value) { c.choice(v, []string{"weighted"}, "deck", "pace") }},
+		{name: "mode", read: c.readMode},
 		{name: "caps", read: func(v value) { c.list(v, engine.MaxCaps, c.readCap) }},
 		{name: "prizes", required: required, read: func(v value) {
 			c.prizesAt = v
@@ -115,8 +117,6 @@ func (c *campaign) read(v value) {
 		{name: "channels", read: func(v value) { c.list(v, engine.MaxChannels, c.readChannel) }},
 		{name: "pity", read: func(v value) { c.list(v, engine.MaxPities, c.readPity) }},
 		{name: "audience", read: c.readAudience},
-		{name: "pace", later: "remove it"},
-		{name: "deck", later: "remove it"},
 		{name: "pools", later: "remove it; give each prize its own stock"},
 		{name: "budget", read: c.readBudget},
 		{name: "tickets", read: c.readTickets},
@@ -146,6 +146,7 @@ func (c *campaign) check() {
 	c.checkChannels()
 	c.checkSessions()
 	c.checkAudience()
+	c.checkMode()
 }
 
 // compile fills in the version. It runs only when there are no faults, so that every value is there.
@@ -170,6 +171,7 @@ func (c *campaign) compile() {
 	c.compileAmounts()
 	c.compileChances()
 	c.compileAudience()
+	c.compileBoosts()
 	v.Document = c.canonical()
 	if size := sizeOf(v); size > engine.MaxVersionBytes {
 		c.add("", problem.InvalidField, place{}, "the campaign takes %d bytes; at most %d are allowed: shorten titles or drop prizes", size, engine.MaxVersionBytes)

@@ -110,6 +110,12 @@ func describe(f *File) []byte {
 	for _, a := range v.Amounts {
 		fmt.Fprintf(&b, "amount %+v\n", a)
 	}
+	if v.Mode != (engine.Mode{}) {
+		fmt.Fprintf(&b, "mode %+v\n", v.Mode)
+	}
+	for _, boost := range v.Boosts {
+		fmt.Fprintf(&b, "boost %+v\n", boost)
+	}
 	if v.Budget != (engine.Budget{}) {
 		fmt.Fprintf(&b, "budget %+v\n", v.Budget)
 	}

@@ -19,10 +19,11 @@ const (
 	maxLanguages   = 32
 	maxTitleBytes  = 512 // of one language
 	maxSlot        = 999
-	maxCards       = 1 << 31 // of one amount in a deck of amounts
-	maxUnits       = 1 << 20 // of one win; the engine's own bound
-	maxValue       = 1 << 53 // minor units; the largest integer every JSON reader keeps
-	maxPatternText = 256     // bytes of user_pattern
+	maxBoost       = 1_000_000_000 // ppm: a thousand times
+	maxCards       = 1 << 31       // of one amount in a deck of amounts
+	maxUnits       = 1 << 20       // of one win; the engine's own bound
+	maxValue       = 1 << 53       // minor units; the largest integer every JSON reader keeps
+	maxPatternText = 256           // bytes of user_pattern
 	// maxExpectedUsers bounds the memory that publishing one file can ask for. More users come as they arrive.
 	maxExpectedUsers = engine.DefaultMaxUsers
 	maxPolicyUsers   = 1_000_000_000

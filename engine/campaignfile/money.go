@@ -148,12 +148,15 @@ func (c *campaign) readBudget(v value) {
 	c.budgetAt = v
 	c.object(v, []field{
 		{name: "campaign", read: money(&b.Campaign)},
-		{name: "session", later: "use campaign or day"},
+		{name: "session", read: func(v value) {
+			c.roundAt = v
+			b.Session, _ = c.integer(v, 1, maxValue)
+		}},
 		{name: "day", read: money(&b.Day)},
 		{name: "user", read: money(&b.User)},
 	})
 	if v.kind == kindMap && len(v.keys) == 0 {
-		c.fault(v, "must bound something: campaign, day or user, in minor units")
+		c.fault(v, "must bound something: campaign, session, day or user, in minor units")
 	}
 }
 
@@ -163,6 +166,9 @@ func (c *campaign) checkMoney() {
 	for i := range c.prizes {
 		c.checkSplit(&c.prizes[i])
 		cash = cash || c.prizes[i].stated && c.prizes[i].Kind == engine.KindCash
+	}
+	if c.roundAt.node != nil && c.sessions == nil {
+		c.fault(c.roundAt, "there are no sessions: use campaign or day")
 	}
 	if c.budgetAt.node != nil && !cash {
 		c.warn(c.budgetAt, "no prize is of kind cash: the budget bounds nothing")

@@ -15,7 +15,7 @@ func TestMoneyRules(t *testing.T) {
 	for _, tc := range []struct{ old, with, pointer, says string }{
 		{"campaign: 9000000", "campaign: 0", "/budget/campaign", "from 1 to"},
 		{"{campaign: 9000000, day: 1000000, user: 20000}", "{}", "/budget", "must bound something"},
-		{"day: 1000000", "session: 1000000", "/budget/session", "not supported by this release"},
+		{"day: 1000000", "session: 1000000", "/budget/session", "there are no sessions"},
 		{"min: 1, max: 9", "min: 10, max: 9", "/prizes/2/amount/max", "less than min"},
 		{"min: 1, max: 9", "min: 1", "/prizes/2/amount/max", "missing"},
 		{"min: 1, max: 9", "max: 9", "/prizes/2/amount/min", "missing"},

@@ -9,10 +9,12 @@ type prizeEntry struct {
 	fallback string // id of the fallback prize, for OnFallback
 	pays     *amountEntry
 	chanceFields
-	stated   bool // the file names a kind
-	valuable bool // not for restricted users
+	stated   bool   // the file names a kind
+	valuable bool   // not for restricted users
+	weighed  bool   // the file names a weight
+	boost    uint32 // for OnRedistribute
 
-	at, idAt, weightAt, stockAt, amountAt, fallbackAt, slotAt value
+	at, idAt, weightAt, stockAt, amountAt, fallbackAt, slotAt, boostAt value
 }
 
 // kinds are the wire names of engine.PrizeKind, by number.
@@ -37,7 +39,8 @@ func (c *campaign) readPrize(_ int, v value) {
 			p.Kind, p.stated = engine.PrizeKind(i), ok
 		}},
 		{name: "title", read: func(v value) { p.title = c.reader.title(v) }},
-		{name: "weight", required: required, read: func(v value) {
+		{name: "weight", read: func(v value) {
+			p.weighed = true
 			n, ok := c.integer(v, 0, engine.MaxDenominator)
 			if ok {
 				p.weightAt = v
@@ -96,6 +99,8 @@ func (c *campaign) readStock(v value) engine.Quantity {
 	return engine.Quantity(n)
 }
 
+const waysOut = "miss, {fallback: <prize>} or {redistribute: {max_boost_ppm: n}}"
+
 func (c *campaign) readUnavailable(v value, p *prizeEntry) {
 	if v.kind == kindMap {
 		c.object(v, []field{
@@ -104,15 +109,15 @@ func (c *campaign) readUnavailable(v value, p *prizeEntry) {
 					p.Unavailable, p.fallback, p.fallbackAt = engine.OnFallback, id, v
 				}
 			}},
-			{name: "redistribute", later: "use miss or {fallback: <prize>}"},
+			{name: "redistribute", read: func(v value) { c.readRedistribute(v, p) }},
 		})
-		if len(v.keys) == 0 {
-			c.fault(v, "must be miss or {fallback: <prize>}")
+		if len(v.keys) != 1 {
+			c.fault(v, "must be %s", waysOut)
 		}
 		return
 	}
 	if v.kind != kindText || v.node.text != "miss" {
-		c.fault(v, "must be miss or {fallback: <prize>}")
+		c.fault(v, "must be %s", waysOut)
 	}
 }
 
@@ -209,16 +214,16 @@ func (c *campaign) checkFallback(i int) {
 		}
 		last = next
 	}
-	if c.version.Guaranteed && c.prizes[last].Stock != engine.Unlimited && p.stated && p.idAt.node != nil {
-		c.fault(p.at, "in a guaranteed campaign every prize must be unlimited or fall back to one that is; prize %q ends in %q, which can run out",
-			p.ID, c.prizes[last].ID)
+	if why := c.guaranteedEnd(&c.prizes[last]); c.version.Guaranteed && why != "" && p.stated && p.idAt.node != nil {
+		c.fault(p.at, "in a guaranteed campaign every prize must be unlimited or fall back to one that is; prize %q ends in %q, %s",
+			p.ID, c.prizes[last].ID, why)
 	}
 }
 
 // checkWeights holds the sum of the weights against the denominator: of a campaign without sessions and channels, where
 // every draw is of the same prizes.
 func (c *campaign) checkWeights() {
-	if c.sessions != nil || len(c.channels) > 0 {
+	if c.sessions != nil || len(c.channels) > 0 || c.version.Mode.Kind == engine.ModeDeck {
 		return
 	}
 	var sum int64

@@ -67,6 +67,10 @@ func appendFeedDraw(dst []byte, version *engine.Version, r *engine.Record) []byt
 			dst = appendInt(append(dst, `,"amount":`...), amount)
 		}
 	}
+	if r.Cards > 0 {
+		dst = appendUint(append(dst, `,"draws_before":`...), r.Before)
+		dst = appendUint(append(dst, `,"scaled_to":`...), r.Cards)
+	}
 	if r.Natural != engine.NoPrize {
 		dst = AppendString(append(dst, `,"natural":`...), prizeID(version, r.Natural))
 	}
