@@ -138,7 +138,7 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 		t.more = appendRecordSession(t.more, t.plan.calendar.live)
 	}
 	if t.plan.pity != nil {
-		prize = t.pity(c, prize, cause)
+		prize = t.pity(c, prize)
 	}
 	row := t.campaign[ScopeUser].data
 	rec := &t.record // field by field: a draw sets the same ones each time, and a literal would be built and copied
@@ -182,20 +182,22 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 // award gives a prize, out of its stock or out of the reserve of the pity that decided, and returns the units left.
 func (t *tx) award(c *Campaign, prize int) (left Quantity) {
 	p := &t.plan.prizes[prize]
+	cell := p.cell
 	if t.plan.money != nil {
 		t.payOut(c, prize)
 	}
 	if t.plan.pity != nil && t.turn.reserve >= 0 {
+		cell = c.reserves[t.turn.reserve].cell
 		c.issueReserved(p, t.turn.reserve)
 	} else {
 		t.issue(c, p)
 	}
-	t.out.wins = append(t.out.wins, Win{c.ref, uint16(p.cell), t.at.Ordinal})
+	t.out.wins = append(t.out.wins, Win{c.ref, uint16(cell), t.at.Ordinal})
 	t.countWin(prize)
 	if t.plan.chances != nil && t.plan.version.Prizes[prize].Kind == KindChance {
 		t.giveChances(prize)
 	}
-	return c.books[p.cell].left()
+	return c.books[cell].left()
 }
 
 // give walks from the natural prize along its fallbacks to one that can be given. A thanks prize is a miss with a name.

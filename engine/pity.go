@@ -127,6 +127,8 @@ func (v *Version) validatePity() error {
 			return invalid("mode of pity " + p.ID)
 		case len(p.List) > MaxPityPrizes || len(p.Soft) > MaxSoftSteps:
 			return invalid("number of prizes or steps of pity " + p.ID)
+		case len(p.Soft) > 0 && v.Mode.Kind != ModeWeighted:
+			return invalid("mode: a deck and pacing have no soft pity: " + p.ID)
 		case soft && len(p.Soft) > 0:
 			return invalid("second soft pity: " + p.ID)
 		}
@@ -179,18 +181,51 @@ func (v *Version) validateStep(p *Pity, i int) error {
 	if s.From < 2 || s.From > MaxPityWithin || p.Within != 0 && s.From >= p.Within || i > 0 && p.Soft[i-1].From >= s.From || len(s.Weights) == 0 {
 		return invalid("soft step of pity " + p.ID)
 	}
-	var sum uint64
-	for _, z := range v.Prizes {
-		sum += uint64(z.Weight)
-	}
 	for j, x := range s.Weights {
 		if x.Prize < 0 || int(x.Prize) >= len(v.Prizes) || j > 0 && s.Weights[j-1].Prize >= x.Prize || x.Weight > MaxDenominator {
 			return invalid("soft weight of pity " + p.ID)
 		}
-		sum += uint64(x.Weight) - uint64(v.Prizes[x.Prize].Weight)
 	}
-	if sum > uint64(v.Denominator) || v.Guaranteed && sum != uint64(v.Denominator) {
+	if over, short := v.SoftSums(s); over || short && v.Guaranteed {
 		return invalid(fmt.Sprintf("sum of soft weights of pity %s from draw %d on", p.ID, s.From))
 	}
 	return nil
+}
+
+// SoftSums reports whether the weights of some session and channel sum to more, or to less, than the denominator under a
+// soft step.
+func (v *Version) SoftSums(s *SoftStep) (over, short bool) {
+	sets := v.Sets
+	if len(v.Sessions) == 0 {
+		sets = []PrizeSet{v.SetOf(-1)}
+	}
+	for _, prizes := range sets {
+		for c := -1; c < len(v.Channels); c++ {
+			if c < 0 && len(v.Channels) > 0 {
+				continue
+			}
+			sum := v.softSum(prizes, c, s)
+			over, short = over || sum > uint64(v.Denominator), short || sum < uint64(v.Denominator)
+		}
+	}
+	return over, short
+}
+
+// softSum is the sum of the weights of one set in a channel (-1 for none) under a soft step.
+func (v *Version) softSum(prizes PrizeSet, channel int, s *SoftStep) (sum uint64) {
+	for _, p := range prizes {
+		weight, here := p.Weight, true
+		if channel >= 0 {
+			weight, here = v.Channels[channel].WeightIn(p.Prize, weight)
+		}
+		for _, x := range s.Weights {
+			if x.Prize == p.Prize {
+				weight = x.Weight
+			}
+		}
+		if here {
+			sum += uint64(weight)
+		}
+	}
+	return sum
 }

@@ -245,6 +245,61 @@ func TestSharedPity(t *testing.T) {
 	}
 }
 
+// A group of campaigns has one price and one audience.
+func TestSharedPityRefusals(t *testing.T) {
+	shared := func(id string, edit ...func(v *Version)) *Version {
+		return unlucky(append([]func(v *Version){func(v *Version) { v.Campaign, v.Pity[0].Shared = id, true }}, edit...)...)
+	}
+	dear := func(v *Version) { v.Chances = &Chances{Price: 2} }
+	few := func(v *Version) { v.Audience = &Audience{ListedOnly: true} }
+	x := newTable(t)
+	x.mustPublish(shared("c"))
+	x.unchanged("another price", func() { x.wantCode("dear", x.publish(shared("d", dear)), problem.InvalidCampaign) })
+	x.unchanged("another audience", func() { x.wantCode("few", x.publish(shared("d", few)), problem.InvalidCampaign) })
+	x.mustPublish(shared("own", dear, few, func(v *Version) { v.Pity[0].Shared = false }))
+	x.mustPublish(shared("other", dear, func(v *Version) { v.Pity[0].ID = "z" }))
+	x.now += 31 * dayMilli // over campaigns hold nobody
+	later := func(v *Version) { v.EndsAt += 31 * dayMilli }
+	x.one(func(b *Batch) { b.AddTick() })
+	x.mustPublish(shared("d", dear, later))
+	x.unchanged("a third", func() { x.wantCode("cheap", x.publish(shared("e", later)), problem.InvalidCampaign) })
+}
+
+// In sessions a pity gives out of the campaign's own stock, whatever the session has; its soft weights hold in every
+// session and channel.
+func TestPityInSessions(t *testing.T) {
+	version := func(edit ...func(v *Version)) *Version {
+		return unlucky(append([]func(v *Version){rigid(0), other("q", 100, 50), func(v *Version) {
+			v.Pity[0].Within = 3
+			v.Sets = []PrizeSet{{{Prize: 1, Weight: 100, Stock: 10}}, {{Prize: 0, Weight: 0, Stock: StockShared}, {Prize: 1, Weight: 100, Stock: 20}}}
+			v.Sessions = []Session{{ID: "am", StartsAt: start, EndsAt: start + 3_600_000, Set: 0}, {ID: "pm", StartsAt: start + 3_600_000, EndsAt: start + 7_200_000, Set: 1}}
+		}}, edit...)...)
+	}
+	x := newTable(t)
+	x.unchanged("a pity prize without stock of its own", func() {
+		x.wantCode("session stock", x.publish(version(func(v *Version) { v.Sets[1][0].Stock = 5 })), problem.InvalidCampaign)
+	})
+	soft := func(weight uint32) func(v *Version) {
+		return func(v *Version) {
+			v.Sets[0][0].Weight = 90
+			v.Pity[0].Soft = []SoftStep{{2, []SoftWeight{{0, weight}}}}
+		}
+	}
+	x.unchanged("soft weights of one session above the denominator", func() {
+		x.wantCode("soft", x.publish(version(soft(10))), problem.InvalidCampaign)
+	})
+	if err := version(soft(0)).Validate(); err != nil {
+		t.Error(err)
+	}
+	x.mustPublish(version())
+	x.wantRow("u", 0, "qqpq", 4)
+	x.now += 3_600_000
+	x.wantRow("u", 4, "qpqqp", 5)
+	if s := x.stock(0); s.Reserved != 97 || s.Issued != 3 || s.Available != 900 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // snapshot replaces the engine by a restored copy.
 func (x *table) snapshot() {
 	x.Helper()

@@ -8,7 +8,6 @@ type pityTurn struct {
 	rule     int   // index of the pity that gives a prize; -1 for none
 	reserve  int   // index of the reserve that the prize comes from; -1 for none
 	unfunded uint8 // a bit for each pity that was due and had nothing left to give
-	barred   bool  // this draw is outside all promises: it neither counts nor is helped
 }
 
 // table returns the set that the sub-draw picks from: with a soft pity that of the user's counter.
@@ -30,15 +29,12 @@ func (t *tx) table() *set {
 // what it gives. The first pity of the file that is due decides: a win of its group stays as it is, anything else is
 // replaced by the first prize of its list that can be given. A pity that is due and has nothing to give lets the next
 // one decide.
-func (t *tx) pity(c *Campaign, prize int, cause Cause) int {
+func (t *tx) pity(c *Campaign, prize int) int {
 	turn := &t.turn
-	*turn = pityTurn{rule: -1, reserve: -1, barred: cause == CauseRestricted}
+	*turn = pityTurn{rule: -1, reserve: -1}
 	p := t.plan.pity
 	for i := range p.rules {
 		turn.before[i] = p.rules[i].counter(t)
-	}
-	if turn.barred {
-		return prize
 	}
 	for i := range p.rules {
 		r := &p.rules[i]
@@ -85,7 +81,7 @@ func (t *tx) fund(c *Campaign, rule int) (prize, reserve int) {
 			continue
 		}
 		funded = true
-		if !c.books[t.plan.prizes[z.prize].cell].Off && t.withheld(c, z.prize) == CauseNone {
+		if !c.books[c.pityCell(t, z)].Off && t.withheld(c, z.prize) == CauseNone {
 			return z.prize, z.reserve
 		}
 	}
@@ -93,6 +89,15 @@ func (t *tx) fund(c *Campaign, rule int) (prize, reserve int) {
 		t.turn.unfunded |= 1 << rule
 	}
 	return NoPrize, -1
+}
+
+// pityCell returns the books that a pity's prize comes from: the reserve's, or of an unlimited prize its own. A reserve
+// is of the campaign's stock, so a pity gives its prizes in every session, also in one that does not have them.
+func (c *Campaign) pityCell(t *tx, z pityPrize) int {
+	if z.reserve >= 0 {
+		return c.reserves[z.reserve].cell
+	}
+	return t.plan.prizes[z.prize].cell
 }
 
 // unbalancedPity returns the rule that the books of the pities that are due break, before anything is written.
@@ -103,9 +108,11 @@ func (t *tx) unbalancedPity(c *Campaign) string {
 			continue
 		}
 		for _, z := range r.prizes {
-			at := t.plan.prizes[z.prize].cell
-			cell := &c.books[at]
-			if !cell.balanced() || z.reserve >= 0 && (c.reserves[z.reserve].left < 0 || c.reserves.sum(at) != cell.Reserved) {
+			if z.reserve < 0 {
+				continue
+			}
+			own := &c.reserves[z.reserve]
+			if cell := &c.books[own.cell]; !cell.balanced() || own.left < 0 || c.reserves.sum(own.cell) != cell.Reserved {
 				return "reserve of " + cell.ID
 			}
 		}
@@ -115,8 +122,9 @@ func (t *tx) unbalancedPity(c *Campaign) string {
 
 // issueReserved takes the units of a prize out of a pity's reserve.
 func (c *Campaign) issueReserved(p *prizePlan, reserve int) {
-	cell, r := &c.books[p.cell], &c.reserves[reserve]
-	if r.cell != p.cell || r.left < p.units || cell.Reserved < r.left || !cell.balanced() {
+	r := &c.reserves[reserve]
+	cell := &c.books[r.cell]
+	if r.left < p.units || cell.Reserved < r.left || !cell.balanced() {
 		panic("BUG: issuing from a reserve that was not checked: " + cell.ID)
 	}
 	r.left, r.given = r.left-p.units, r.given+p.units
@@ -132,7 +140,6 @@ func (t *tx) settlePity(c *Campaign, prize int) {
 	for i := range p.rules {
 		r, n := &p.rules[i], turn.before[i]
 		switch {
-		case turn.barred:
 		case r.ends(prize) || r.ends(extra):
 			n = 0
 		case n < r.most:

@@ -69,6 +69,9 @@ func (x *publication) openReserves(v *Version) error {
 func (x *publication) openReserve(v *Version, pity string, z PityPrize) error {
 	prize := v.Prizes[z.Prize].ID
 	at := x.books.find(prize)
+	if at < 0 {
+		return fmt.Errorf("pity %q gives prize %q, which has no stock but that of sessions: give it a stock of its own", pity, prize)
+	}
 	c := &x.books[at]
 	i := x.reserves.find(pity, at)
 	if c.Unlimited {
@@ -154,9 +157,20 @@ func (v *Version) sharesPity(id string) bool {
 	return false
 }
 
-// priceForm and audienceForm are what a draw costs and who may draw, as comparable values.
-func (v *Version) priceForm() string    { return "" }
-func (v *Version) audienceForm() string { return "" }
+// priceForm is what a draw costs, as a comparable value.
+func (v *Version) priceForm() string {
+	if v.Chances == nil {
+		return fmt.Sprint(0, []PricePeriod(nil))
+	}
+	return fmt.Sprint(v.Chances.Price, v.Chances.Periods)
+}
+
+// audienceForm is who may draw, as a comparable value.
+func (v *Version) audienceForm() string {
+	var w writer
+	w.audience(v)
+	return string(w.b)
+}
 
 func (w *writer) reserves(all reserves) {
 	if len(all) == 0 {
@@ -200,7 +214,7 @@ func (c *Campaign) missingPity(v *Version) bool {
 		}
 		for _, z := range p.List {
 			cell := c.books.find(v.Prizes[z.Prize].ID)
-			if !c.books[cell].Unlimited && c.reserves.find(p.ID, cell) < 0 {
+			if cell < 0 || !c.books[cell].Unlimited && c.reserves.find(p.ID, cell) < 0 {
 				return true
 			}
 		}

@@ -165,13 +165,11 @@ func (c *campaign) compile() {
 	for _, entry := range c.caps {
 		v.Caps = append(v.Caps, c.compileCap(entry))
 	}
-	for i := range c.pities {
-		v.Pity = append(v.Pity, c.pities[i].Pity)
-	}
 	c.compileAmounts()
 	c.compileChances()
 	c.compileAudience()
 	c.compileBoosts()
+	c.compilePities()
 	v.Document = c.canonical()
 	if size := sizeOf(v); size > engine.MaxVersionBytes {
 		c.add("", problem.InvalidField, place{}, "the campaign takes %d bytes; at most %d are allowed: shorten titles or drop prizes", size, engine.MaxVersionBytes)

@@ -303,13 +303,35 @@ func (c *campaign) checkSoft(p *pityEntry) {
 			sum += int64(weight)
 		}
 		switch d := int64(c.version.Denominator); {
-		case d == 0:
+		case d == 0 || c.sessions != nil || len(c.channels) > 0: // see compilePities
 		case sum > d:
 			c.fault(s.at, "from draw %d on the weights sum to %d, %d more than the denominator %d", s.from, sum, sum-d, d)
 		case c.version.Guaranteed && sum != d:
 			c.fault(s.at, "from draw %d on the weights sum to %d; in a guaranteed campaign they must sum to the denominator %d exactly", s.from, sum, d)
 		}
 		p.Soft = append(p.Soft, step)
+	}
+}
+
+// compilePities fills in the pities. The sums of soft weights in sessions and channels are known only then.
+func (c *campaign) compilePities() {
+	v := c.version
+	for i := range c.pities {
+		p := &c.pities[i]
+		v.Pity = append(v.Pity, p.Pity)
+		if len(p.Soft) > 0 && v.Mode.Kind != engine.ModeWeighted {
+			c.fault(p.softAt, "soft weights go with mode weighted only: a deck and pacing make their own")
+		}
+		for j := range p.Soft {
+			over, short := v.SoftSums(&p.Soft[j])
+			where := "in some session or channel"
+			switch at := p.soft[j].at; {
+			case over:
+				c.fault(at, "from draw %d on the weights %s sum to more than the denominator %d", p.Soft[j].From, where, v.Denominator)
+			case short && v.Guaranteed:
+				c.fault(at, "from draw %d on the weights %s sum to less than the denominator %d; the campaign is guaranteed", p.Soft[j].From, where, v.Denominator)
+			}
+		}
 	}
 }
 
