@@ -42,6 +42,7 @@ type Campaign struct {
 	books    books          // under mu; prizes are added while every shard is locked too
 	cells    map[string]int // index of books by id; replaced with them
 	reserves reserves       // like books
+	releases releases       // like books
 	money    *money         // what was paid; nil while no version bounded that. Like books
 	mode     *modeState     // what a deck or pacing knows of the draws before; nil for neither ever. Like books
 	shares   shareTable     // under mu; follows from the rest
@@ -151,6 +152,7 @@ func (t *tx) applyControl(c *Control) Result {
 	}
 	k := *a.control.Load()
 	over := t.now >= a.endsAt(&k) && !k.paused
+	resumed, paused := false, k.pausedAt
 	switch c.Action {
 	case ActionPause:
 		if over {
@@ -168,6 +170,7 @@ func (t *tx) applyControl(c *Control) Result {
 			k.extended += a.overlap(&k, t.now)
 		}
 		k.paused, k.pausedAt = false, 0
+		resumed = true
 	case ActionEnd:
 		if k.endedAt != 0 || over {
 			return Result{Campaign: a.ref, AlreadyLive: true}
@@ -178,6 +181,9 @@ func (t *tx) applyControl(c *Control) Result {
 	}
 	a.control.Store(&k)
 	a.epoch.Add(1)
+	if resumed {
+		a.displace(paused, t.now)
+	}
 	t.world.settle(t.now)
 	return t.note(Record{
 		Kind: RecordControl, Campaign: a.ref, Version: a.Version().Number, Name: []byte(c.Action.String()),

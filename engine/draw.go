@@ -219,6 +219,9 @@ func (t *tx) give(c *Campaign, natural int) (prize int, cause Cause) {
 		if why == CauseSwitchedOff {
 			break // an ordinary miss, so that nobody learns what he hit
 		}
+		if why == CauseNotReleased && !t.plan.version.Guaranteed {
+			break // or what is held back would run into other prizes
+		}
 		if p.boosts && !once {
 			at, once = t.share(c, at, why), true
 		} else {
@@ -237,7 +240,10 @@ func (t *tx) unavailable(c *Campaign, prize int) Cause {
 	if c.books[p.cell].Off {
 		return CauseSwitchedOff
 	}
-	if !c.books[p.cell].has(p.units) {
+	if cell := &c.books[p.cell]; !cell.has(p.units) {
+		if !cell.hopeless(p.units) {
+			return CauseNotReleased
+		}
 		return CauseSoldOut
 	}
 	return t.withheld(c, prize)

@@ -71,6 +71,9 @@ func (e *Engine) CheckInvariants() error {
 		if c.recount(); c.winnable.Load() != winnable {
 			return fmt.Errorf("campaign %q: %d prizes can be won, the counter says %d", c.id, c.winnable.Load(), winnable)
 		}
+		if broken := c.unbalancedReleases(); broken != "" {
+			return fmt.Errorf("campaign %q: %s does not add up", c.id, broken)
+		}
 		if err := c.checkRows(); err != nil {
 			return fmt.Errorf("campaign %q: %w", c.id, err)
 		}

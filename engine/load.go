@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/drawd/drawd/engine/internal/pages"
@@ -139,6 +140,7 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	}
 	c := w.newCampaign(n, x.id, x.sealedSeed, seed)
 	c.layout, c.reserves, c.money, c.mode, c.mu.seq, c.turned = x.layout, x.reserves, x.money, x.mode, x.seq, x.turned
+	c.releases = x.releases
 	c.off = x.off
 	c.keep(x.books)
 	if c.restoreChances(x.chances, x.versions) {
@@ -156,6 +158,9 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	c.control.Store(x.control)
 	c.versions.Store(&x.versions)
 	c.fitTables(0)
+	if c.compileReleases(live); slices.ContainsFunc(c.releases, func(r releaser) bool { return r.schedule == nil }) {
+		return fmt.Errorf("engine: meta: release without a schedule: %w", errTruncated)
+	}
 	c.plan.Store(c.compile(live, calendar{-1, -1}))
 	c.recount()
 	c.rekill()

@@ -58,6 +58,7 @@ type campaignCut struct {
 	mode       *modeState
 	remembers  bool // keys are still kept
 	turned     UnixMilli
+	releases   releases
 	rows       [scopes + 1]uint64
 	off        []switchedOff
 	attributes attributeCut
@@ -101,6 +102,7 @@ func (c *Campaign) cut() campaignCut {
 		namespace: c.namespace.ref, id: c.id, sealedSeed: c.sealedSeed, control: c.control.Load(),
 		versions: *c.versions.Load(), seq: c.mu.seq, books: append(books(nil), c.books...), layout: c.layout.clone(),
 		reserves: append(reserves(nil), c.reserves...), money: c.money.clone(), mode: c.mode.clone(), remembers: c.keys != nil, turned: c.turned,
+		releases:   c.releases.clone(),
 		attributes: c.attributes.cut(), lists: c.lists.cut(),
 	}
 	x.off = slices.Clone(c.off)
@@ -227,6 +229,7 @@ func (w *writer) campaignSections(c *campaignCut) {
 		w.section(campaignChances, func(w *writer) { w.chancesCut(c.chances) })
 	}
 	w.section(campaignSessions, func(w *writer) { w.sessionState(c) })
+	w.section(campaignRelease, func(w *writer) { w.releases(c.releases) })
 	w.section(campaignPity, func(w *writer) { w.reserves(c.reserves) })
 	w.section(campaignMode, func(w *writer) { w.modeState(c.mode) })
 	w.section(campaignAmounts, func(w *writer) { w.money(c.money) })
@@ -245,6 +248,8 @@ func (c *campaignCut) section(tag uint8, r *reader) bool {
 		c.chances = r.chancesCut()
 	case campaignSessions:
 		return r.sessionState(c)
+	case campaignRelease:
+		c.releases = r.releases(c.books)
 	case campaignPity:
 		c.reserves = r.reserves()
 	case campaignMode:

@@ -16,6 +16,7 @@ type publication struct {
 	layout     layout        // grown by the version's caps
 	books      books         // grown and changed by the version's prizes
 	reserves   reserves      // grown and changed by the version's pities
+	releases   releases      // begun for the version's schedules
 	shared     *layout       // the namespace's, grown by shared pities; nil for none
 	attributes attributeRows // the layout of the caps that count by an attribute
 	sources    *register     // grown by the version's sources; nil where chances are not granted
@@ -75,7 +76,7 @@ func (t *tx) makeLive(c *Publish, form []byte) Result {
 
 // install puts a checked version in force. Every shard and mu are locked.
 func (c *Campaign) install(v *Version, form []byte, next publication) {
-	c.layout, c.reserves = next.layout, next.reserves
+	c.layout, c.reserves, c.releases = next.layout, next.reserves, next.releases
 	c.keep(next.books)
 	if next.shared != nil {
 		c.namespace.layout = *next.shared
@@ -91,6 +92,7 @@ func (c *Campaign) install(v *Version, form []byte, next publication) {
 	c.openMode(v)
 	c.fitTables(v.ExpectedUsers)
 	c.versions.Store(&versions)
+	c.compileReleases(v)
 	c.plan.Store(c.compile(v, calendar{-1, -1})) // settle finds the session in force
 	c.recount()
 }
@@ -193,6 +195,7 @@ func (n *Namespace) admit(v *Version, now UnixMilli) (next publication, code pro
 		next.layout, next.attributes = c.layout.clone(), c.attributes.clone()
 		next.books = append(books(nil), c.books...)
 		next.reserves = append(reserves(nil), c.reserves...)
+		next.releases = c.releases.clone()
 	}
 	if err := next.placeCaps(v); err != nil {
 		return next, problem.InvalidCampaign, err
@@ -269,6 +272,9 @@ func (x *publication) openBooks(v *Version, now UnixMilli) (problem.Code, error)
 		return problem.InvalidCampaign, fmt.Errorf("more than %d prize ids over the campaign's life", MaxPrizesEver)
 	}
 	if err := x.openReserves(v); err != nil {
+		return problem.InvalidCampaign, err
+	}
+	if err := x.openReleases(v, known); err != nil {
 		return problem.InvalidCampaign, err
 	}
 	for i := range x.books {

@@ -160,63 +160,6 @@ func (c *Campaign) lastEnd(k *control) UnixMilli {
 	return c.plan.Load().version.EndsAt + UnixMilli(k.extended)
 }
 
-// turn brings a campaign's sessions to now: it closes those that are over, in order, and puts the one in force into the
-// plan. It returns when the next one starts or ends. Doing it again at the same time does nothing. Every shard is locked.
-func (c *Campaign) turn(now UnixMilli) UnixMilli {
-	p, k := c.plan.Load(), c.control.Load()
-	v := p.version
-	if len(v.Sessions) == 0 {
-		return maxTime
-	}
-	last := c.lastEnd(k)
-	until := now
-	if k.endedAt != 0 {
-		until = min(now, k.endedAt) // what was left when the campaign was ended by hand stays where it is
-	}
-	first := sort.Search(len(v.Sessions)-1, func(i int) bool { return v.Sessions[i].EndsAt > c.turned })
-	for i := first; i < len(v.Sessions) && v.sessionEnd(i, last) <= until; i++ {
-		if end := v.sessionEnd(i, last); end > c.turned {
-			c.closeSession(v, i)
-			c.turned = end
-		}
-	}
-	live, next := v.sessionAt(now, last)
-	if live != p.calendar.live || next != p.calendar.next {
-		c.plan.Store(c.compile(v, calendar{live, next}))
-		c.recount()
-	}
-	switch {
-	case k.endedAt != 0:
-		return maxTime
-	case live >= 0:
-		return v.sessionEnd(live, last)
-	case next >= 0:
-		return v.Sessions[next].StartsAt
-	}
-	return maxTime
-}
-
-// closeSession lets a session's own units go that nobody won: to the next session with units of the same prize, or they
-// expire. The sum over all books stays the same.
-func (c *Campaign) closeSession(v *Version, session int) {
-	s := &v.Sessions[session]
-	c.mu.Lock() // for readers of the books
-	defer c.mu.Unlock()
-	for _, p := range v.Sets[s.Set] {
-		if p.Stock == StockShared {
-			continue
-		}
-		i := c.cell(sessionCell(s.ID, v.Prizes[p.Prize].ID))
-		if i < 0 || c.books[i].Unlimited || !c.books[i].balanced() {
-			continue // a cell that does not add up fences the campaign when it is drawn from
-		}
-		if to := c.heir(v, session, int(p.Prize)); s.Unsold == UnsoldCarry && to >= 0 {
-			c.books[i].carry(&c.books[to])
-		}
-		c.books[i].expire()
-	}
-}
-
 // heir returns the books of the next session after one that has units of its own of a prize; -1 for none.
 func (c *Campaign) heir(v *Version, session, prize int) int {
 	for i := session + 1; i < len(v.Sessions); i++ {
@@ -232,16 +175,17 @@ func (c *Campaign) heir(v *Version, session, prize int) int {
 	return -1
 }
 
-// carry moves what nobody has yet from one cell to another: totals move with it.
-func (c *cell) carry(to *cell) {
+// carry moves what nobody has yet from one cell to another: totals move with it. It returns how much that was.
+func (c *cell) carry(to *cell) Quantity {
 	n := c.Available + c.Unreleased
 	if to.Total+n > MaxStock || !to.balanced() {
-		return
+		return 0
 	}
 	c.Total, c.Carried = c.Total-n, c.Carried-n
 	to.Total, to.Carried = to.Total+n, to.Carried+n
 	c.Available, c.Unreleased = 0, 0
 	to.Available += n
+	return n
 }
 
 // expire takes what nobody has yet out of the game: its time is over.

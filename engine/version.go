@@ -33,6 +33,9 @@ type Version struct {
 	Sessions []Session  // by time; none: the campaign is one
 	Channels []Channel  // none: any channel is taken, and all are alike
 
+	Schedules []Schedule
+	Releases  []Release // prizes that a schedule releases, ascending; the others are available from the start
+
 	Title    []byte // JSON object {"en": …}, canonical
 	Document []byte // the campaign file as canonical JSON: what was published, for people and for the next draft
 	// Hash is SHA-256(salt ‖ compiled form): public at once, so that nobody can change the version later; the salt

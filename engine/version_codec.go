@@ -38,6 +38,7 @@ func (w *writer) versionSections(v *Version) {
 		w.section(versionChances, func(w *writer) { w.chances(v.Chances) })
 	}
 	w.section(versionSessions, func(w *writer) { w.sessions(v) })
+	w.section(versionRelease, func(w *writer) { w.schedules(v) })
 	w.section(versionPity, func(w *writer) { w.pities(v.Pity) })
 	w.section(versionMode, func(w *writer) { w.mode(&v.Mode) })
 	w.section(versionAmounts, func(w *writer) { w.amounts(v) })
@@ -52,6 +53,8 @@ func (v *Version) versionSection(tag uint8, r *reader) bool {
 		v.Chances = r.chances()
 	case versionSessions:
 		return r.sessions(v)
+	case versionRelease:
+		return r.schedules(v)
 	case versionPity:
 		v.Pity = r.pities()
 	case versionMode:
@@ -221,6 +224,9 @@ func (v *Version) Validate() error {
 		}
 	}
 	if err := v.validateSessions(); err != nil {
+		return err
+	}
+	if err := v.validateReleases(); err != nil {
 		return err
 	}
 	if err := v.validateMoney(); err != nil {
