@@ -18,6 +18,7 @@ type Command struct {
 	Adjust  *engine.Adjust
 	Policy  *engine.PutPolicy
 	Abandon *engine.Abandon
+	Switch  *engine.SetSwitch
 }
 
 // AddTo encodes the command into b.
@@ -35,6 +36,8 @@ func (c *Command) AddTo(b *engine.Batch) {
 		b.AddPolicy(c.Policy)
 	case c.Abandon != nil:
 		b.AddAbandon(c.Abandon)
+	case c.Switch != nil:
+		b.AddSwitch(c.Switch)
 	default:
 		b.AddTick()
 	}
@@ -71,6 +74,9 @@ func (c *Command) String() string {
 		return at + " policy " + policyLine(c.Policy)
 	case c.Abandon != nil:
 		return fmt.Sprintf("%s abandon campaign %d %s key=%x", at, c.Abandon.Campaign, c.Abandon.UserID, c.Abandon.Digest[:4])
+	}
+	if c.Switch != nil {
+		return fmt.Sprintf("%s switch %+v on=%v", at, c.Switch.Scope, c.Switch.On)
 	}
 	return at + " tick"
 }
@@ -111,6 +117,14 @@ func versionLines(v *engine.Version) string {
 	for i := range v.Pity {
 		fmt.Fprintf(&s, "\n    pity %+v", v.Pity[i])
 	}
+	for i := range v.Sessions {
+		x := &v.Sessions[i]
+		fmt.Fprintf(&s, "\n    session %s from %s to %s, unsold=%d: %+v", x.ID, time.UnixMilli(int64(x.StartsAt)).UTC().Format("01-02 15:04:05.000"),
+			time.UnixMilli(int64(x.EndsAt)).UTC().Format("01-02 15:04:05.000"), x.Unsold, v.Sets[x.Set])
+	}
+	for i := range v.Channels {
+		fmt.Fprintf(&s, "\n    channel %+v", v.Channels[i])
+	}
 	for i := range v.Amounts {
 		fmt.Fprintf(&s, "\n    amount %+v", v.Amounts[i])
 	}
@@ -131,7 +145,7 @@ func versionLines(v *engine.Version) string {
 }
 
 func capLine(id string, counts engine.Counts, scope engine.Scope, w engine.Window, limit uint32) string {
-	kind := [...]string{"campaign", "hour", "day", "week", "month", "rolling", "cooldown"}[w.Kind]
+	kind := [...]string{"campaign", "hour", "day", "week", "month", "rolling", "cooldown", "session"}[w.Kind]
 	return fmt.Sprintf("%s: %s per %s, %s/%d ms, limit %d", id, [...]string{"draws", "wins", "amount"}[counts], scope, kind, w.Duration, limit)
 }
 

@@ -252,7 +252,11 @@ func (p *pair) observe(c *Command) string {
 			return fmt.Sprintf("campaign %d: %s", rc.ref, d)
 		}
 	}
-	if c.Draw != nil && p.ref.campaign(c.Draw.Campaign) != nil {
+	// Once a campaign is over its sessions stand still in the engine; what users have left in them is of no use any more.
+	if c.Draw == nil {
+		return ""
+	}
+	if rc := p.ref.campaign(c.Draw.Campaign); rc != nil && (len(rc.live().Sessions) == 0 || !p.ref.over(rc)) {
 		return p.observeUser(c.Draw)
 	}
 	return ""
@@ -269,7 +273,7 @@ func (p *pair) observeCampaign(rc *campaign) string {
 	if got, want := ec.EndsAt(), rc.endsAt(); got != want {
 		return fmt.Sprintf("ends at: engine %d, reference %d", got, want)
 	}
-	if got, want := ec.Exhausted(), exhausted(rc); got != want {
+	if got, want := ec.Exhausted(), p.ref.exhausted(rc); got != want && !p.ref.over(rc) { // afterwards nobody asks
 		return fmt.Sprintf("exhausted: engine %v, reference %v", got, want)
 	}
 	seq, stock := ec.Stock()
@@ -280,7 +284,7 @@ func (p *pair) observeCampaign(rc *campaign) string {
 		return fmt.Sprintf("the engine has books of %d prizes, the reference of %d", len(stock), len(rc.stock))
 	}
 	for i := range stock {
-		b := rc.stock[stock[i].ID]
+		b := rc.stock[stock[i].CellID()]
 		if b == nil {
 			return "books of " + stock[i].ID + ": not in the reference"
 		}
@@ -288,8 +292,8 @@ func (p *pair) observeCampaign(rc *campaign) string {
 		if paid := p.ref.paid(rc, func(_ *event, w *winning) bool { return w.prize == id }); stock[i].Money && stock[i].Paid != paid {
 			return fmt.Sprintf("%s paid: engine %d, reference %d", id, stock[i].Paid, paid)
 		}
-		stock[i].Paid, stock[i].Budget, stock[i].Money = 0, 0, false
-		want := engine.PrizeStock{ID: id, Total: b.total(), Available: b.available, Reserved: b.reserved, Issued: b.issued, Withdrawn: b.withdrawn}
+		stock[i].Paid, stock[i].Budget, stock[i].Money, stock[i].Session = 0, 0, false, ""
+		want := engine.PrizeStock{ID: id, Total: b.total(), Available: b.available, Reserved: b.reserved, Issued: b.issued, Expired: b.expired, Withdrawn: b.withdrawn}
 		if d := same("books of "+want.ID, stock[i], want); d != "" {
 			return d
 		}

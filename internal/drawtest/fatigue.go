@@ -68,7 +68,7 @@ func (r *Reference) used(k *rule, s *subject) uint32 {
 	}
 	sum := int64(0)
 	for _, e := range r.events {
-		if !r.concerns(k, s, e) || !r.inWindow(k, e.at) {
+		if !r.concerns(k, s, e) || !r.inWindow(k, s, e) {
 			continue
 		}
 		for i := range e.wins {
@@ -85,7 +85,7 @@ func (r *Reference) counted(k *rule, s *subject) []engine.UnixMilli {
 	var times []engine.UnixMilli
 	last := -1 // request of the last event a cooldown on draws has counted
 	for _, e := range r.events {
-		if !r.concerns(k, s, e) || !r.inWindow(k, e.at) {
+		if !r.concerns(k, s, e) || !r.inWindow(k, s, e) {
 			continue
 		}
 		if k.counts == engine.CountDraws && k.window.Kind == engine.WindowCooldown && e.request == last {
@@ -129,10 +129,13 @@ func (r *Reference) concerns(k *rule, s *subject, e *event) bool {
 	return e.user == s.user
 }
 
-func (r *Reference) inWindow(k *rule, at engine.UnixMilli) bool {
+func (r *Reference) inWindow(k *rule, s *subject, e *event) bool {
+	at := e.at
 	switch k.window.Kind {
 	case engine.WindowCampaign:
 		return true
+	case engine.WindowSession:
+		return e.session == r.sessionStart(s.campaign, r.now)
 	case engine.WindowRolling, engine.WindowCooldown:
 		return r.now < at+engine.UnixMilli(k.window.Duration)
 	}
@@ -165,6 +168,8 @@ func (r *Reference) limit(k *rule, s *subject, n uint32) *denial {
 	case n > k.limit:
 		// Waiting does not help.
 	case k.window.Kind == engine.WindowCampaign:
+	case k.window.Kind == engine.WindowSession:
+		d.resetsAt = r.nextSession(s.campaign)
 	case k.window.Kind == engine.WindowRolling, k.window.Kind == engine.WindowCooldown:
 		// When so many have left the window that n fit.
 		d.resetsAt = times[used+n-k.limit-1] + engine.UnixMilli(k.window.Duration)

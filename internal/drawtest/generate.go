@@ -20,16 +20,17 @@ type world struct {
 	now              engine.UnixMilli
 	zone, policyZone int // in zones; a campaign or a policy keeps its zone
 	script           []Command
-	sent             []*engine.Draw        // to be sent again
-	fresh            int                   // number of the next idempotency key
-	caps             map[string]definition // by campaign/cap
-	totals           []engine.AggregateCap // definitions of the aggregate caps; only limits change
+	sent             []*engine.Draw             // to be sent again
+	fresh            int                        // number of the next idempotency key
+	caps             map[string]definition      // by campaign/cap
+	sets             map[string]engine.Quantity // units of sessions, by campaign/set/prize
+	totals           []engine.AggregateCap      // definitions of the aggregate caps; only limits change
 }
 
 // Generate returns n commands: campaigns with small stocks and tight caps, few users who fight for them, a third of the
 // draws sent again, and time that jumps to the edges of windows.
 func Generate(rng *rand.Rand, n int) []Command {
-	w := &world{rng: rng, zone: rng.IntN(len(zones)), caps: map[string]definition{}}
+	w := &world{rng: rng, zone: rng.IntN(len(zones)), caps: map[string]definition{}, sets: map[string]engine.Quantity{}}
 	w.policyZone = w.zone
 	if w.chance(50) {
 		w.policyZone = rng.IntN(len(zones))
@@ -81,6 +82,8 @@ func (w *world) next() Command {
 		return w.abandon()
 	case n < 95:
 		return Command{}
+	case n < 103:
+		return w.turn()
 	}
 	return Command{Draw: w.draw()}
 }
@@ -130,7 +133,9 @@ func (w *world) draw() *engine.Draw {
 	if w.chance(90) {
 		d.HasIP, d.IP = true, hashed("ip", w.rng.IntN(2))
 	}
-	if w.chance(20) {
+	if all := c.live().Channels; len(all) > 0 && w.chance(85) {
+		d.Channel = []byte(all[w.rng.IntN(len(all))].ID)
+	} else if w.chance(20) {
 		d.Channel = []byte([]string{"h5", "app"}[w.rng.IntN(2)])
 	}
 	if w.chance(5) {
@@ -204,6 +209,25 @@ func (w *world) control() Command {
 		}
 	}
 	return Command{Control: k}
+}
+
+func (w *world) turn() Command {
+	c := w.anyCampaign()
+	s := &engine.SetSwitch{Namespace: 1, On: w.chance(60), Actor: "op", Reason: "why"}
+	s.Scope.Kind = engine.SwitchGlobal + engine.SwitchKind(w.rng.IntN(4))
+	if w.chance(50) {
+		s.Scope.Kind = engine.SwitchPrize
+	}
+	if s.Scope.Kind >= engine.SwitchCampaign {
+		s.Scope.Campaign = c.ref
+	}
+	if s.Scope.Kind == engine.SwitchPrize {
+		s.Scope.Prize = c.live().Prizes[w.rng.IntN(len(c.live().Prizes))].ID
+	}
+	if s.Scope.Kind < engine.SwitchPrize && (w.ref.killedBy(c) != 0 || w.chance(70)) {
+		s.On = true // so that not much of a script is killed
+	}
+	return Command{Switch: s}
 }
 
 func (w *world) abandon() Command {

@@ -25,13 +25,14 @@ func (r *Reference) draw(d *engine.Draw) Decided {
 	if a := r.keys[d.Digest]; a != nil {
 		return replay(c, a, print)
 	}
-	v, now := c.live(), r.now
+	v := c.live()
 	if out, refused := r.closed(c); refused {
 		return out
 	}
-	if d.ExpectVersion != 0 && d.ExpectVersion != v.Number {
-		return refuse(c.ref, problem.VersionChanged)
+	if out, refused := r.place(c, d); refused {
+		return out
 	}
+	_, next := r.session(c)
 	who := subjectOf(c, d)
 	rules := r.rules(c)
 	for i := range rules {
@@ -50,16 +51,15 @@ func (r *Reference) draw(d *engine.Draw) Decided {
 	if len(reached) > 0 {
 		return r.capped(c, reached)
 	}
-	if v.Exhausted != engine.Miss && exhausted(c) {
+	if v.Exhausted != engine.Miss && r.exhausted(c) {
 		if v.Exhausted == engine.Deny {
 			return refuse(c.ref, problem.Exhausted)
 		}
-		// Nothing was there from the start, or an operator took it: he may give it back, so only a draw ends a campaign.
-		out := refuse(c.ref, problem.Ended)
-		out.Result.Now = now
-		return out
+		// Nothing was there from the start, or an operator took it: he may give it back, so only a draw ends a campaign. While
+		// another session comes, only this one is over.
+		return r.until(c, next)
 	}
-	if v.UserExhausted == engine.Deny && r.nothingLeft(c, who, rules) {
+	if v.UserExhausted == engine.Deny && r.nothingLeft(c, who, rules, d.Channel) {
 		return refuse(c.ref, problem.NothingLeftForUser)
 	}
 	for i := range rules {
@@ -80,8 +80,8 @@ func (r *Reference) draw(d *engine.Draw) Decided {
 	for part := range d.Times {
 		out.Records = append(out.Records, r.subDraw(c, d, who, rules, part, &out.Pity))
 	}
-	if v.Exhausted == engine.End && exhausted(c) {
-		c.ended, c.endedAt = true, now
+	if v.Exhausted == engine.End && next < 0 && r.exhausted(c) {
+		c.ended, c.endedAt = true, r.now
 	}
 	return out
 }
@@ -128,6 +128,11 @@ func (r *Reference) closed(c *campaign) (out Decided, refused bool) {
 	case engine.StatusPaused:
 		return refuse(c.ref, problem.Paused), true
 	}
+	if kind := r.killedBy(c); kind != 0 {
+		out = refuse(c.ref, problem.Killed)
+		out.Result.Cap = uint8(kind)
+		return out, true
+	}
 	return out, false
 }
 
@@ -142,12 +147,13 @@ func subjectOf(c *campaign, d *engine.Draw) *subject {
 	return s
 }
 
-// exhausted reports whether every prize of the live version is out. A prize is also out when fewer units are left than a
-// win takes.
-func exhausted(c *campaign) bool {
-	for i := range c.live().Prizes {
+// exhausted reports whether every prize of the session is out. A prize is also out when fewer units are left than a win
+// takes, or when it is switched off.
+func (r *Reference) exhausted(c *campaign) bool {
+	live, _ := r.session(c)
+	for i := range c.set(live) {
 		p := &c.live().Prizes[i]
-		if b := c.stock[p.ID]; p.Kind != engine.KindThanks && b.has(p.Units) {
+		if p.Kind != engine.KindThanks && !c.off[p.ID] && r.booksOf(c, i).has(p.Units) {
 			return false
 		}
 	}
@@ -156,7 +162,7 @@ func exhausted(c *campaign) bool {
 
 // nothingLeft reports whether the user's own caps keep every prize from him. A cap that denies when it is reached says so
 // itself, on the next rung: it knows when it resets.
-func (r *Reference) nothingLeft(c *campaign, who *subject, rules []rule) bool {
+func (r *Reference) nothingLeft(c *campaign, who *subject, rules []rule, channel []byte) bool {
 	var silent []rule
 	for i := range rules {
 		if !rules[i].deny {
@@ -166,7 +172,7 @@ func (r *Reference) nothingLeft(c *campaign, who *subject, rules []rule) bool {
 	some := false
 	for i := range c.live().Prizes {
 		p := &c.live().Prizes[i]
-		if p.Kind == engine.KindThanks {
+		if p.Kind == engine.KindThanks || !r.offered(c, i, channel) {
 			continue
 		}
 		some = true
@@ -193,8 +199,15 @@ func (r *Reference) winCause(who *subject, rules []rule, prize string) engine.Ca
 }
 
 // unavailable says why a prize cannot be given to the user now.
-func (r *Reference) unavailable(c *campaign, who *subject, rules []rule, p *engine.Prize) engine.Cause {
-	if !c.stock[p.ID].has(p.Units) {
+func (r *Reference) unavailable(c *campaign, who *subject, rules []rule, prize int) engine.Cause {
+	p := &c.live().Prizes[prize]
+	live, _ := r.session(c)
+	switch _, here := c.set(live)[prize]; {
+	case !here:
+		return engine.CauseNotReleased // its time is in another session
+	case c.off[p.ID]:
+		return engine.CauseSwitchedOff
+	case !r.booksOf(c, prize).has(p.Units):
 		return engine.CauseSoldOut
 	}
 	return r.withheld(c, who, rules, p)
@@ -233,10 +246,11 @@ func (r *Reference) award(c *campaign, who *subject, rules []rule, e *event, pri
 		purpose = 3 // on top of another win
 	}
 	w, told := r.pay(c, who, rules, e, p, purpose)
-	b, units := c.stock[p.ID], engine.Quantity(p.Units)
+	b, units := r.booksOf(c, prize), engine.Quantity(p.Units)
 	if aside == nil {
 		b.give(p.Units)
 	} else {
+		b = c.stock[p.ID]
 		aside.left -= units
 		aside.given += units
 		b.reserved -= units
@@ -251,10 +265,14 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 	v := c.live()
 	mine := r.drawsOf(c, d.User)
 	c.seq++
+	live, _ := r.session(c)
 	rec := engine.Record{
 		Kind: engine.RecordDraw, Renderer: engine.CurrentRenderer, Campaign: c.ref, Version: v.Number, Seq: c.seq, At: r.now,
 		User: d.UserID, Channel: d.Channel, Digest: d.Digest, DrawNumber: uint32(len(mine)) + 1,
 		Part: part, Times: d.Times, Listed: d.Listed, StockAfter: engine.Unlimited,
+	}
+	if len(v.Sessions) > 0 {
+		rec.Session = uint16(live + 1)
 	}
 	if len(mine) > 0 {
 		rec.Previous = mine[len(mine)-1].location
@@ -264,7 +282,7 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 			rec.PrevWin = e.location
 		}
 	}
-	rec.Word, rec.Natural = pick(v.Denominator, r.weights(c, who.user), c.seed, d.User, rec.DrawNumber, d.Digest)
+	rec.Word, rec.Natural = pick(v.Denominator, r.odds(c, who, d.Channel), c.seed, d.User, rec.DrawNumber, d.Digest)
 	rec.Prize = rec.Natural
 	for hops := 0; rec.Prize != engine.NoPrize; hops++ {
 		p := &v.Prizes[rec.Prize]
@@ -272,14 +290,15 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 			rec.Prize = engine.NoPrize // a miss with a name
 			break
 		}
-		cause := r.unavailable(c, who, rules, p)
+		cause := r.unavailable(c, who, rules, rec.Prize)
 		if cause == engine.CauseNone {
 			break
 		}
 		if rec.Cause == engine.CauseNone {
 			rec.Cause = cause // why the prize of the word was not given
 		}
-		if p.Unavailable != engine.OnFallback || hops == engine.MaxFallbackHops {
+		// While a prize is switched off its weight is an ordinary miss.
+		if p.Unavailable != engine.OnFallback || hops == engine.MaxFallbackHops || cause == engine.CauseSwitchedOff {
 			rec.Prize = engine.NoPrize
 			break
 		}
@@ -290,12 +309,12 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 	e := &event{
 		at: r.now, location: r.here(int(part)), request: int(r.index), part: part, campaign: c, user: who.user,
 		device: who.device, ip: who.ip, caps: idsOf(rules, false), aggregate: idsOf(rules, true),
-		draw: d, number: rec.DrawNumber,
+		draw: d, number: rec.DrawNumber, session: r.sessionStart(c, r.now),
 	}
 	r.events = append(r.events, e)
 	if rec.Prize != engine.NoPrize {
 		rec.AmountPaid = r.award(c, who, rules, e, rec.Prize, t.aside)
-		if b := c.stock[v.Prizes[rec.Prize].ID]; !b.unlimited {
+		if b := r.booksOf(c, rec.Prize); !b.unlimited {
 			rec.StockAfter = b.available
 		}
 	}

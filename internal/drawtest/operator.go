@@ -3,6 +3,7 @@ package drawtest
 import (
 	"fmt"
 	"math/bits"
+	"strings"
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
@@ -17,7 +18,7 @@ func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
 		}
 	}
 	if c == nil {
-		c = &campaign{ref: engine.CampaignRef(len(r.campaigns) + 1), namespace: p.Namespace, id: p.Version.Campaign, seed: seed, stock: map[string]*books{}, reserves: map[setAside]*slice{}, dealt: map[*event]bool{}}
+		c = &campaign{ref: engine.CampaignRef(len(r.campaigns) + 1), namespace: p.Namespace, id: p.Version.Campaign, seed: seed, stock: map[string]*books{}, reserves: map[setAside]*slice{}, dealt: map[*event]bool{}, off: map[string]bool{}}
 	}
 	if len(c.versions) > 0 && identical(c.live(), p.Version) {
 		return Decided{Result: engine.Result{Campaign: c.ref, AlreadyLive: true, Value: uint64(c.live().Number)}}
@@ -25,19 +26,24 @@ func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
 	if len(c.versions) > 0 && r.over(c) {
 		return refuse(c.ref, problem.Ended) // an end is final: its seed will be shown
 	}
-	for i := range p.Version.Prizes {
-		prize := &p.Version.Prizes[i]
-		if b := c.stock[prize.ID]; b == nil && prize.Stock == engine.StockUnstated {
+	opening := openings(p.Version)
+	for _, o := range opening {
+		if b := c.stock[o.cell]; b == nil && o.stock == engine.StockUnstated {
 			return refuse(r.refOf(c), problem.InvalidCampaign)
-		} else if b != nil && prize.Stock != engine.StockUnstated && prize.Stock != b.total() {
+		} else if b != nil && o.stock != engine.StockUnstated && o.stock != b.opening() {
 			return refuse(c.ref, problem.StockChanged)
 		}
 	}
 	before := c.copyBooks()
-	for i := range p.Version.Prizes {
-		if prize := &p.Version.Prizes[i]; c.stock[prize.ID] == nil {
-			c.stock[prize.ID] = &books{unlimited: prize.Stock == engine.Unlimited, available: max(prize.Stock, 0)}
+	for _, o := range opening {
+		if c.stock[o.cell] != nil {
+			continue
 		}
+		b := &books{unlimited: o.stock == engine.Unlimited, available: max(o.stock, 0)}
+		if o.ends <= r.now { // a session that was over before it was published never had anything to give
+			b.available, b.expired = 0, b.available
+		}
+		c.stock[o.cell] = b
 	}
 	if !c.setAsides(p.Version) || !c.sharable(p.Version) {
 		c.stock, c.reserves = before.stock, before.reserves
@@ -59,6 +65,63 @@ func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
 			Actor: []byte(p.Actor), Reason: []byte(p.Reason),
 		}},
 	}
+}
+
+// opening is what a version states of some units.
+type opening struct {
+	cell, prize string
+	stock       engine.Quantity
+	ends        engine.UnixMilli // of the session that they belong to
+}
+
+// openings lists the units of a version: those of prizes, and those that sessions have of their own. A prize whose units all
+// belong to sessions has none itself.
+func openings(v *engine.Version) (out []opening) {
+	shared, some := map[int16]bool{}, map[int16]bool{}
+	for i := range v.Sessions {
+		s := &v.Sessions[i]
+		for _, p := range v.Sets[s.Set] {
+			some[p.Prize] = true
+			if p.Stock == engine.StockShared {
+				shared[p.Prize] = true
+				continue
+			}
+			id := v.Prizes[p.Prize].ID
+			out = append(out, opening{s.ID + "/" + id, id, p.Stock, s.EndsAt})
+		}
+	}
+	// A set that no session has decides about prizes all the same: it stands in the file.
+	for _, set := range v.Sets {
+		for _, p := range set {
+			some[p.Prize] = true
+			shared[p.Prize] = shared[p.Prize] || p.Stock == engine.StockShared
+		}
+	}
+	for i := range v.Prizes {
+		if p := &v.Prizes[i]; shared[int16(i)] || !some[int16(i)] {
+			out = append(out, opening{p.ID, p.ID, p.Stock, never})
+		}
+	}
+	return out
+}
+
+// sessionOf returns the session of the version that units belong to, nil for those of a prize itself.
+func sessionOf(v *engine.Version, cell string) *engine.Session {
+	id, _, own := strings.Cut(cell, "/")
+	for i := range v.Sessions {
+		if own && v.Sessions[i].ID == id {
+			return &v.Sessions[i]
+		}
+	}
+	return nil
+}
+
+// opening returns what a version must state of units that are there: what other sessions left is not in a file.
+func (b *books) opening() engine.Quantity {
+	if b.unlimited {
+		return engine.Unlimited
+	}
+	return b.total() - b.carried
 }
 
 // copyBooks returns the stock and the reserves as they are.
@@ -97,8 +160,8 @@ func identical(live, next *engine.Version) bool {
 // dropPrizes withdraws what is available of the prizes that the next version no longer has.
 func (c *campaign) dropPrizes(next *engine.Version) {
 	keeps := map[string]bool{}
-	for i := range next.Prizes {
-		keeps[next.Prizes[i].ID] = true
+	for _, o := range openings(next) {
+		keeps[o.cell] = true
 	}
 	for id, b := range c.stock {
 		if !keeps[id] && !b.unlimited {
@@ -172,6 +235,11 @@ func (r *Reference) adjust(a *engine.Adjust) Decided {
 	if b == nil || !c.lists(a.Prize) {
 		return refuse(c.ref, problem.PrizeNotFound)
 	}
+	if s := sessionOf(c.live(), a.Prize); s != nil && c.sessionEnd(s) <= c.closed {
+		out := refuse(c.ref, problem.Ended)
+		out.Result.Now = r.now
+		return out
+	}
 	if b.unlimited || b.available+a.Delta < 0 {
 		return refuse(c.ref, problem.InsufficientStock)
 	}
@@ -199,10 +267,10 @@ func (r *Reference) adjust(a *engine.Adjust) Decided {
 	}
 }
 
-// lists reports whether the live version has the prize.
-func (c *campaign) lists(prize string) bool {
-	for i := range c.live().Prizes {
-		if c.live().Prizes[i].ID == prize {
+// lists reports whether the live version has units of this name.
+func (c *campaign) lists(cell string) bool {
+	for _, o := range openings(c.live()) {
+		if o.cell == cell {
 			return true
 		}
 	}

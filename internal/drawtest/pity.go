@@ -59,10 +59,10 @@ func (c *campaign) setAsides(v *engine.Version) (ok bool) {
 	return true
 }
 
-// weights returns what decides a draw of this user: a soft pity replaces some weights from a certain draw of the row on.
-func (r *Reference) weights(c *campaign, user engine.Key) []uint32 {
+// soft returns the weights that a soft pity replaces for this user, from a certain draw of the row on.
+func (r *Reference) soft(c *campaign, user engine.Key) map[int]uint32 {
 	v := c.live()
-	out := weightsOf(v)
+	out := map[int]uint32{}
 	for i := range v.Pity {
 		draw := r.rows[rowOf(c, &v.Pity[i], user)] + 1
 		var step *engine.SoftStep
@@ -73,7 +73,7 @@ func (r *Reference) weights(c *campaign, user engine.Key) []uint32 {
 		}
 		if step != nil {
 			for _, x := range step.Weights {
-				out[x.Prize] = x.Weight
+				out[int(x.Prize)] = x.Weight
 			}
 		}
 	}
@@ -141,7 +141,7 @@ func (r *Reference) fund(c *campaign, who *subject, rules []rule, t *turn, i int
 			s = nil
 		}
 		some = true
-		if r.withheld(c, who, rules, p) == engine.CauseNone {
+		if !c.off[p.ID] && r.withheld(c, who, rules, p) == engine.CauseNone {
 			return int(z.Prize), s, true
 		}
 	}

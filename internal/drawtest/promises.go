@@ -36,7 +36,7 @@ func (w *world) promise(v *engine.Version) {
 			y.Within, y.AnyWin, most = 1+uint32(w.rng.IntN(2)), false, 1
 		}
 		for _, p := range winnable {
-			if y.Within > 0 && len(y.List) < most && w.chance(60) {
+			if y.Within > 0 && len(y.List) < most && !divided(v, p) && w.chance(60) {
 				y.List = append(y.List, engine.PityPrize{Prize: int16(p), Reserve: w.reserve(v, y.ID, p)})
 				y.Group = append(y.Group, int16(p))
 			} else if w.chance(15) {
@@ -52,6 +52,18 @@ func (w *world) promise(v *engine.Version) {
 		w.rng.Shuffle(len(y.List), func(i, j int) { y.List[i], y.List[j] = y.List[j], y.List[i] })
 		v.Pity = append(v.Pity, y)
 	}
+}
+
+// divided reports whether some session has units of its own of the prize: nothing is reserved of those.
+func divided(v *engine.Version, prize int) bool {
+	for _, set := range v.Sets {
+		for _, p := range set {
+			if int(p.Prize) == prize && p.Stock != engine.StockShared {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // reserve returns units to set aside: none of an unlimited prize, sometimes more than there are.

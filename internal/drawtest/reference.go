@@ -15,6 +15,8 @@ type Reference struct {
 	keys      map[engine.Key]*answer
 	events    []*event       // every sub-draw there ever was, in order
 	rows      map[row]uint32 // draws in a row without a win of a pity's group
+	killed    map[engine.SwitchKind]bool
+	offAt     map[string]engine.UnixMilli // when a switch was turned off
 }
 
 // NewReference returns a reference as it is after the Init entry, which has index 1.
@@ -24,6 +26,8 @@ func NewReference(at engine.UnixMilli) *Reference {
 		policies: map[engine.NamespaceRef]*engine.NamespacePolicy{1: {}},
 		keys:     map[engine.Key]*answer{},
 		rows:     map[row]uint32{},
+		killed:   map[engine.SwitchKind]bool{},
+		offAt:    map[string]engine.UnixMilli{},
 	}
 }
 
@@ -37,6 +41,9 @@ type campaign struct {
 	seq       uint64
 	stock     map[string]*books // every prize id there ever was
 	reserves  map[setAside]*slice
+	closed    engine.UnixMilli // end of the last session that was closed
+	off       map[string]bool  // prizes that are switched off
+	killed    bool             // the campaign is
 
 	bounded     bool            // some version bounded what is paid: it counts since
 	boundsUsers bool            // the same of what one user is paid
@@ -64,13 +71,15 @@ type books struct {
 	unlimited                    bool
 	available, issued, withdrawn engine.Quantity
 	reserved                     engine.Quantity // set aside by pities
+	expired                      engine.Quantity // with their session
+	carried                      engine.Quantity // came from other sessions; below 0: went there
 }
 
 func (b *books) total() engine.Quantity {
 	if b.unlimited {
 		return engine.Unlimited
 	}
-	return b.available + b.reserved + b.issued + b.withdrawn
+	return b.available + b.reserved + b.issued + b.expired + b.withdrawn
 }
 
 func (b *books) has(units uint32) bool { return b.unlimited || b.available >= engine.Quantity(units) }
@@ -92,6 +101,7 @@ type event struct {
 	user      engine.Key
 	device    *engine.Key
 	ip        *engine.Key
+	session   engine.UnixMilli // start of the session it counts for
 	draw      *engine.Draw
 	number    uint32          // of the user's draws in the campaign
 	wins      []winning       // none for a miss, two when a pity gives something on top
@@ -121,8 +131,8 @@ type Decided struct {
 func (r *Reference) Apply(c *Command) Decided {
 	r.index++
 	r.now = max(r.now, c.Stamp)
-	r.forget()
-	defer r.forget() // a resume or an end may end a campaign long ago
+	r.settle()
+	defer r.settle() // a resume or an end may end a campaign long ago
 	switch {
 	case c.Draw != nil:
 		return r.draw(c.Draw)
@@ -136,8 +146,18 @@ func (r *Reference) Apply(c *Command) Decided {
 		return r.policy(c.Policy)
 	case c.Abandon != nil:
 		return r.abandon(c.Abandon)
+	case c.Switch != nil:
+		return r.turn(c.Switch)
 	}
 	return Decided{} // a tick: only time goes on
+}
+
+// settle does what time alone does.
+func (r *Reference) settle() {
+	for _, c := range r.campaigns {
+		r.close(c)
+	}
+	r.forget()
 }
 
 // forget drops the keys of campaigns that ended more than 72 hours ago. One that is paused may still be extended.
@@ -192,14 +212,21 @@ func (r *Reference) shown(c *campaign) engine.Status {
 	if c.paused && !c.ended {
 		return engine.StatusPaused
 	}
-	return r.status(c)
+	if s := r.status(c); s == engine.StatusEnded || r.killedBy(c) == 0 {
+		return s
+	}
+	return engine.StatusKilled
 }
 
 // nextChange returns the next instant at which a campaign starts or ends without a command; 0 when there is none.
 func (r *Reference) nextChange() (next engine.UnixMilli) {
 	for _, c := range r.campaigns {
-		for _, t := range []engine.UnixMilli{c.live().StartsAt, c.endsAt()} {
-			if t > r.now && !c.ended && (next == 0 || t < next) {
+		edges := []engine.UnixMilli{c.live().StartsAt, c.endsAt()}
+		for i := range c.live().Sessions {
+			edges = append(edges, c.live().Sessions[i].StartsAt, c.sessionEnd(&c.live().Sessions[i]))
+		}
+		for _, t := range edges {
+			if t > r.now && t != never && !c.ended && (next == 0 || t < next) {
 				next = t
 			}
 		}

@@ -2,6 +2,7 @@ package drawtest
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/drawd/drawd/engine"
 )
@@ -13,12 +14,21 @@ func (w *world) newCampaign() Command {
 		Exhausted: engine.Policy(w.rng.IntN(3)), UserExhausted: engine.Policy(w.rng.IntN(2)),
 		Title: []byte(`{"en":"t"}`), Document: []byte(`{}`),
 	}
+	for id := range w.caps { // of a campaign of that name that was refused
+		if strings.HasPrefix(id, v.Campaign+"/") {
+			delete(w.caps, id)
+		}
+	}
 	v.EndsAt = v.StartsAt + []engine.UnixMilli{hour, day, 10 * day, 40 * day}[w.rng.IntN(4)]
 	v.Denominator = []uint32{1, 10, 100, 1_000_000, engine.MaxDenominator}[w.rng.IntN(5)]
 	for range 1 + w.rng.IntN(8) {
 		v.Prizes = append(v.Prizes, w.newPrize(fmt.Sprint("p", len(v.Prizes))))
 	}
 	w.weigh(v)
+	if w.chance(35) {
+		w.schedule(v)
+	}
+	w.channels(v)
 	for range w.rng.IntN(6) {
 		v.Caps = append(v.Caps, w.newCap(v))
 	}
@@ -89,7 +99,7 @@ func (w *world) guaranteed(v *engine.Version) bool {
 			return false
 		}
 	}
-	return sum == v.Denominator && w.chance(80)
+	return sum == v.Denominator && len(v.Sessions) == 0 && len(v.Channels) == 0 && w.chance(80)
 }
 
 func (w *world) known(id string) *campaign {
@@ -132,7 +142,10 @@ func (w *world) define(v *engine.Version, id string) definition {
 	def := definition{cap: engine.Cap{
 		ID: id, Counts: engine.Counts(w.rng.IntN(2)), Scope: w.scope(), Window: w.window(engine.WindowCampaign), Prize: -1,
 	}}
-	if def.cap.Window.Kind < engine.WindowRolling && w.chance(25) {
+	if len(v.Sessions) > 0 && w.chance(25) {
+		def.cap.Window = engine.Window{Kind: engine.WindowSession}
+	}
+	if def.cap.Window.Kind != engine.WindowRolling && def.cap.Window.Kind != engine.WindowCooldown && w.chance(25) {
 		def.cap.Counts = engine.CountAmount
 	}
 	if def.cap.Counts != engine.CountDraws {
@@ -199,6 +212,8 @@ func (w *world) nextVersion() Command {
 	}
 	w.changePrizes(c, &v)
 	w.weigh(&v)
+	w.reset(&v)
+	w.channels(&v)
 	w.changeCaps(&v)
 	w.promise(&v)
 	w.bound(&v)
