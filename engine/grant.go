@@ -224,7 +224,10 @@ func (t *tx) granting(g *Grant) (x granting, code problem.Code) {
 // applyGrant decides a grant. Every check comes before the first write.
 func (t *tx) applyGrant(g *Grant, x *granting) Result {
 	if k, ok := t.grantKey(x); ok {
-		return Result{AlreadyLive: true, Replayed: true, At: k.at, Value: uint64(k.fingerprint & grantAmount), Cap: uint8(k.fingerprint >> grantReasonShift & 7)}
+		return Result{
+			AlreadyLive: true, Replayed: true, At: k.at, Value: uint64(k.fingerprint & grantAmount), Cap: uint8(k.fingerprint >> grantReasonShift & 7),
+			Limit: uint32(min(x.account.spendable(x.row.data, t.now, maxTime), MaxCapLimit)),
+		}
 	}
 	if x.keys == nil || x.campaign != nil && t.now >= x.campaign.endsAt(x.campaign.control.Load())+KeyRetention {
 		return Result{Code: problem.Ended, Now: t.now}
@@ -442,7 +445,7 @@ func (t *tx) applyRevoke(v *Revoke, x *granting) Result {
 		return Result{Code: problem.KeyUnknown}
 	}
 	if k.fingerprint&grantRevoked != 0 {
-		return Result{AlreadyLive: true}
+		return Result{AlreadyLive: true, Limit: uint32(min(x.account.spendable(x.row.data, t.now, maxTime), MaxCapLimit))}
 	}
 	if x.campaign != nil && x.campaign.over(t.now) {
 		return Result{Code: problem.Ended, Now: t.now}

@@ -21,6 +21,7 @@ const (
 	MaxKeyNameBytes = 128
 	MaxKeyCampaigns = 256
 	MaxKeyPrefixes  = 64
+	MaxKeySources   = 64
 	MaxKeys         = 4096 // of one namespace
 )
 
@@ -41,6 +42,8 @@ type Key struct {
 	Name      string // for people
 	Scopes    Scope
 	Campaigns []string       // the only campaigns it may touch; empty for all
+	Sources   []string       // of chances: the only ones it may grant from; empty for all
+	MaxAmount uint32         // of chances in one grant; 0 for no bound
 	CIDR      []netip.Prefix // the only addresses it may come from; empty for all
 	ExpiresAt time.Time      // zero for never
 	CreatedAt time.Time
@@ -85,6 +88,14 @@ func (k *Key) AllowsCampaign(id []byte) bool {
 	return false
 }
 
+// AllowsGrant reports whether the asker may grant so many chances from the source, or take back what it granted.
+func (g *Grant) AllowsGrant(source string, amount uint32) bool {
+	if g.Key == nil {
+		return true
+	}
+	return (g.Key.MaxAmount == 0 || amount <= g.Key.MaxAmount) && (len(g.Key.Sources) == 0 || slices.Contains(g.Key.Sources, source))
+}
+
 func (k *Key) expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) }
 
 // storedKey is the document of a key. Field names are on disk.
@@ -93,6 +104,8 @@ type storedKey struct {
 	Name      string   `json:"name"`
 	Scopes    []string `json:"scopes"`
 	Campaigns []string `json:"campaigns,omitempty"`
+	Sources   []string `json:"sources,omitempty"`
+	MaxAmount uint32   `json:"max_amount,omitempty"`
 	CIDR      []string `json:"cidr,omitempty"`
 	ExpiresMS int64    `json:"expires_ms,omitempty"`
 	CreatedMS int64    `json:"created_ms"`
@@ -104,7 +117,7 @@ type storedKey struct {
 func (k *Key) Encode() []byte {
 	s := storedKey{
 		Format: documentFormat, Name: k.Name, Scopes: k.Scopes.Names(), Campaigns: k.Campaigns,
-		CreatedMS: k.CreatedAt.UnixMilli(), Hash: hex.EncodeToString(k.Hash[:]),
+		Sources: k.Sources, MaxAmount: k.MaxAmount, CreatedMS: k.CreatedAt.UnixMilli(), Hash: hex.EncodeToString(k.Hash[:]),
 	}
 	for _, p := range k.CIDR {
 		s.CIDR = append(s.CIDR, p.String())
@@ -132,6 +145,7 @@ func DecodeKey(namespace, id string, body []byte) (*Key, error) {
 		return nil, fmt.Errorf("access: key %s has format %d, this version of drawd reads %d", id, s.Format, documentFormat)
 	}
 	k := &Key{ID: id, Namespace: namespace, Name: s.Name, Campaigns: s.Campaigns, actor: "key:" + id}
+	k.Sources, k.MaxAmount = s.Sources, s.MaxAmount
 	for _, name := range s.Scopes {
 		scope, ok := ParseScope(name)
 		if !ok {

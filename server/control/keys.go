@@ -19,6 +19,8 @@ type keyView struct {
 	Namespace string       `json:"namespace"`
 	Scopes    []string     `json:"scopes"`
 	Campaigns []string     `json:"campaigns,omitempty"`
+	Sources   []string     `json:"sources,omitempty"`
+	MaxAmount uint32       `json:"max_amount,omitempty"`
 	CIDR      []string     `json:"cidr,omitempty"`
 	ExpiresAt *stamp       `json:"expires_at,omitempty"`
 	CreatedAt stamp        `json:"created_at"`
@@ -28,7 +30,7 @@ type keyView struct {
 func viewKey(k *access.Key) keyView {
 	v := keyView{
 		ID: k.ID, Name: k.Name, Namespace: k.Namespace, Scopes: k.Scopes.Names(), Campaigns: k.Campaigns,
-		CreatedAt: stamp(k.CreatedAt.UnixMilli()),
+		CreatedAt: stamp(k.CreatedAt.UnixMilli()), Sources: k.Sources, MaxAmount: k.MaxAmount,
 	}
 	for _, p := range k.CIDR {
 		v.CIDR = append(v.CIDR, p.String())
@@ -123,6 +125,15 @@ func (x *exchange) readKey(f *fields) *access.Key {
 		if !validID(id) {
 			f.faultAt("campaigns", i, "pattern", "is no campaign id")
 		}
+	}
+	k.Sources = f.texts("sources", false, access.MaxKeySources)
+	for i, id := range k.Sources {
+		if !validID(id) || len(id) > engine.MaxSourceBytes {
+			f.faultAt("sources", i, "pattern", "is no id of a source")
+		}
+	}
+	if k.MaxAmount = uint32(f.integer("max_amount", false, 1, engine.MaxGrant)); k.Scopes&access.ScopeChances == 0 && (k.MaxAmount > 0 || len(k.Sources) > 0) {
+		f.fault("scopes", "required", "must hold chances: sources and max_amount bound grants")
 	}
 	for i, text := range f.texts("cidr", false, access.MaxKeyPrefixes) {
 		prefix, err := netip.ParsePrefix(text)

@@ -20,6 +20,11 @@ const (
 	routeAbandon
 	routeCampaign
 	routeStock
+	routeGrant
+	routeRevoke
+	routePurse
+	routePurseGrant
+	routePurseRevoke
 	routeLive
 	routeReady
 	routeVersion
@@ -34,25 +39,31 @@ var routing = [routes]struct {
 	scope access.Scope // any of these
 	query [3]string    // parameters that it takes
 }{
-	routeNone:      {name: "none"},
-	routeDraws:     {name: "draws", post: true, scope: access.ScopeDraw},
-	routeBatch:     {name: "batch", post: true, scope: access.ScopeDraw},
-	routeDraw:      {name: "draw", scope: access.ScopeDraw | access.ScopeRead},
-	routeUser:      {name: "user", scope: access.ScopeDraw | access.ScopeRead},
-	routeUserDraws: {name: "user_draws", scope: access.ScopeDraw | access.ScopeRead, query: [3]string{"outcome", "limit", "cursor"}},
-	routeKey:       {name: "key", scope: access.ScopeDraw | access.ScopeRead},
-	routeAbandon:   {name: "abandon", post: true, scope: access.ScopeDraw},
-	routeCampaign:  {name: "campaign", scope: access.ScopeDraw | access.ScopeRead},
-	routeStock:     {name: "stock", scope: access.ScopeRead},
-	routeLive:      {name: "livez", open: true},
-	routeReady:     {name: "readyz", open: true, query: [3]string{"verbose"}},
-	routeVersion:   {name: "version", open: true},
+	routeNone:        {name: "none"},
+	routeDraws:       {name: "draws", post: true, scope: access.ScopeDraw},
+	routeBatch:       {name: "batch", post: true, scope: access.ScopeDraw},
+	routeDraw:        {name: "draw", scope: access.ScopeDraw | access.ScopeRead},
+	routeUser:        {name: "user", scope: access.ScopeDraw | access.ScopeRead},
+	routeUserDraws:   {name: "user_draws", scope: access.ScopeDraw | access.ScopeRead, query: [3]string{"outcome", "limit", "cursor"}},
+	routeKey:         {name: "key", scope: access.ScopeDraw | access.ScopeRead},
+	routeAbandon:     {name: "abandon", post: true, scope: access.ScopeDraw},
+	routeCampaign:    {name: "campaign", scope: access.ScopeDraw | access.ScopeRead},
+	routeStock:       {name: "stock", scope: access.ScopeRead},
+	routeGrant:       {name: "grant", post: true, scope: access.ScopeChances},
+	routeRevoke:      {name: "revoke", post: true, scope: access.ScopeChances},
+	routePurse:       {name: "purse", scope: access.ScopeDraw | access.ScopeRead | access.ScopeChances},
+	routePurseGrant:  {name: "purse_grant", post: true, scope: access.ScopeChances},
+	routePurseRevoke: {name: "purse_revoke", post: true, scope: access.ScopeChances},
+	routeLive:        {name: "livez", open: true},
+	routeReady:       {name: "readyz", open: true, query: [3]string{"verbose"}},
+	routeVersion:     {name: "version", open: true},
 }
 
 const (
 	batchPath    = "/v1/draws:batch"
 	drawPath     = "/v1/draws/"
 	campaignPath = "/v1/campaigns/"
+	pursePath    = "/v1/purses/"
 	abandonVerb  = ":abandon"
 )
 
@@ -60,6 +71,7 @@ const (
 type place struct {
 	route    route
 	campaign []byte
+	purse    []byte
 	user     []byte
 	id       []byte // of a draw; an idempotency key
 }
@@ -69,6 +81,10 @@ type place struct {
 func find(path []byte) (p place) {
 	if rest, ok := bytes.CutPrefix(path, []byte(campaignPath)); ok {
 		p.inCampaign(rest)
+		return p
+	}
+	if rest, ok := bytes.CutPrefix(path, []byte(pursePath)); ok {
+		p.inPurse(rest)
 		return p
 	}
 	if id, ok := bytes.CutPrefix(path, []byte(drawPath)); ok {
@@ -122,8 +138,15 @@ func (p *place) ofUser(rest []byte) {
 		p.route = routeUser
 		return
 	}
-	if string(rest) == "draws" {
+	switch string(rest) {
+	case "draws":
 		p.route = routeUserDraws
+		return
+	case "chances":
+		p.route = routeGrant
+		return
+	case "chances:revoke":
+		p.route = routeRevoke
 		return
 	}
 	key, ok := bytes.CutPrefix(rest, []byte("keys/"))
@@ -138,6 +161,24 @@ func (p *place) ofUser(rest []byte) {
 	}
 	if isIdempotencyKey(key) {
 		p.route, p.id = routeKey, key
+	}
+}
+
+// inPurse matches what stands behind /v1/purses/: {p}/users/{u}, and /chances or /chances:revoke behind that.
+func (p *place) inPurse(rest []byte) {
+	purse, rest, _ := bytes.Cut(rest, []byte("/users/"))
+	user, rest, more := bytes.Cut(rest, []byte{'/'})
+	if !isID(purse) || !isSubject(user) {
+		return
+	}
+	p.purse, p.user = purse, user
+	switch {
+	case !more:
+		p.route = routePurse
+	case string(rest) == "chances":
+		p.route = routePurseGrant
+	case string(rest) == "chances:revoke":
+		p.route = routePurseRevoke
 	}
 }
 

@@ -191,6 +191,12 @@ func (w *worker) dispatch() {
 		w.readCampaign()
 	case routeStock:
 		w.readStock()
+	case routeGrant, routePurseGrant:
+		w.grantChances()
+	case routeRevoke, routePurseRevoke:
+		w.revokeChances()
+	case routePurse:
+		w.readPurse()
 	case routeLive:
 		w.live()
 	case routeReady:

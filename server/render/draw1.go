@@ -33,7 +33,8 @@ func appendDrawJSON1(dst []byte, s *subdraw) []byte {
 	if slot := slot1(s.version, r); slot >= 0 {
 		dst = appendInt(append(dst, `,"slot":`...), int64(slot))
 	}
-	dst = append(dst, `,"remaining":{"caps":{`...)
+	dst = appendLeft1(append(dst, `,"remaining":{`...), r)
+	dst = append(dst, `"caps":{`...)
 	dst = appendRemaining1(dst, s.version.Caps, r.Used)
 	return append(dst, `}}}`...)
 }
@@ -51,7 +52,9 @@ func appendPrize1(dst []byte, p *engine.Prize, amount int64) []byte {
 	if amount == 0 {
 		amount = p.Amount
 	}
-	if amount > 0 {
+	if amount > 0 && p.Kind == engine.KindChance {
+		dst = appendInt(append(dst, `,"chances":`...), amount)
+	} else if amount > 0 {
 		dst = appendInt(append(dst, `,"amount":`...), amount)
 	}
 	return append(dst, '}')

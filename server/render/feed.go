@@ -15,6 +15,8 @@ var feedKinds = [...]string{
 	engine.RecordDocument: "document",
 	engine.RecordAbandon:  "abandon",
 	engine.RecordFence:    "fence",
+	engine.RecordGrant:    "grant",
+	engine.RecordRevoke:   "revoke",
 	engine.RecordList:     "list",
 	engine.RecordSwitch:   "switch",
 	engine.RecordApproval: "approval",
@@ -101,6 +103,7 @@ func appendFeedDraw(dst []byte, version *engine.Version, r *engine.Record) []byt
 			dst = appendInt(append(dst, `,"extra_amount":`...), amount)
 		}
 	}
+	dst = appendFeedChances(dst, version, r)
 	if id := sessionID(version, r); id != "" {
 		dst = AppendString(append(dst, `,"session":`...), id)
 	}
@@ -129,7 +132,7 @@ func prizeID(v *engine.Version, ordinal int) string {
 func appendFeedChange(dst []byte, r *engine.Record) []byte {
 	switch {
 	case len(r.Name) == 0:
-	case r.Kind == engine.RecordAbandon || r.Kind == engine.RecordList:
+	case r.Kind == engine.RecordGrant || r.Kind == engine.RecordRevoke || r.Kind == engine.RecordAbandon || r.Kind == engine.RecordList:
 		dst = AppendString(append(dst, `,"user":`...), r.Name)
 	default:
 		dst = AppendString(append(dst, `,"name":`...), r.Name)
@@ -143,6 +146,7 @@ func appendFeedChange(dst []byte, r *engine.Record) []byte {
 	if r.Kind == engine.RecordList {
 		dst = appendFeedList(dst, r)
 	}
+	dst = appendFeedGrant(dst, r)
 	switch r.Kind {
 	case engine.RecordAdjust, engine.RecordPolicy, engine.RecordDocument:
 		dst = appendInt(append(dst, `,"delta":`...), r.Delta)

@@ -26,6 +26,9 @@ type Problem struct {
 	ResetsAt engine.UnixMilli // 0: never
 	Allowed  uint8            // capped, no_chances: how many sub-draws would fit
 
+	Remaining uint32 // no_chances: what can be spent now
+	Price     uint32 // no_chances: of a draw
+
 	Errors []FieldError
 }
 
@@ -47,7 +50,7 @@ func (p *Problem) Denied(r *engine.Result, cap string) {
 	case problem.Capped:
 		p.Cap, p.Used, p.Limit, p.ResetsAt, p.Allowed = cap, r.Used, r.Limit, r.ResetsAt, r.Allowed
 	case problem.NoChances:
-		p.Allowed = r.Allowed
+		p.Allowed, p.Remaining, p.Price = r.Allowed, r.Used, r.Limit
 	}
 }
 
@@ -96,6 +99,10 @@ func appendFacts(dst []byte, p *Problem) []byte {
 		dst = appendUint(append(dst, `,"allowed":`...), uint64(p.Allowed))
 	case problem.NoChances:
 		dst = appendUint(append(dst, `,"allowed":`...), uint64(p.Allowed))
+		if p.Price > 0 {
+			dst = appendUint(append(dst, `,"remaining":`...), uint64(p.Remaining))
+			dst = appendUint(append(dst, `,"price":`...), uint64(p.Price))
+		}
 	}
 	return dst
 }

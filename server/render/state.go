@@ -34,6 +34,9 @@ func AppendUser(dst []byte, u *User) []byte {
 		dst = append(dst, '}')
 	}
 	dst = append(dst, ']')
+	if s.Chances != nil {
+		dst = appendChanceUse(append(dst, `,"chances":`...), s.Chances)
+	}
 	dst = appendPityUse(dst, s.Pity)
 	dst = appendPlace(dst, u.IDs, `,"last_draw":"`, s.LastDraw)
 	dst = appendPlace(dst, u.IDs, `,"last_win":"`, s.LastWin)
@@ -170,6 +173,7 @@ func AppendPage(dst []byte, p *Page) []byte {
 		n++
 	}
 	dst = append(dst, ']')
+	dst = appendPagePrices(dst, v)
 	dst = appendPityRules(dst, v)
 	return append(appendSessions(dst, p), '}')
 }
@@ -201,7 +205,9 @@ func appendListed(dst []byte, p *engine.Prize) []byte {
 	if len(p.Title) > 0 {
 		dst = append(append(dst, `,"title":`...), p.Title...)
 	}
-	if p.Amount > 0 {
+	if p.Amount > 0 && p.Kind == engine.KindChance {
+		dst = appendInt(append(dst, `,"chances":`...), p.Amount)
+	} else if p.Amount > 0 {
 		dst = appendInt(append(dst, `,"amount":`...), p.Amount)
 	}
 	if p.Slot >= 0 {
