@@ -23,6 +23,8 @@ type table struct {
 
 	denied map[problem.Code]int
 	wins   map[string]engine.Quantity          // by prize
+	paid   map[string]int64                    // by prize, what its wins paid
+	least  map[string]int64                    // by prize, the least that a win paid
 	byUser map[string]map[string]map[int64]int // user → prize → day → wins
 	draws  map[string]map[int64]int            // user → day → draws
 }
@@ -49,7 +51,7 @@ func seat(t *testing.T, name string) *table {
 		t.Fatal(err)
 	}
 	x := &table{t: t, engine: e, now: file.Version.StartsAt - 1000,
-		denied: make(map[problem.Code]int), wins: make(map[string]engine.Quantity),
+		denied: make(map[problem.Code]int), wins: make(map[string]engine.Quantity), paid: make(map[string]int64), least: make(map[string]int64),
 		byUser: make(map[string]map[string]map[int64]int), draws: make(map[string]map[int64]int)}
 	x.batch.AddInit(&engine.Init{Namespace: engine.NewNamespace{Name: "default", Secret: [16]byte{1}}})
 	x.decide()
@@ -108,6 +110,10 @@ func (x *table) draw(user string) {
 	}
 	prize := x.campaign.Version().Prizes[rec.Prize].ID
 	x.wins[prize]++
+	x.paid[prize] += rec.Amount
+	if least, some := x.least[prize]; !some || rec.Amount < least {
+		x.least[prize] = rec.Amount
+	}
 	if x.byUser[user][prize] == nil {
 		x.byUser[user][prize] = make(map[int64]int)
 	}
@@ -121,6 +127,9 @@ func (x *table) books() {
 	for _, p := range stock {
 		if p.Issued != x.wins[p.ID] {
 			x.t.Errorf("prize %s: %d issued, %d won", p.ID, p.Issued, x.wins[p.ID])
+		}
+		if p.Money && p.Paid != x.paid[p.ID] {
+			x.t.Errorf("prize %s: the books say that %d was paid, the records %d", p.ID, p.Paid, x.paid[p.ID])
 		}
 		if sum := p.Unreleased + p.Available + p.Reserved + p.Held + p.Issued + p.Expired + p.Withdrawn; p.Total != engine.Unlimited && sum != p.Total {
 			x.t.Errorf("prize %s: the parts sum to %d, the total is %d", p.ID, sum, p.Total)
@@ -231,7 +240,7 @@ func TestEveryFileIsPlayed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) != 2 {
+	if len(files) != 3 {
 		t.Errorf("examples are %v; play the new one in a test and count it here", files)
 	}
 }
