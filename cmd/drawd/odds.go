@@ -25,22 +25,26 @@ func prizeRows(v *engine.Version, pays *odds.Effective) [][]string {
 		rows[0] = append(rows[0], "REALLY PAYS")
 	}
 	rows[0] = append(rows[0], "STOCK", "IF UNAVAILABLE")
-	left := int64(v.Denominator)
+	all := odds.Denominator(v)
+	left := all
 	for i := range v.Prizes {
 		p := &v.Prizes[i]
-		left -= int64(p.Weight)
+		left -= odds.Weight(v, i)
 		instead := "miss"
 		if p.Fallback >= 0 {
 			instead = v.Prizes[p.Fallback].ID
 		}
-		row := []string{p.ID, p.Kind.String(), percent(int64(p.Weight), int64(v.Denominator))}
+		if p.Unavailable == engine.OnRedistribute {
+			instead = "shared"
+		}
+		row := []string{p.ID, p.Kind.String(), percent(odds.Weight(v, i), all)}
 		if pays != nil {
 			row = append(row, odds.Percent(pays.Prizes[i], oddsDigits))
 		}
 		rows = append(rows, append(row, stockText(int64(p.Stock)), instead))
 	}
 	if left > 0 || pays != nil {
-		row := []string{"(miss)", "", percent(left, int64(v.Denominator))}
+		row := []string{"(miss)", "", percent(left, all)}
 		if pays != nil {
 			row = append(row, odds.Percent(pays.Miss, oddsDigits))
 		}
@@ -55,7 +59,7 @@ func differs(v *engine.Version, pays *odds.Effective) bool {
 		return false
 	}
 	for i := range v.Prizes {
-		if pays.Prizes[i].Cmp(big.NewRat(int64(v.Prizes[i].Weight), int64(v.Denominator))) != 0 {
+		if pays.Prizes[i].Cmp(big.NewRat(odds.Weight(v, i), odds.Denominator(v))) != 0 {
 			return true
 		}
 	}

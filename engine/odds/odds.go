@@ -150,13 +150,14 @@ func (m *model) decide(step, due int) *outcome {
 	for range v.Prizes {
 		o.prizes = append(o.prizes, new(big.Rat))
 	}
-	left := int64(v.Denominator)
+	all := Denominator(v)
+	left := all
 	for i := range v.Prizes {
 		weight := m.weight(step, i)
 		left -= weight
-		m.give(o, due, i, big.NewRat(weight, int64(v.Denominator)))
+		m.give(o, due, i, big.NewRat(weight, all))
 	}
-	m.settle(o, due, -1, big.NewRat(left, int64(v.Denominator)))
+	m.settle(o, due, -1, big.NewRat(left, all))
 	return o
 }
 
@@ -173,7 +174,30 @@ func (m *model) weight(step, prize int) int64 {
 			}
 		}
 	}
-	return int64(m.version.Prizes[prize].Weight)
+	return Weight(m.version, prize)
+}
+
+// Weight returns the share of a prize, out of Denominator, that the file alone says. In a deck that is how many of its
+// cards are the prize: every draw has the same chance of each card, whenever it comes. A stock that the file leaves out is
+// not known here and counts as none.
+func Weight(v *engine.Version, prize int) int64 {
+	p := &v.Prizes[prize]
+	if v.Mode.Kind == engine.ModeDeck {
+		return max(int64(p.Stock), 0) / int64(p.Units)
+	}
+	return int64(p.Weight)
+}
+
+// Denominator returns what Weight is out of.
+func Denominator(v *engine.Version) int64 {
+	if v.Mode.Kind != engine.ModeDeck {
+		return int64(v.Denominator)
+	}
+	wins := int64(0)
+	for i := range v.Prizes {
+		wins += Weight(v, i)
+	}
+	return max(int64(v.Mode.Entries), wins)
 }
 
 // give follows a prize that was hit with some chance along its fallbacks.

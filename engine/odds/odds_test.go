@@ -220,3 +220,14 @@ func TestFormat(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A deck's chances are those of its cards, whatever the weights' denominator is.
+func TestDeckOdds(t *testing.T) {
+	v := version(1_000_000, 0, 0)
+	v.Mode = engine.Mode{Kind: engine.ModeDeck, Entries: 200}
+	v.Prizes[0].Stock, v.Prizes[1].Stock, v.Prizes[1].Units = 8, 100, 2
+	e := of(t, v, Options{})
+	if e.Prizes[0].Cmp(big.NewRat(8, 200)) != 0 || e.Prizes[1].Cmp(big.NewRat(50, 200)) != 0 || e.Miss.Cmp(big.NewRat(142, 200)) != 0 {
+		t.Errorf("%v, miss %v", e.Prizes, e.Miss)
+	}
+}
