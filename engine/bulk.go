@@ -4,7 +4,7 @@ package engine
 // takes the locks of many draws at once where there are many: every shard for a run of draws, and a campaign's for the
 // draws in a row that are its own. Results do not depend on it: Apply is the only one who writes.
 const (
-	// bulkDraws and bulkRecords bound a run, and so how long a reader waits for a shard: some 0.1 ms. A sub-draw is a
+	// bulkDraws and bulkRecords bound a run, and so how long a reader waits for a shard: some 0.2 ms. A sub-draw is a
 	// record.
 	bulkDraws   = 256
 	bulkRecords = 2 * bulkDraws

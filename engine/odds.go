@@ -84,7 +84,7 @@ type wordHasher struct {
 	sha   hash.Hash
 	taker encoding.BinaryAppender // sha
 	block [sha256.BlockSize]byte
-	state []byte
+	state [marshalBytes]byte
 }
 
 // The padding of SHA-256 after a word's input, and where its state begins in what the standard library appends (a magic of
@@ -101,15 +101,14 @@ func (h *wordHasher) first(in *wordInput) uint64 {
 	if h.sha == nil {
 		h.sha = sha256.New()
 		h.taker = h.sha.(encoding.BinaryAppender)
-		h.state = make([]byte, 0, marshalBytes)
 		h.block[wordBytes] = wordPadding
 		binary.BigEndian.PutUint16(h.block[62:], 8*wordBytes)
 	}
 	copy(h.block[:wordBytes], in[:wordBytes])
 	h.sha.Reset()
-	_, _ = h.sha.Write(h.block[:])                 // a hash never fails
-	h.state, _ = h.taker.AppendBinary(h.state[:0]) // nor does its state
-	return binary.BigEndian.Uint64(h.state[stateAt:])
+	_, _ = h.sha.Write(h.block[:])                // a hash never fails
+	state, _ := h.taker.AppendBinary(h.state[:0]) // nor does its state
+	return binary.BigEndian.Uint64(state[stateAt:])
 }
 
 // pick returns the index of the prize whose share of the denominator value falls into, or NoPrize. sums are the prefix

@@ -14,43 +14,50 @@ const (
 	touchDirectory = 36
 	touchPage      = 24
 	touchRow       = 12
+	touchRing      = 64 // a power of two, not below touchDirectory
 )
 
-// touches are the draws between the steps, by their number in the entry, modulo touchDirectory.
+// touches are the draws between the steps, by their number in the entry, modulo touchRing.
 type touches struct {
 	rest      []byte // commands beyond the first step
 	directory int    // how many commands have taken the first step
 	page      int    // the second
 	row       int    // the third
-	ring      [touchDirectory]touched
+	ring      [touchRing]touched
 }
 
 type touched struct {
 	users, keys  *pages.Table // nil for anything but a draw
 	user, digest *pages.Key
+	userPage     pages.Ahead // of the second step
+	keyPage      pages.Ahead
+	paged        bool // it was taken
 }
 
 // touchAhead takes the steps that are due before command n is decided. Only the applier does this: he alone moves pages.
 func (t *tx) touchAhead(n int) {
 	a := &t.ahead
 	for a.directory < n+touchDirectory && len(a.rest) > 0 {
-		a.rest = t.touch(a.rest, &a.ring[a.directory%touchDirectory])
+		a.rest = t.touch(a.rest, &a.ring[a.directory&(touchRing-1)])
 		a.directory++
 	}
 	still := t.still()
 	for ; a.page < min(n+touchPage, a.directory); a.page++ {
-		if x := &a.ring[a.page%touchDirectory]; x.users != nil && still {
-			x.users.Touch(x.user)
-			x.keys.Touch(x.digest)
+		x := &a.ring[a.page&(touchRing-1)]
+		if x.paged = x.users != nil && still; x.paged {
+			x.userPage, x.keyPage = x.users.Touch(x.user), x.keys.Touch(x.digest)
 		}
 	}
 	for ; a.row < min(n+touchRow, a.page); a.row++ {
-		if x := &a.ring[a.row%touchDirectory]; x.users != nil && still {
-			x.users.TouchRow(x.user)
-			x.keys.TouchRow(x.digest)
+		if x := &a.ring[a.row&(touchRing-1)]; x.paged && still {
+			x.users.TouchRow(x.user, x.userPage)
+			x.keys.TouchRow(x.digest, x.keyPage)
 		}
 	}
 }
+
+// forget lets go what the ring points to: the state may be replaced before the next entry.
+func (a *touches) forget() { clear(a.ring[:min(a.directory, touchRing)]) }
 
 // still reports whether nobody moves pages now. Once a table was widened, readers do too, unless they are locked out: see
 // rowTable.widen.

@@ -219,6 +219,18 @@ func (g *geometry) search(p []byte, head uint64, k *Key) (at, room int) {
 	return 0, -1
 }
 
+// name writes a key's bytes before the tag to an empty row: as two words that overlap, when there are eight bytes, as a copy of
+// a length that the compiler does not know is a call.
+func (g *geometry) name(p []byte, row int, k *Key) {
+	if g.rest < 8 {
+		copy(p[row:], k[:g.rest])
+		return
+	}
+	i := g.rest&15 - 8
+	*(*[8]byte)(p[row:]) = [8]byte(k[:8])
+	*(*[8]byte)(p[row+i:]) = [8]byte(k[i&7 : i&7+8])
+}
+
 // guess returns the offset of the row that a key has in its home group, by its tag alone, or would get there.
 func (g *geometry) guess(p []byte, head uint64, tag byte) int {
 	s := home(head, g.slots)

@@ -124,8 +124,7 @@ func (m *model) insertOrChange(id uint32, mt *modelTable) {
 		k = mt.keys[m.rng.IntN(len(mt.keys))]
 	}
 	t.TouchDirectory(&k)
-	t.Touch(&k)
-	t.TouchRow(&k)
+	t.TouchRow(&k, t.Touch(&k))
 	r, ok := t.Find(&k)
 	seek := m.rng.IntN(2) == 0
 	var spot Spot

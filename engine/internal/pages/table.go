@@ -90,7 +90,7 @@ func (t *Table) Insert(k *Key) Row {
 	if at == 0 {
 		n, at = t.room(head, tag, false)
 	}
-	copy(t.arena.bytes(n)[at:], k[:t.geo.rest])
+	t.geo.name(t.arena.bytes(n), at, k)
 	t.rows++
 	return Row{page: n, at: uint16(at + t.geo.rest)}
 }
@@ -128,7 +128,7 @@ func (t *Table) Fill(k *Key, s Spot) Row {
 	t.arena.mark(s.page)
 	p := t.arena.bytes(s.page)
 	at := t.geo.fill(p, int(s.group), keyHead(k), k[t.geo.rest&15])
-	copy(p[at:], k[:t.geo.rest])
+	t.geo.name(p, at, k)
 	t.rows++
 	return Row{page: s.page, at: uint16(at + t.geo.rest)}
 }
@@ -156,24 +156,26 @@ func (t *Table) TouchDirectory(k *Key) {
 	prefetch(unsafe.Pointer(d), unsafe.Pointer(d))
 }
 
+// Ahead is a page that Touch found. It is a hint: by the time TouchRow uses it, the row may be elsewhere.
+type Ahead struct{ page []byte }
+
 // Touch asks for the memory that says where in its page a key's row is or would be. It waits for the directory.
-func (t *Table) Touch(k *Key) {
+func (t *Table) Touch(k *Key) Ahead {
 	head := keyHead(k)
 	p := t.arena.bytes(t.dir[uint64(hashOf(head))>>(t.shift&63)])
 	group := groupAt(home(head, t.geo.slots))
 	prefetch(unsafe.Pointer(&p[group]), unsafe.Pointer(&p[group+8]))
+	return Ahead{p}
 }
 
 // TouchRow asks for the memory of the row that Find will find, or Insert will fill. It is for keys that were touched a while
 // before: it looks at what Touch asked for.
-func (t *Table) TouchRow(k *Key) {
+func (t *Table) TouchRow(k *Key, a Ahead) {
 	if t.older != 0 {
 		return // the page may have another geometry
 	}
-	head := keyHead(k)
-	p := t.arena.bytes(t.dir[uint64(hashOf(head))>>(t.shift&63)])
-	at := t.geo.guess(p, head, k[t.geo.rest&15])
-	prefetch(unsafe.Pointer(&p[at]), unsafe.Pointer(&p[at+t.geo.stride-1]))
+	at := t.geo.guess(a.page, keyHead(k), k[t.geo.rest&15])
+	prefetch(unsafe.Pointer(&a.page[at]), unsafe.Pointer(&a.page[at+t.geo.stride-1]))
 }
 
 // Range calls fn for each row until it returns false, in no particular order. k has only the stored bytes set. fn must
