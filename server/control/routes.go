@@ -39,6 +39,7 @@ type segment struct {
 const (
 	readers  = access.ScopeRead | access.ScopeAdmin
 	changers = access.ScopeAdmin
+	granters = access.ScopeChances | access.ScopeAdmin
 )
 
 // table returns the routes with literal text before parameters, so that the first match is the right one.
@@ -67,6 +68,10 @@ func table() []route {
 		{name: "approvals", method: "GET", pattern: "/admin/v1/approvals", need: readers, reach: reachNamespace, handle: (*Plane).listApprovals},
 		{name: "approve", method: "POST", pattern: "/admin/v1/approvals/{id}:approve", need: changers, reach: reachNamespace, handle: (*Plane).approve},
 		{name: "reject", method: "POST", pattern: "/admin/v1/approvals/{id}:reject", need: changers, reach: reachNamespace, handle: (*Plane).reject},
+		{name: "chances", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/chances", need: readers, handle: (*Plane).campaignChances},
+		{name: "grant", method: "POST", pattern: "/admin/v1/campaigns/{campaign}/chances:grant", need: granters, handle: (*Plane).grantCampaign},
+		{name: "purse", method: "GET", pattern: "/admin/v1/purses/{purse}", need: readers, reach: reachNamespace, handle: (*Plane).purseSums},
+		{name: "grant_purse", method: "POST", pattern: "/admin/v1/purses/{purse}/chances:grant", need: granters, reach: reachNamespace, handle: (*Plane).grantPurse},
 		{name: "records", method: "GET", pattern: "/admin/v1/records", need: readers, other: true, handle: (*Plane).feed},
 		{name: "policy", method: "GET", pattern: "/admin/v1/policy", need: readers, reach: reachNamespace, handle: (*Plane).getPolicy},
 		{name: "put_policy", method: "PUT", pattern: "/admin/v1/policy", need: changers, reach: reachNamespace, handle: (*Plane).putPolicy},
@@ -142,7 +147,7 @@ func (p *Plane) find(method, path string, into *params) (*route, []string) {
 
 // params are the values of a path's parameters.
 type params struct {
-	campaign, prize, version, id, profile, user string
+	campaign, prize, version, id, profile, user, purse string
 }
 
 func (ps *params) field(name string) *string {
@@ -157,6 +162,8 @@ func (ps *params) field(name string) *string {
 		return &ps.id
 	case "user":
 		return &ps.user
+	case "purse":
+		return &ps.purse
 	case "profile":
 		return &ps.profile
 	}
@@ -182,7 +189,7 @@ func (r *route) match(path string, into *params) bool {
 		if !ok || value == "" || want.param != "user" && strings.Contains(value, ":") {
 			return false
 		}
-		if (want.param == "campaign" || want.param == "prize") && !validID(value) {
+		if (want.param == "campaign" || want.param == "prize" || want.param == "purse") && !validID(value) {
 			return false
 		}
 		*into.field(want.param) = value
