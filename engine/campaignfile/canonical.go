@@ -60,6 +60,7 @@ type prizeDocument struct {
 	Slot        *int16            `json:"slot,omitempty"`
 	Listed      *bool             `json:"listed,omitempty"`
 	Valuable    bool              `json:"valuable,omitempty"`
+	Release     *releaseDocument  `json:"release,omitempty"`
 }
 
 type amountDocument struct {
@@ -92,7 +93,9 @@ func (c *campaign) canonical() []byte {
 		}
 	}
 	for i := range v.Prizes {
-		d.Prizes = append(d.Prizes, prizeForm(v, i, c.prizes[i].title))
+		prize := prizeForm(v, i, c.prizes[i].title)
+		prize.Release = releaseForm(c.prizes[i].release)
+		d.Prizes = append(d.Prizes, prize)
 		d.Prizes[i].Valuable = c.prizes[i].valuable
 	}
 	for i := range v.Pity {
@@ -200,5 +203,5 @@ func sizeOf(v *engine.Version) int {
 	for i := range v.Amounts {
 		size += perAmount + len(v.Amounts[i].Cards)*perCard
 	}
-	return size + pitySize(v.Pity) + sessionsSize(v) + chancesSize(v.Chances) + audienceSize(v.Audience)
+	return size + pitySize(v.Pity) + sessionsSize(v) + releasesSize(v) + chancesSize(v.Chances) + audienceSize(v.Audience)
 }

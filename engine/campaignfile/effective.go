@@ -18,8 +18,24 @@ func Pays(v *engine.Version) (*odds.Effective, error) {
 }
 
 // released returns the part of the campaign's time in which a prize's release schedule has units to give; nil for a prize
-// without one.
-func released(*engine.Version, int) *big.Rat { return nil }
+// without one. Units that are carried on are there from the first window on.
+func released(v *engine.Version, prize int) *big.Rat {
+	for _, r := range v.Releases {
+		if int(r.Prize) != prize {
+			continue
+		}
+		s := &v.Schedules[r.Schedule]
+		open := int64(v.EndsAt - s.Windows[0].StartsAt)
+		if s.Expire {
+			open = 0
+			for _, w := range s.Windows {
+				open += int64(w.EndsAt - w.StartsAt)
+			}
+		}
+		return big.NewRat(open, int64(v.EndsAt-v.StartsAt))
+	}
+	return nil
+}
 
 // oddsParts is the unit in which shares are written as integers: parts per billion of all draws.
 const oddsParts = 1_000_000_000

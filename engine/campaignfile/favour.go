@@ -29,6 +29,7 @@ func Favourable(live, next *engine.Version) []Fault {
 	worseChances(live, next, take)
 	worseMode(live, next, take)
 	worseSessions(live, next, take)
+	slowerRelease(live, next, take)
 	worseAudience(live, next, take)
 	for i := range live.Prizes {
 		worsePrize(live, next, &live.Prizes[i], take)

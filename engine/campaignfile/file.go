@@ -145,6 +145,7 @@ func (c *campaign) check() {
 	c.checkChances()
 	c.checkChannels()
 	c.checkSessions()
+	c.checkReleases()
 	c.checkAudience()
 	c.checkMode()
 }

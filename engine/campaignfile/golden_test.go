@@ -128,6 +128,13 @@ func describe(f *File) []byte {
 	for _, s := range v.Sessions {
 		fmt.Fprintf(&b, "session %s [%d, %d) set %d unsold %d %s\n", s.ID, s.StartsAt, s.EndsAt, s.Set, s.Unsold, s.Title)
 	}
+	for i, s := range v.Schedules {
+		first, last := s.Windows[0], s.Windows[len(s.Windows)-1]
+		fmt.Fprintf(&b, "schedule %d avoid %v expire %v %d windows %+v … %+v\n", i, s.AvoidWholeHour, s.Expire, len(s.Windows), first, last)
+	}
+	for _, r := range v.Releases {
+		fmt.Fprintf(&b, "release %+v\n", r)
+	}
 	for _, c := range v.Channels {
 		fmt.Fprintf(&b, "channel %+v\n", c)
 	}

@@ -9,7 +9,8 @@ type prizeEntry struct {
 	fallback string // id of the fallback prize, for OnFallback
 	pays     *amountEntry
 	chanceFields
-	stated   bool   // the file names a kind
+	stated   bool // the file names a kind
+	release  *releaseEntry
 	valuable bool   // not for restricted users
 	weighed  bool   // the file names a weight
 	boost    uint32 // for OnRedistribute
@@ -77,7 +78,7 @@ func (c *campaign) readPrize(_ int, v value) {
 		}},
 		{name: "valuable", read: func(v value) { p.valuable = c.boolean(v) }},
 		{name: "listed", read: func(v value) { p.Unlisted = !c.boolean(v) }},
-		{name: "release", later: "remove it; the whole stock is available from the start"},
+		{name: "release", read: func(v value) { p.release = c.readRelease(v) }},
 		{name: "pool", later: "remove it; give the prize its own stock"},
 		{name: "award", later: "remove it; a win is final at once"},
 		{name: "budget", later: "write it as amount: {…, budget: n}"},
