@@ -133,7 +133,7 @@ against the version that is live.`,
 			if warnings == nil {
 				warnings = []campaignfile.Fault{}
 			}
-			return writeJSON(a.stdout, map[string]any{"valid": true, "warnings": warnings, "odds": s.file.Odds()})
+			return writeJSON(a.stdout, map[string]any{"valid": true, "warnings": warnings, "odds": s.file.Odds(), "liability": campaignfile.Worst(s.file.Version)})
 		}
 		return describe(a.stdout, s)
 	}
@@ -155,7 +155,7 @@ func describe(w io.Writer, s *campaignSource) error {
 		return err
 	}
 	for _, f := range s.file.Warnings {
-		if _, err := fmt.Fprintf(w, "\nwarning: %s:%s\n", s.name, f.Error()); err != nil {
+		if _, err := fmt.Fprintf(w, "\nwarning: %s:%s (%s)\n", s.name, f.Error(), f.Rule); err != nil {
 			return err
 		}
 	}

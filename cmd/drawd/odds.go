@@ -77,6 +77,9 @@ func describeOdds(w io.Writer, v *engine.Version) error {
 			return err
 		}
 	}
+	if err := describeWorst(w, campaignfile.Worst(v)); err != nil {
+		return err
+	}
 	for i := range v.Pity {
 		p := &v.Pity[i]
 		var b strings.Builder
@@ -115,4 +118,20 @@ func describeOdds(w io.Writer, v *engine.Version) error {
 		}
 	}
 	return nil
+}
+
+// describeWorst says what a campaign can cost; nothing where no prize has a value.
+func describeWorst(w io.Writer, l campaignfile.Liability) error {
+	var parts []string
+	if l.MinorUnits > 0 {
+		parts = append(parts, fmt.Sprintf("prizes for %d minor units", l.MinorUnits))
+	}
+	if len(l.Unbounded) > 0 {
+		parts = append(parts, "without a bound: "+strings.Join(l.Unbounded, ", "))
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "\nworst case: %s\n", strings.Join(parts, "; "))
+	return err
 }

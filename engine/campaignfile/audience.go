@@ -155,7 +155,7 @@ func (c *campaign) checkAudience() {
 	c.checkScopes()
 	for i := range a.used {
 		if !a.used[i] {
-			c.warn(a.attributes[i], "attribute %q is asked for by no rule and counted by no cap; it goes into the records' digest only", a.Attributes[i].Name)
+			c.warn(a.attributes[i], "unused_attribute", "attribute %q is asked for by no rule and counted by no cap; it goes into the records' digest only", a.Attributes[i].Name)
 		}
 	}
 }

@@ -145,7 +145,7 @@ func (c *campaign) checkCaps() {
 			e.DenyWhenReached = false // says nothing of a cap on draws: one meaning has one form
 		}
 		if c.version.Guaranteed && e.counted && e.Counts != engine.CountDraws && !e.DenyWhenReached && !c.fallsBack(e) {
-			c.warn(e.at, "cap %q turns wins into misses although the campaign is guaranteed; on_reached: deny refuses the draw instead", e.ID)
+			c.warn(e.at, "cap_breaks_guarantee", "cap %q turns wins into misses although the campaign is guaranteed; on_reached: deny refuses the draw instead", e.ID)
 		}
 	}
 }

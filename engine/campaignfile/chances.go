@@ -197,7 +197,7 @@ func (c *campaign) checkChances() {
 	case e.Mode == engine.ChancesFree && e.pricesAt.node != nil && e.priceAt.node == nil:
 		c.fault(e.pricesAt, "needs price, what a draw costs at all other times")
 	case e.Mode == engine.ChancesGranted && len(e.Sources) == 0 && len(e.Milestones) == 0:
-		c.warn(e.at, "no source may grant chances: nobody can draw but by compensation")
+		c.warn(e.at, "no_source", "no source may grant chances: nobody can draw but by compensation")
 	}
 }
 

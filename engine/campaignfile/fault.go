@@ -10,7 +10,8 @@ import (
 // Fault is one thing that is wrong with a file.
 type Fault struct {
 	Pointer string       // JSON pointer (RFC 6901) of the value; empty for the whole document
-	Code    problem.Code // UnknownField, InvalidField or BadJSON (the source cannot be read at all)
+	Code    problem.Code // UnknownField, InvalidField or BadJSON (the source cannot be read at all); of a warning none
+	Rule    string       // of a warning: the code of the rule that found it
 	Message string       // for a person: what is wrong and what is allowed
 	Line    int          // from 1; 0 when the value has no place in the source
 	Column  int          // from 1, in characters
@@ -37,7 +38,15 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 		Message string `json:"message"`
 		Line    int    `json:"line,omitempty"`
 		Column  int    `json:"column,omitempty"`
-	}{f.Pointer, f.Code.String(), f.Message, f.Line, f.Column})
+	}{f.Pointer, f.code(), f.Message, f.Line, f.Column})
+}
+
+// code is the word for programs.
+func (f Fault) code() string {
+	if f.Rule != "" {
+		return f.Rule
+	}
+	return f.Code.String()
 }
 
 // invalid returns a fault that has no place yet.

@@ -38,6 +38,7 @@ func Parse(src []byte) (*File, []Fault) {
 	if len(c.faults) > 0 {
 		return nil, sorted(c.faults)
 	}
+	c.lint()
 	return &File{Version: c.version, Warnings: sorted(c.warnings), places: c.places}, nil
 }
 

@@ -139,7 +139,7 @@ func describe(f *File) []byte {
 		fmt.Fprintf(&b, "channel %+v\n", c)
 	}
 	for _, w := range f.Warnings {
-		fmt.Fprintf(&b, "warning %s\n", w.Error())
+		fmt.Fprintf(&b, "warning %s: %s\n", w.Rule, w.Error())
 	}
 	return b.Bytes()
 }

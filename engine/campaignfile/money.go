@@ -171,7 +171,7 @@ func (c *campaign) checkMoney() {
 		c.fault(c.roundAt, "there are no sessions: use campaign or day")
 	}
 	if c.budgetAt.node != nil && !cash {
-		c.warn(c.budgetAt, "no prize is of kind cash: the budget bounds nothing")
+		c.warn(c.budgetAt, "budget_without_cash", "no prize is of kind cash: the budget bounds nothing")
 	}
 	for i := range c.caps {
 		e := &c.caps[i]
@@ -181,7 +181,7 @@ func (c *campaign) checkMoney() {
 		if at := c.prize(e.prize); e.prizeAt.node != nil && at >= 0 && c.prizes[at].amountAt.node == nil {
 			c.fault(e.prizeAt, "prize %q pays no amount", e.prize)
 		} else if e.prizeAt.node == nil && !cash {
-			c.warn(e.at, "no prize is of kind cash: cap %q counts nothing", e.ID)
+			c.warn(e.at, "cap_without_cash", "no prize is of kind cash: cap %q counts nothing", e.ID)
 		}
 	}
 }

@@ -162,7 +162,7 @@ func (c *campaign) checkPrizes() {
 		c.checkFallback(i)
 		if p.Slot >= 0 {
 			if other, taken := slots[p.Slot]; taken {
-				c.warn(p.slotAt, "slot %d is also the slot of prize %q", p.Slot, other)
+				c.warn(p.slotAt, "slot_shared", "slot %d is also the slot of prize %q", p.Slot, other)
 			}
 			slots[p.Slot] = p.ID
 		}
@@ -177,7 +177,7 @@ func (c *campaign) checkStock(p *prizeEntry) {
 	case p.Stock > 0 && p.Stock < engine.Quantity(p.Units):
 		c.fault(p.stockAt, "is %d, less than the %d units of one win: it could never be won", p.Stock, p.Units)
 	case p.Stock == 0 && p.stockAt.node != nil:
-		c.warn(p.stockAt, "prize %q cannot be won until its stock is adjusted", p.ID)
+		c.warn(p.stockAt, "no_stock", "prize %q cannot be won until its stock is adjusted", p.ID)
 	case p.Stock == engine.StockUnstated && p.Kind == engine.KindThanks && p.stated:
 		p.Stock = engine.Unlimited // thanks cost nothing, and nobody counts them
 	}
@@ -250,7 +250,7 @@ func (c *campaign) checkSum(sum int64, at value, where string) {
 		c.fault(at, "the weights%s sum to %d; in a guaranteed campaign they must sum to the denominator %d exactly (%d is missing)",
 			where, sum, denominator, denominator-sum)
 	case sum == 0:
-		c.warn(at, "all weights%s are 0: nothing can be won", where)
+		c.warn(at, "weights_zero", "all weights%s are 0: nothing can be won", where)
 	}
 }
 

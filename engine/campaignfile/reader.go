@@ -27,12 +27,13 @@ func (r *reader) fault(v value, format string, args ...any) {
 	r.add(v.pointer, problem.InvalidField, v.at, format, args...)
 }
 
-func (r *reader) warn(v value, format string, args ...any) {
-	r.warnings = append(r.warnings, Fault{v.pointer, problem.InvalidField, fmt.Sprintf(format, args...), v.at.line, v.at.column})
+// warn records what is allowed and probably not meant, under the code of its rule.
+func (r *reader) warn(v value, rule, format string, args ...any) {
+	r.warnings = append(r.warnings, Fault{Pointer: v.pointer, Rule: rule, Message: fmt.Sprintf(format, args...), Line: v.at.line, Column: v.at.column})
 }
 
 func (r *reader) add(pointer string, code problem.Code, at place, format string, args ...any) {
-	r.faults = append(r.faults, Fault{pointer, code, fmt.Sprintf(format, args...), at.line, at.column})
+	r.faults = append(r.faults, Fault{Pointer: pointer, Code: code, Message: fmt.Sprintf(format, args...), Line: at.line, Column: at.column})
 }
 
 // sorted returns the faults in the order of the source, at most maxFaults of them.

@@ -416,7 +416,7 @@ func (c *campaign) checkOwnStock() {
 		p := &c.prizes[i]
 		switch {
 		case !used[i] && len(c.version.Sessions) > 0:
-			c.warn(p.at, "prize %q is in no session", p.ID)
+			c.warn(p.at, "prize_in_no_session", "prize %q is in no session", p.ID)
 		case used[i] && !own[i] && p.stockAt.node != nil:
 			c.fault(p.stockAt, "every session with prize %q has units of its own: remove stock here", p.ID)
 		}

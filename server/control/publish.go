@@ -137,13 +137,15 @@ func (p *Plane) validate(x *exchange) *render.Problem {
 	warnings := append([]campaignfile.Fault{}, file.Warnings...)
 	for _, f := range x.unfavourable(file) {
 		f.Message += " (publishing this must be forced, with a reason)"
+		f.Rule = "unfavourable"
 		warnings = append(warnings, f)
 	}
 	return x.answer(http.StatusOK, struct {
-		Valid    bool                 `json:"valid"`
-		Warnings []campaignfile.Fault `json:"warnings"`
-		Odds     *campaignfile.Odds   `json:"odds,omitempty"`
-	}{true, warnings, file.Odds()})
+		Valid    bool                   `json:"valid"`
+		Warnings []campaignfile.Fault   `json:"warnings"`
+		Odds     *campaignfile.Odds     `json:"odds,omitempty"`
+		Worst    campaignfile.Liability `json:"liability"`
+	}{true, warnings, file.Odds(), campaignfile.Worst(file.Version)})
 }
 
 // forcedPrefix marks in the record the reason of a version that takes something from users.
