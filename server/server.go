@@ -14,6 +14,7 @@ import (
 	"github.com/drawd/drawd/server/access"
 	"github.com/drawd/drawd/server/control"
 	"github.com/drawd/drawd/server/dataplane"
+	"github.com/drawd/drawd/server/ticket"
 	"github.com/drawd/drawd/server/render"
 )
 
@@ -47,8 +48,12 @@ func New(o Options) (*Server, error) {
 	if s.gate, err = access.New(access.Options{Source: o.Engine, Logger: o.Logger}); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
+	tickets, err := ticket.NewRing(ticket.Options{Source: o.Engine, ClusterKey: o.ClusterKey, Logger: o.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
 	s.data, err = dataplane.New(dataplane.Options{
-		Engine: o.Engine, Decider: o.Decider, Records: o.Records, Gate: s.gate, Health: health{s}, Logger: o.Logger,
+		Engine: o.Engine, Decider: o.Decider, Records: o.Records, Gate: s.gate, Tickets: tickets, Health: health{s}, Logger: o.Logger,
 		Metrics: o.Metrics, Node: o.NodeNumber, Now: o.Now,
 		Build: dataplane.Build{Version: o.Build.Version, Commit: o.Build.Commit, Go: o.Build.Go},
 	})

@@ -98,6 +98,10 @@ func (w *worker) answerBatch(b *batchWork) {
 		w.invalid("/draws", whats[isCount].code, whats[isCount].message)
 		return
 	}
+	if engine.EntryHeaderSize+len(w.batch.Commands()) > engine.MaxEntryBytes {
+		w.refuse(problem.BodyTooLarge, "With their attributes the draws do not fit into one entry of the log: send fewer at once.")
+		return
+	}
 	if w.batch.Len() > 0 {
 		if !w.inTime() || !w.decide() {
 			return
@@ -202,6 +206,11 @@ func (w *worker) takeItem(b *batchWork, keyer *engine.Keyer) {
 		return
 	}
 	w.fill(&w.command, body, b.campaign, keyer, body.key)
+	w.who.checked, w.who.many = false, true
+	if f, sound := w.stamp(b.campaign, keyer, body.key); !sound {
+		b.fault(&item, itemFault{f.code(), f})
+		return
+	}
 	item.user = w.facts.User
 	if r, ok := b.peek(w); ok {
 		item.answered, item.at = byFacts, int32(len(b.known))
@@ -239,7 +248,7 @@ func (b *batchWork) peek(w *worker) (r engine.Result, ok bool) {
 	}
 	b.peeks++
 	r, ok = w.server.options.Engine.Peek(&w.command, engine.UnixMilli(w.now.UnixMilli()))
-	if !ok || !r.Replayed && w.head.retry && !settled(r.Code) {
+	if !ok || r.StaleStamp() || !r.Replayed && w.head.retry && !settled(r.Code) {
 		return r, false
 	}
 	b.found++
@@ -266,6 +275,11 @@ func (w *worker) open(b *batchWork, index int) (replayed, ok bool) {
 		return false, false
 	}
 	r := w.result(b, item)
+	if r.StaleStamp() {
+		w.problem = render.Problem{Code: problem.Overloaded, Detail: staleDetail}
+		w.newRequestID()
+		return false, false
+	}
 	if r.Code != problem.OK {
 		if item.answered == byFacts {
 			w.server.figures.facts.Inc()

@@ -16,12 +16,17 @@ func (w *worker) draw() {
 		w.refuse(problem.UnsupportedMediaType, "Content-Type must be application/json.")
 		return
 	}
-	if code := h.keyFault(); code != problem.OK {
-		w.refuse(code, "")
+	fault := h.keyFault()
+	if fault == problem.IdempotencyKeyInvalid && !w.who.alone {
+		w.refuse(fault, "")
 		return
 	}
 	w.scanner.reset(w.sent())
 	sound := w.scanner.parseDraw(&w.body)
+	key, ok := w.keyOf(sound, fault)
+	if !ok {
+		return
+	}
 	w.checkPattern()
 	if !w.parsed(sound) {
 		return
@@ -31,16 +36,30 @@ func (w *worker) draw() {
 		return
 	}
 	keyer := c.Namespace().Keyer()
-	w.fill(&w.command, &w.body, c, &keyer, h.key)
-	if w.known(c) || !w.inTime() {
-		return
+	w.fill(&w.command, &w.body, c, &keyer, key)
+	for try := 1; ; try++ {
+		if f, sound := w.stamp(c, &keyer, key); !sound {
+			w.problem.Errors = append(w.problem.Errors, f.error(""))
+			w.refuse(f.code(), "")
+			return
+		}
+		if w.known(c) || !w.inTime() {
+			return
+		}
+		w.batch.Reset()
+		w.batch.AddDraw(&w.command)
+		if !w.decide() {
+			return
+		}
+		switch r := &w.batch.Results[0]; {
+		case !r.StaleStamp():
+			w.answerResult(c, r)
+			return
+		case try == stampTries:
+			w.refuse(problem.Overloaded, staleDetail)
+			return
+		}
 	}
-	w.batch.Reset()
-	w.batch.AddDraw(&w.command)
-	if !w.decide() {
-		return
-	}
-	w.answerResult(c, &w.batch.Results[0])
 }
 
 // keyFault is what is wrong with the Idempotency-Key.
@@ -100,7 +119,7 @@ func (w *worker) fill(d *engine.Draw, b *drawBody, c *engine.Campaign, keyer *en
 // is denied by the log only: the first send may still be in it, and then "not drawn" would not be true of the key.
 func (w *worker) known(c *engine.Campaign) bool {
 	r, ok := w.server.options.Engine.Peek(&w.command, engine.UnixMilli(w.now.UnixMilli()))
-	if !ok {
+	if !ok || r.StaleStamp() { // published meanwhile: the log says so too
 		return false
 	}
 	if r.Replayed {
@@ -210,11 +229,14 @@ func (w *worker) sendReplay() {
 // sendAnswer answers with the decision in w.answer.
 func (w *worker) sendAnswer() {
 	var err error
+	w.answer.Public = w.who.public
 	if w.buf, err = w.answer.AppendJSON(w.buf[:0]); err != nil {
 		w.failed(err)
 		return
 	}
-	w.sayIndex(w.answer.At.Index)
+	if !w.who.public {
+		w.sayIndex(w.answer.At.Index)
+	}
 	w.send(200, typeJSON)
 }
 
@@ -243,6 +265,7 @@ func (w *worker) denied(r *engine.Result) {
 	w.facts.Cap = w.server.options.Engine.CapPlace(r)
 	w.problem.Denied(r, cap)
 	w.problem.Detail = denialDetail(r)
+	w.tellWhy(r)
 	w.newRequestID()
 }
 
@@ -253,6 +276,9 @@ func denialDetail(r *engine.Result) string {
 	}
 	if r.Code != problem.ScopeValueMissing {
 		return ""
+	}
+	if engine.Scope(r.Cap) >= engine.ScopeAttribute {
+		return "A cap counts by an attribute: send it."
 	}
 	if engine.Scope(r.Cap) == engine.ScopeDevice {
 		return "A cap counts by device: send \"device\"."

@@ -19,7 +19,9 @@ type drawBody struct {
 	channel  []byte
 	device   []byte
 	ip       netip.Addr
+	ticket   []byte // nil for none
 
+	attributes    attributes
 	expectVersion uint32
 	maxPrice      uint32
 	times         uint8
@@ -88,27 +90,37 @@ const (
 	isCampaign
 	isCount
 	isDamaged
+	isAttribute
+	isFromTicket
+	isManyAttributes
+	isAsked
+	isUntrusted
 )
 
 var whats = [...]struct{ code, message string }{
-	isUnknown:   {"unknown", "There is no such field."},
-	isMissing:   {"required", "The field is needed."},
-	isNotObject: {"type", "It must be an object."},
-	isNotString: {"type", "It must be a string."},
-	isNotWhole:  {"type", "It must be a whole number."},
-	isNotList:   {"type", "It must be a list."},
-	isUser:      {"pattern", "It must be 1 to 128 of the characters A-Z a-z 0-9 . _ ~ : @ = + -."},
-	isPattern:   {"pattern", "The namespace's policy (user_pattern) does not allow it."},
-	isTimes:     {"range", "It must be 1 to 10."},
-	isChannel:   {"pattern", "It must be 1 to 32 of the characters A-Z a-z 0-9 . _ ~ : @ = + -."},
-	isIP:        {"pattern", "It must be an IPv4 or IPv6 address."},
-	isTicket:    {"length", "It must be at most 4096 bytes."},
-	isVersion:   {"range", "It must be 1 to 4294967295."},
-	isPrice:     {"range", "It must be 1 to 4294967295."},
-	isKey:       {"pattern", "It must be 1 to 64 visible ASCII characters."},
-	isCampaign:  {"pattern", "It must be 1 to 63 of the characters a-z 0-9 -, and not begin with -."},
-	isCount:     {"range", "A batch holds 1 to 1000 draws, sub-draws counted."},
-	isDamaged:   {"damaged", "The batch is damaged here: see docs/wire.md."},
+	isUnknown:        {"unknown", "There is no such field."},
+	isMissing:        {"required", "The field is needed."},
+	isNotObject:      {"type", "It must be an object."},
+	isNotString:      {"type", "It must be a string."},
+	isNotWhole:       {"type", "It must be a whole number."},
+	isNotList:        {"type", "It must be a list."},
+	isUser:           {"pattern", "It must be 1 to 128 of the characters A-Z a-z 0-9 . _ ~ : @ = + -."},
+	isPattern:        {"pattern", "The namespace's policy (user_pattern) does not allow it."},
+	isTimes:          {"range", "It must be 1 to 10."},
+	isChannel:        {"pattern", "It must be 1 to 32 of the characters A-Z a-z 0-9 . _ ~ : @ = + -."},
+	isIP:             {"pattern", "It must be an IPv4 or IPv6 address."},
+	isTicket:         {"length", "It must be at most 4096 bytes."},
+	isVersion:        {"range", "It must be 1 to 4294967295."},
+	isPrice:          {"range", "It must be 1 to 4294967295."},
+	isKey:            {"pattern", "It must be 1 to 64 visible ASCII characters."},
+	isCampaign:       {"pattern", "It must be 1 to 63 of the characters a-z 0-9 -, and not begin with -."},
+	isCount:          {"range", "A batch holds 1 to 1000 draws, sub-draws counted."},
+	isAttribute:      {"type", "It must be of the type that the campaign declares: a whole number of at most 2^53 either way, a string of at most 64 bytes, or a boolean."},
+	isFromTicket:     {"from_ticket", "Only the ticket can say this."},
+	isManyAttributes: {"range", "There are more than 16."},
+	isAsked:          {"required", "The audience rule or a cap asks for it."},
+	isUntrusted:      {"untrusted", "A request without an API key cannot say this: the ticket must."},
+	isDamaged:        {"damaged", "The batch is damaged here: see docs/wire.md."},
 }
 
 const maxTicketBytes = 4096
@@ -166,7 +178,8 @@ func (s *scanner) parseDraw(d *drawBody) bool {
 
 // begin clears d without touching the memory of its faults.
 func (d *drawBody) begin() {
-	d.campaign, d.key, d.user, d.channel, d.device, d.ip = nil, nil, nil, nil, nil, netip.Addr{}
+	d.campaign, d.key, d.user, d.channel, d.device, d.ip, d.ticket = nil, nil, nil, nil, nil, netip.Addr{}, nil
+	d.attributes.begin()
 	d.expectVersion, d.maxPrice, d.times, d.listed, d.seen, d.faults = 0, 0, 1, false, 0, 0
 }
 
@@ -223,7 +236,7 @@ func (s *scanner) drawField(d *drawBody, f field, depth int) (ok bool) {
 	case fieldChannel:
 		d.channel, ok = s.text(d, f, isChannel, isChannelName, depth)
 	case fieldTicket:
-		_, ok = s.text(d, f, isTicket, isTicketText, depth)
+		d.ticket, ok = s.text(d, f, isTicket, isTicketText, depth)
 	case fieldCampaign:
 		d.campaign, ok = s.text(d, f, isCampaign, isID, depth)
 	case fieldKey:
@@ -245,8 +258,9 @@ func (s *scanner) drawField(d *drawBody, f field, depth int) (ok bool) {
 	default: // attributes: facts of the first send, for audience rules
 		if s.space() != '{' {
 			d.wrong(f, isNotObject)
+			return s.skip(depth + 1)
 		}
-		return s.skip(depth + 1)
+		return s.attributes(&d.attributes, depth+1)
 	}
 	return ok
 }
@@ -332,7 +346,7 @@ func (d *drawBody) tell(errors []render.FieldError, prefix string) []render.Fiel
 		f := &d.fault[i]
 		pointer := prefix + fieldPointers[f.field]
 		// An unknown name is told only if it can hold nothing but a name.
-		if f.what == isUnknown && len(f.name) <= maxToldName && isPlainName(f.name) {
+		if (f.what == isUnknown || f.field == fieldAttributes) && len(f.name) <= maxToldName && isPlainName(f.name) {
 			pointer += "/" + string(f.name)
 		}
 		w := &whats[f.what]

@@ -11,6 +11,7 @@ import (
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/server/access"
+	"github.com/drawd/drawd/server/ticket"
 )
 
 // Decider decides the commands of a batch, durably, and returns when the results are in it. After an error whose effect
@@ -28,6 +29,11 @@ type Records interface {
 // it admits. *access.Gate is one.
 type Gate interface {
 	Check(r *access.Request, need access.Scope) (access.Grant, access.Refusal)
+}
+
+// Tickets opens signed tickets. It allocates nothing. *ticket.Ring is one.
+type Tickets interface {
+	Check(text []byte, t *ticket.Ticket, arena []byte, now time.Time) (*ticket.Key, []byte, ticket.Reason)
 }
 
 // Health says whether this node can decide.
@@ -62,6 +68,7 @@ type Options struct {
 	Decider Decider        // needed
 	Records Records        // needed
 	Gate    Gate           // needed
+	Tickets Tickets        // default: no ticket is valid
 	Health  Health         // default: always ready
 	Logger  *slog.Logger   // default: slog.Default
 	Metrics *metrics.Set   // where the figures are registered; default: a set of its own
@@ -119,6 +126,9 @@ func (o Options) withDefaults() Options {
 	if o.Health == nil {
 		o.Health = alwaysReady{}
 	}
+	if o.Tickets == nil {
+		o.Tickets = noTickets{}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -147,6 +157,13 @@ type alwaysReady struct{}
 
 func (alwaysReady) Ready() error                              { return nil }
 func (alwaysReady) Checks(func(string, problem.Code, string)) {}
+
+// noTickets knows no key.
+type noTickets struct{}
+
+func (noTickets) Check(_ []byte, _ *ticket.Ticket, arena []byte, _ time.Time) (*ticket.Key, []byte, ticket.Reason) {
+	return nil, arena, ticket.Unsigned
+}
 
 // refusalOf turns any error of a Decider or a Health into a refusal. What is not a *problem.Error is ours: nobody knows
 // what it did.

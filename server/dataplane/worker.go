@@ -29,6 +29,7 @@ type worker struct {
 	scanner scanner
 	body    drawBody
 	command engine.Draw
+	who     asking
 	batch   *engine.Batch
 	answer  render.Answer
 	records []byte // read back from storage
@@ -104,6 +105,7 @@ func (w *worker) end() {
 	w.filled = false
 	w.place, w.grant, w.asker, w.command = place{}, access.Grant{}, access.Request{}, engine.Draw{}
 	w.body.begin()
+	w.who.end()
 	w.scanner.forget()
 	w.answer.Campaign, w.answer.Records = nil, nil
 	w.problem, w.facts, w.wait = render.Problem{}, render.Facts{}, 0
@@ -217,6 +219,10 @@ func (w *worker) admitted(need access.Scope) bool {
 	if refusal.Code == problem.OK && w.place.campaign != nil && !grant.AllowsCampaign(w.place.campaign) {
 		refusal = access.Refusal{Code: problem.Forbidden}
 	}
+	if refusal.Code == problem.Unauthenticated && h.authorization == nil && w.place.route == routeDraws {
+		w.who.alone = true // a ticket may speak for it
+		return true
+	}
 	if refusal.Code != problem.OK {
 		if refusal.Code == problem.Unauthenticated {
 			w.response().Header.Set("WWW-Authenticate", "Bearer")
@@ -285,6 +291,10 @@ func (w *worker) failed(err error) {
 // sendProblem answers with w.problem.
 func (w *worker) sendProblem() {
 	info := w.problem.Code.Info()
+	if w.who.public {
+		w.sendPublic(info)
+		return
+	}
 	if info.Status == 429 || info.Status == 503 {
 		w.retryAfter()
 	}

@@ -17,8 +17,10 @@ func appendDrawJSON1(dst []byte, s *subdraw) []byte {
 	dst = appendUint(dst, uint64(r.Version))
 	dst = append(dst, `,"user":`...)
 	dst = AppendString(dst, r.User)
-	dst = append(dst, `,"seq":`...)
-	dst = appendUint(dst, r.Seq)
+	if !s.public {
+		dst = append(dst, `,"seq":`...)
+		dst = appendUint(dst, r.Seq)
+	}
 	dst = append(dst, `,"at":`...)
 	dst = AppendTime(dst, r.At)
 	dst = appendRound1(dst, s)

@@ -25,6 +25,7 @@ type subdraw struct {
 	version  *engine.Version // the one that the record names
 	record   *engine.Record
 	at       engine.Location
+	public   bool // for a player's eyes: another wire form, without seq
 }
 
 // renderer is one way of rendering a draw. list is what stands around the sub-draws when the request named "times".
@@ -48,6 +49,7 @@ type Answer struct {
 	At       engine.Location
 	Records  []byte // the encoded records
 	Count    int
+	Public   bool // for a player's eyes: without what tells how many others drew
 
 	Wins     int // of the sub-draws that were rendered last
 	Unfunded int // of them: those in which a pity was due and had nothing left to give
@@ -129,7 +131,7 @@ func (a *Answer) load(b []byte, i int) (int, *renderer, error) {
 		return 0, nil, fmt.Errorf("render: a record names version %d and prize %d of campaign %s, which are not known", r.Version, r.Prize, a.Campaign.ID())
 	}
 	a.draw = subdraw{
-		ids: a.IDs, campaign: a.Campaign.ID(), version: v, record: r,
+		ids: a.IDs, campaign: a.Campaign.ID(), version: v, record: r, public: a.Public,
 		at: engine.Location{Index: a.At.Index, Ordinal: a.At.Ordinal + uint16(i)},
 	}
 	if r.Prize != engine.NoPrize {

@@ -1,0 +1,284 @@
+package dataplane
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/campaignfile"
+	"github.com/drawd/drawd/server/access"
+	"github.com/drawd/drawd/server/ticket"
+)
+
+// gatedRig serves a campaign "members" with a rule, attributes from tickets and callers, a cap by store, and tickets.
+// With required tickets it is "closed".
+type gatedRig struct {
+	*rig
+	key    *ticket.Key
+	secret ticket.Secret
+}
+
+func gatedFile(id, tickets string) string {
+	return `
+campaign: ` + id + `
+time_zone: UTC
+starts_at: 2026-11-01T00:00:00Z
+ends_at: 2026-12-01T00:00:00Z
+denominator: 10
+audience:
+  rule: 'level >= 2 && region in ["SH"]'
+  attributes: {level: {type: int, from: ticket}, region: {type: string}, store: {type: string}, vip: {type: bool}}
+tickets: ` + tickets + `
+caps:
+  - {id: store, counts: draws, scope: store, window: day, limit: 2}
+  - {id: own, counts: draws, window: day, limit: 3}
+prizes: [{id: phone, kind: physical, weight: 10, stock: 1000}]
+`
+}
+
+func newGatedRig(t *testing.T) *gatedRig {
+	g := &gatedRig{key: ticket.NewKey()}
+	g.key.ID = 0xA1
+	g.secret = ticket.NewSecret(g.key.Derive([32]byte{}, "default"))
+	g.rig = start(t, func(o *Options) {
+		ring, err := ticket.NewRing(ticket.Options{Source: o.Engine, RefreshEvery: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Tickets = ring
+	})
+	var b engine.Batch
+	b.AddDocument(&engine.PutDocument{Namespace: 1, Name: ticket.DocumentPrefix + ticket.FormatID(g.key.ID), Body: g.key.Encode()})
+	g.decide(&b)
+	g.publish(gatedFile("members", "{required: false}"))
+	g.publish(gatedFile("closed", "{required: true}"))
+	g.clock.Add(1000) // the ring looks again
+	return g
+}
+
+func (g *gatedRig) publish(source string) {
+	g.t.Helper()
+	file, faults := campaignfile.Parse([]byte(source))
+	if len(faults) > 0 {
+		g.t.Fatal(faults)
+	}
+	var b engine.Batch
+	b.AddPublish(&engine.Publish{Namespace: 1, Version: file.Version, SealedSeed: engine.SealSeed([32]byte{}, [12]byte{}, [16]byte{3})})
+	g.decide(&b)
+}
+
+// sign makes a ticket of user u1 with level 3, for an hour.
+func (g *gatedRig) sign(nonce string, edit func(c *ticket.Claims)) string {
+	g.t.Helper()
+	c := ticket.Claims{
+		Key: g.key.ID, Campaign: "closed", User: "u1", Nonce: nonce, NotBefore: testNow/1000 - 60, ExpiresAt: testNow/1000 + 3600,
+		Attributes: map[string]string{"level": "3"},
+	}
+	if edit != nil {
+		edit(&c)
+	}
+	text, err := ticket.Sign(&c, &g.secret)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return text
+}
+
+const eligible = `"attributes":{"region":"SH","store":"s1"}`
+
+func (a answer) pointsAt(pointer, code string) bool {
+	return strings.Contains(string(a.body), `"pointer":"`+pointer+`","code":"`+code+`"`)
+}
+
+func TestAttributes(t *testing.T) {
+	g := newGatedRig(t)
+	ticketed := `"ticket":"` + g.sign("k0", func(c *ticket.Claims) { c.Campaign = "members" }) + `"`
+	for i, row := range []struct {
+		name, body string
+		status     int
+		code, at   string
+		what       string
+	}{
+		{"no level", `{"user":"u1",` + eligible + `}`, 403, "not_eligible", "/attributes/level", "required"},
+		{"no region", `{"user":"u1",` + ticketed + `,"attributes":{"store":"s1"}}`, 403, "not_eligible", "/attributes/region", "required"},
+		{"another region", `{"user":"u1",` + ticketed + `,"attributes":{"region":"BJ","store":"s1"}}`, 403, "not_eligible", "", ""},
+		{"no store", `{"user":"u1",` + ticketed + `,"attributes":{"region":"SH"}}`, 422, "scope_value_missing", "/attributes/store", "required"},
+		{"level from the caller", `{"user":"u1","attributes":{"region":"SH","store":"s1","level":9}}`, 422, "invalid_field", "/attributes/level", "from_ticket"},
+		{"a number for a text", `{"user":"u1","attributes":{"region":7}}`, 422, "invalid_field", "/attributes/region", "type"},
+		{"a list", `{"user":"u1","attributes":{"region":["SH"]}}`, 422, "invalid_field", "/attributes/region", "type"},
+		{"a long text", `{"user":"u1","attributes":{"region":"` + strings.Repeat("x", 65) + `"}}`, 422, "invalid_field", "/attributes/region", "type"},
+		{"an unknown one", `{"user":"u1","attributes":{"levle":3}}`, 422, "unknown_field", "/attributes/levle", "unknown"},
+		{"a fraction", `{"user":"u1","attributes":{"level":1.5}}`, 422, "invalid_field", "/attributes/level", "from_ticket"},
+		{"no object", `{"user":"u1","attributes":[1]}`, 422, "invalid_field", "/attributes", "type"},
+		{"too many", `{"user":"u1","attributes":{` + seventeen() + `}}`, 422, "invalid_field", "/attributes", "range"},
+	} {
+		before := g.engine.StateHash()
+		key := "k0"
+		if !strings.Contains(row.body, `"ticket"`) {
+			key = fmt.Sprint("key", i)
+		}
+		a := g.post(plainly(), "/v1/campaigns/members/draws", row.body, "Idempotency-Key", key)
+		g.want(row.name, a, row.status, row.code)
+		if row.at != "" && !a.pointsAt(row.at, row.what) {
+			t.Errorf("%s: %s", row.name, a.body)
+		}
+		if after := g.engine.StateHash(); before != after && a.status == 422 && row.code != "scope_value_missing" {
+			t.Errorf("%s changed the state", row.name)
+		}
+	}
+	g.want("eligible", g.post(plainly(), "/v1/campaigns/members/draws", `{"user":"u1",`+ticketed+`,`+eligible+`}`, "Idempotency-Key", "k0"), 200, "")
+	g.want("what is not declared is not looked at", g.post(plainly(), "/v1/campaigns/open/draws", `{"user":"u1","attributes":{"x":[1]},"ticket":"junk"}`, "Idempotency-Key", "k0"), 200, "")
+}
+
+func seventeen() string {
+	var parts []string
+	for i := range 17 {
+		parts = append(parts, fmt.Sprintf(`"x%d":1`, i))
+	}
+	return strings.Join(parts, ",")
+}
+
+// Requests with a trusted caller, of the campaign that needs a ticket: what is wrong is told.
+func TestTickets(t *testing.T) {
+	g := newGatedRig(t)
+	body := func(text string) string { return `{"user":"u1","ticket":"` + text + `",` + eligible + `}` }
+	good := g.sign("n1", nil)
+	for _, row := range []struct{ name, body, key, what string }{
+		{"none", `{"user":"u1",` + eligible + `}`, "n1", "required"},
+		{"junk", body("junk"), "n1", "malformed"},
+		{"another signature", body(good[:len(good)-1] + string(good[len(good)-1]^1)), "n1", "signature"},
+		{"another level", body(strings.Replace(good, "a.level=3", "a.level=9", 1)), "n1", "signature"},
+		{"another key", body(strings.Replace(good, "00000000000000a1", "00000000000000a2", 1)), "n1", "signature"},
+		{"another user", body(g.sign("n1", func(c *ticket.Claims) { c.User = "u2" })), "n1", "other_user"},
+		{"another campaign", body(g.sign("n1", func(c *ticket.Claims) { c.Campaign = "members" })), "n1", "other_campaign"},
+		{"another nonce", body(good), "n2", "other_key"},
+		{"two draws with a ticket for one", strings.Replace(body(good), `{`, `{"times":2,`, 1), "n1", "times"},
+		{"of later", body(g.sign("n1", func(c *ticket.Claims) { c.NotBefore += 600 })), "n1", "time"},
+		{"of before", body(g.sign("n1", func(c *ticket.Claims) { c.NotBefore -= 600; c.ExpiresAt = c.NotBefore + 300 })), "n1", "time"},
+	} {
+		a := g.post(plainly(), "/v1/campaigns/closed/draws", row.body, "Idempotency-Key", row.key)
+		g.want(row.name, a, 403, "ticket_invalid")
+		if !a.pointsAt("/ticket", row.what) {
+			t.Errorf("%s: %s", row.name, a.body)
+		}
+	}
+	first := g.post(plainly(), "/v1/campaigns/closed/draws", body(good))
+	g.want("the nonce is the key", first, 200, "")
+	g.clock.Add(2 * 3600 * 1000)
+	again := g.post(plainly(), "/v1/campaigns/closed/draws", body(good), "Idempotency-Key", "n1")
+	if string(again.body) != string(first.body) || again.header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("after the ticket has expired its draw is still answered: %d %s", again.status, again.body)
+	}
+	g.want("a new one is needed", g.post(plainly(), "/v1/campaigns/closed/draws", body(strings.Replace(good, "n1", "n2", 1))), 403, "ticket_invalid")
+	g.want("text that no attribute can have", g.post(plainly(), "/v1/campaigns/closed/draws",
+		body(g.sign("n9", func(c *ticket.Claims) { c.ExpiresAt += 7200; c.Attributes["level"] = "three" }))), 422, "invalid_field")
+}
+
+// A key that was deleted signs no more, and one that the version does not name never did.
+func TestTicketKeys(t *testing.T) {
+	g := newGatedRig(t)
+	body := func(nonce, campaign string) string {
+		return `{"user":"u1","ticket":"` + g.sign(nonce, func(c *ticket.Claims) { c.Campaign = campaign }) + `",` + eligible + `}`
+	}
+	g.publish(gatedFile("other", `{keys: ["00000000000000b2"]}`))
+	g.want("a key of another", g.post(plainly(), "/v1/campaigns/other/draws", body("n1", "other")), 403, "ticket_invalid")
+	g.want("before", g.post(plainly(), "/v1/campaigns/closed/draws", body("n1", "closed")), 200, "")
+	var b engine.Batch
+	b.AddDocument(&engine.PutDocument{Namespace: 1, Name: ticket.DocumentPrefix + ticket.FormatID(g.key.ID), Expect: engine.AnyRevision, Delete: true})
+	g.decide(&b)
+	g.clock.Add(1000)
+	g.want("after", g.post(plainly(), "/v1/campaigns/closed/draws", body("n2", "closed")), 403, "ticket_invalid")
+}
+
+// Without an API key, on a node that has keys, a ticket admits the draw, and nothing else is shown.
+func TestTicketAlone(t *testing.T) {
+	g := newGatedRig(t)
+	id, _, hash := access.NewSecret()
+	k := access.Key{Name: "ops", Scopes: access.ScopeAdmin | access.ScopeDraw, Hash: hash, CreatedAt: g.now()}
+	var b engine.Batch
+	b.AddDocument(&engine.PutDocument{Namespace: 1, Name: access.DocumentPrefix + id, Body: k.Encode()})
+	g.decide(&b)
+	g.gate.Refresh()
+	ask := func(nonce, rest string, edit func(c *ticket.Claims)) answer {
+		text := g.sign(nonce, func(c *ticket.Claims) {
+			c.Attributes["region"], c.Attributes["store"] = "SH", "s1"
+			if edit != nil {
+				edit(c)
+			}
+		})
+		return g.post(plainly(), "/v1/campaigns/closed/draws", `{"user":"u1","ticket":"`+text+`"`+rest+`}`)
+	}
+	wantPublic := func(name string, a answer, status int, code string) {
+		t.Helper()
+		if a.status != status || a.json["public_code"] != code || a.json["code"] != nil {
+			t.Errorf("%s: %d, want %d %s: %s", name, a.status, status, code, a.body)
+		}
+		for _, secret := range []string{"seq", "cap", "used", "limit\":", "resets_at", "starts_at", "capped", "stock", "exhausted"} {
+			if strings.Contains(string(a.body), secret) {
+				t.Errorf("%s shows %q: %s", name, secret, a.body)
+			}
+		}
+	}
+	g.want("no ticket", g.post(plainly(), "/v1/campaigns/closed/draws", `{"user":"u1"}`), 401, "unauthenticated")
+	g.want("no JSON", g.post(plainly(), "/v1/campaigns/closed/draws", `{`), 401, "unauthenticated")
+	wantPublic("junk", g.post(plainly(), "/v1/campaigns/closed/draws", `{"user":"u1","ticket":"junk"}`), 403, "not_allowed")
+	wantPublic("level 1", ask("l1", "", func(c *ticket.Claims) { c.Attributes["level"] = "1" }), 403, "not_allowed")
+	wantPublic("attributes of his own", ask("l2", `,"attributes":{"vip":true}`, nil), 422, "bad_request")
+	wantPublic("a device of his own", ask("l3", `,"device":"d"`, nil), 422, "bad_request")
+	wantPublic("another campaign", g.post(plainly(), "/v1/campaigns/open/draws", `{"user":"u1","ticket":"`+g.sign("x", func(c *ticket.Claims) { c.Campaign = "open" })+`"}`), 403, "not_allowed")
+	wantPublic("no such campaign", g.post(plainly(), "/v1/campaigns/none/draws", `{"user":"u1","ticket":"`+g.sign("x", nil)+`"}`), 409, "not_open")
+	for i := range 2 {
+		a := ask(fmt.Sprint("n", i), "", nil)
+		g.want("draw", a, 200, "")
+		if a.json["seq"] != nil || a.header.Get("Drawd-Index") != "" || a.json["outcome"] != "win" {
+			t.Errorf("a player sees %s %v", a.body, a.header)
+		}
+	}
+	wantPublic("capped", ask("n3", "", nil), 409, "limit_reached")
+	if a, again := ask("n1", "", nil), ask("n1", "", nil); string(a.body) != string(again.body) || a.header.Get("Idempotent-Replayed") != "true" {
+		t.Errorf("replays differ: %s %s", a.body, again.body)
+	}
+	g.want("reading needs a key", g.do("GET", "/v1/campaigns/closed/users/u1", ""), 401, "unauthenticated")
+}
+
+// A version that is published between evaluation and decision is evaluated again; one after the other is given up.
+func TestStaleStampIsEvaluatedAgain(t *testing.T) {
+	g := newGatedRig(t)
+	body := `{"user":"u1","ticket":"` + g.sign("k1", func(c *ticket.Claims) { c.Campaign = "members" }) + `",` + eligible + `}`
+	publishes, weight := 1, 9
+	before := func(b *engine.Batch) error {
+		if publishes > 0 && b.Len() == 1 {
+			publishes--
+			weight--
+			none := func(*engine.Batch) error { return nil }
+			old := g.log.before.Swap(&none)
+			g.publish(strings.Replace(gatedFile("members", "{required: false}"), "weight: 10, stock: 1000", fmt.Sprintf("weight: %d", weight), 1))
+			g.log.before.Store(old)
+		}
+		return nil
+	}
+	g.log.before.Store(&before)
+	a := g.post(plainly(), "/v1/campaigns/members/draws", body, "Idempotency-Key", "k1")
+	g.want("published meanwhile", a, 200, "")
+	if a.json["version"] != 2.0 {
+		t.Errorf("decided on version %v", a.json["version"])
+	}
+	publishes = stampTries
+	g.want("published again and again", g.post(plainly(), "/v1/campaigns/members/draws", strings.Replace(body, `"u1"`, `"u1" `, 1), "Idempotency-Key", "k1"), 200, "")
+	body = `{"user":"u1","ticket":"` + g.sign("k2", func(c *ticket.Claims) { c.Campaign = "members" }) + `",` + eligible + `}`
+	g.want("published again and again", g.post(plainly(), "/v1/campaigns/members/draws", body, "Idempotency-Key", "k2"), 503, "overloaded")
+	publishes = 1
+	item := `{"campaign":"members","key":"k2",` + body[1:]
+	b := g.post(plainly(), "/v1/draws:batch", `{"draws":[`+item+`]}`)
+	if b.status != 200 || !strings.Contains(string(b.body), `"code":"overloaded"`) {
+		t.Errorf("in a batch: %s", b.body)
+	}
+	b = g.post(plainly(), "/v1/draws:batch", `{"draws":[`+item+`,{"campaign":"members","key":"k2","user":"u2",`+eligible+`},{"campaign":"closed","key":"k2","user":"u2"}]}`)
+	if b.status != 200 || !strings.Contains(string(b.body), `"status":200`) || !strings.Contains(string(b.body), `"code":"not_eligible"`) || !strings.Contains(string(b.body), `"code":"ticket_invalid"`) {
+		t.Errorf("in a batch: %s", b.body)
+	}
+}
+
+func plainly() http.RoundTripper { return http.DefaultTransport }
