@@ -102,7 +102,7 @@ func golden(t *testing.T, name string, got []byte) {
 // Renderer 1, both forms, byte for byte.
 func TestRenderer1(t *testing.T) {
 	for _, d := range draws {
-		s := subdraw{plainIDs{}, "wheel", wheel(), &d.record, engine.Location{Index: 17, Ordinal: 3}}
+		s := subdraw{plainIDs{}, "wheel", wheel(), &d.record, engine.Location{Index: 17, Ordinal: 3}, false}
 		text := renderers[1].json(nil, &s)
 		if !json.Valid(text) {
 			t.Errorf("%s: not JSON: %s", d.name, text)
