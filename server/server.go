@@ -14,8 +14,8 @@ import (
 	"github.com/drawd/drawd/server/access"
 	"github.com/drawd/drawd/server/control"
 	"github.com/drawd/drawd/server/dataplane"
-	"github.com/drawd/drawd/server/ticket"
 	"github.com/drawd/drawd/server/render"
+	"github.com/drawd/drawd/server/ticket"
 )
 
 // Server is both planes of a node.
