@@ -47,6 +47,7 @@ type Campaign struct {
 	mode     *modeState     // what a deck or pacing knows of the draws before; nil for neither ever. Like books
 	shares   shareTable     // under mu; follows from the rest
 	off      []switchedOff  // its switches; every shard is locked when they change
+	voids    []voided       // under mu, ascending seq
 	// turned is the end of the last session that was closed. Every shard is locked when it changes.
 	turned  UnixMilli
 	chances *account // every shard is locked when it changes; nil when chances were never granted here

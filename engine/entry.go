@@ -55,6 +55,7 @@ const (
 const (
 	opSwitch op = 50 + iota
 	opApprove
+	opVoid
 )
 
 // ErrUnknownEntry is in the chain of what Apply returns for an entry that this build cannot read: an unknown form or

@@ -81,6 +81,7 @@ const (
 	MaxStock           = 1 << 50 // units of one prize
 	MaxUnits           = 1 << 20 // units of stock per win
 	MaxCapLimit        = 1<<31 - 1
+	MaxVoids           = 1 << 16 // draws of one campaign that were taken back
 	MaxRollingLimit    = 64
 	MaxRollingWindow   = 31 * 24 * 3600 * 1000 // ms
 	MaxCooldown        = 366 * 24 * 3600 * 1000

@@ -141,7 +141,7 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	c := w.newCampaign(n, x.id, x.sealedSeed, seed)
 	c.layout, c.reserves, c.money, c.mode, c.mu.seq, c.turned = x.layout, x.reserves, x.money, x.mode, x.seq, x.turned
 	c.releases = x.releases
-	c.off = x.off
+	c.off, c.voids = x.off, x.voids
 	c.keep(x.books)
 	if c.restoreChances(x.chances, x.versions) {
 		return fmt.Errorf("engine: meta: chances without a place: %w", errTruncated)

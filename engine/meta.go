@@ -61,6 +61,7 @@ type campaignCut struct {
 	releases   releases
 	rows       [scopes + 1]uint64
 	off        []switchedOff
+	voids      []voided
 	attributes attributeCut
 	lists      listCut
 }
@@ -105,7 +106,7 @@ func (c *Campaign) cut() campaignCut {
 		releases:   c.releases.clone(),
 		attributes: c.attributes.cut(), lists: c.lists.cut(),
 	}
-	x.off = slices.Clone(c.off)
+	x.off, x.voids = slices.Clone(c.off), slices.Clone(c.voids)
 	if c.chances != nil {
 		x.chances = c.chances.cut("")
 	}
@@ -240,6 +241,7 @@ func (w *writer) campaignSections(c *campaignCut) {
 			w.switches(c.off)
 		}
 	})
+	w.section(campaignVoids, func(w *writer) { w.voids(c.voids) })
 }
 
 func (c *campaignCut) section(tag uint8, r *reader) bool {
@@ -258,6 +260,8 @@ func (c *campaignCut) section(tag uint8, r *reader) bool {
 		c.money = r.money()
 	case campaignSwitches:
 		c.off = r.switches(SwitchCampaign, SwitchPrize)
+	case campaignVoids:
+		c.voids = r.voids()
 	case campaignAttributes:
 		c.attributes = r.attributeRows()
 	case campaignLists:

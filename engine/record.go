@@ -28,6 +28,7 @@ const RecordList RecordKind = 40
 const (
 	RecordSwitch RecordKind = 50 + iota
 	RecordApproval
+	RecordVoid // Name is the books that units came back to, Total how many, Delta the draw: VoidLocation
 	recordActsEnd
 )
 

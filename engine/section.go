@@ -35,6 +35,7 @@ const (
 	campaignCodes      = 9
 	campaignGuard      = 10
 	campaignSwitches   = 12
+	campaignVoids      = 13
 )
 
 // Sections of a namespace's state.

@@ -35,6 +35,7 @@ type draw struct {
 	*exchange
 	key      string // what the asker believes to be the idempotency key
 	at       engine.Location
+	encoded  []byte // the record as it is stored
 	campaign *engine.Campaign
 	version  *engine.Version
 	record   engine.Record
@@ -60,6 +61,7 @@ func (d *draw) load() *render.Problem {
 	if !found || c.Namespace() != d.grant.Namespace || !d.grant.AllowsCampaign([]byte(c.ID())) {
 		return refusal(problem.DrawNotFound, "")
 	}
+	d.encoded = encoded
 	d.at, d.campaign, d.version = at, c, c.VersionNumber(d.record.Version)
 	if d.version == nil {
 		return d.broken("a record names a version that is not known", errNotApplied)
@@ -85,6 +87,9 @@ func (d *draw) explain() *explanation {
 	d.sayAvailability(&e.Steps[rungAvailability])
 	d.sayOutcome(&e.Steps[rungOutcome])
 	e.Summary = d.summary()
+	if fault, voided, void := d.campaign.Voided(r.Seq); void {
+		e.Summary += " It was voided, by the fault of " + fault.String() + ", on " + instant(voided) + "."
+	}
 	return e
 }
 

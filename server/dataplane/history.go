@@ -87,7 +87,7 @@ func (w *worker) appendOlder(b []byte, c *engine.Campaign, at engine.Location) (
 	if err != nil {
 		return b, err
 	}
-	return w.answer.AppendOne(b)
+	return w.appendState(b, c)
 }
 
 // parsePage reads the query, or refuses.

@@ -38,11 +38,23 @@ func (w *worker) readDraw() {
 	}
 	w.answer.Campaign = c
 	var err error
-	if w.buf, err = w.answer.AppendOne(w.buf[:0]); err != nil {
+	if w.buf, err = w.appendState(w.buf[:0], c); err != nil {
 		w.failed(err)
 		return
 	}
 	w.sendFresh(typeJSON)
+}
+
+// appendState appends the draw that was loaded as it stands today: with what was done to it since.
+func (w *worker) appendState(b []byte, c *engine.Campaign) ([]byte, error) {
+	b, err := w.answer.AppendOne(b)
+	if err != nil {
+		return b, err
+	}
+	if fault, at, voided := c.Voided(w.answer.Draw().Seq); voided {
+		b = render.AppendVoided(b, fault, at)
+	}
+	return b, nil
 }
 
 // owner returns the campaign of the draw that was loaded, if the asker may see it.

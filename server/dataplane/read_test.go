@@ -392,3 +392,36 @@ func TestShutdownInAHurry(t *testing.T) {
 	}
 	<-served
 }
+
+// A draw that was voided says so when it is read; the answer under its key keeps its bytes.
+func TestReadVoidedDraw(t *testing.T) {
+	r := start(t, nil)
+	first := r.draw("open", "k1", `{"user":"u1"}`)
+	id, _ := first.json["draw"].(string)
+	at, ok := r.engine.ParseID(engine.IDDraw, []byte(id))
+	if !ok {
+		t.Fatalf("%s", first.body)
+	}
+	encoded, err := r.log.Records(nil, uint64(at.Index), at.Ordinal, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var record engine.Record
+	if _, err := engine.DecodeRecord(encoded, &record); err != nil {
+		t.Fatal(err)
+	}
+	var b engine.Batch
+	b.AddVoid(&engine.Void{Campaign: record.Campaign, Draw: encoded, At: at, Fault: engine.VoidUser, Actor: "ann", Reason: "x"})
+	if err := r.log.Decide(&b); err != nil || b.Results[0].Code != problem.OK {
+		t.Fatal(err, b.Results[0].Code)
+	}
+	const want = `"award":{"state":"voided","fault":"user","at":"`
+	for _, path := range []string{"/v1/draws/" + id, "/v1/campaigns/open/users/u1/draws"} {
+		if a := r.do("GET", path, ""); !bytes.Contains(a.body, []byte(want)) {
+			t.Errorf("%s: %s", path, a.body)
+		}
+	}
+	if again := r.draw("open", "k1", `{"user":"u1"}`); !bytes.Equal(again.body, first.body) {
+		t.Errorf("the replay is\n%s\nand was\n%s", again.body, first.body)
+	}
+}

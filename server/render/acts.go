@@ -12,7 +12,7 @@ var rights = [...]struct {
 }{{engine.SwitchGlass, "break_glass"}, {engine.SwitchApproved, "approval"}, {engine.SwitchUndone, "undo"}}
 
 // appendFeedAct appends what the record of an operator's act says besides.
-func appendFeedAct(dst []byte, r *engine.Record) []byte {
+func appendFeedAct(dst []byte, ids IDs, r *engine.Record) []byte {
 	switch r.Kind {
 	case engine.RecordSwitch:
 		dst = appendBool(append(dst, `,"on":`...), r.Flags&engine.SwitchTurnedOn != 0)
@@ -26,6 +26,41 @@ func appendFeedAct(dst []byte, r *engine.Record) []byte {
 			dst = AppendString(append(dst, `,"state":`...), approvalStates[r.Flags])
 		}
 		dst = appendInt(append(dst, `,"number":`...), r.Delta)
+	case engine.RecordVoid:
+		fault, refunds := engine.VoidFlags(r.Flags)
+		dst = append(ids.AppendID(append(dst, `,"draw":"`...), engine.IDDraw, r.VoidLocation()), '"')
+		dst = AppendString(append(dst, `,"fault":`...), fault.String())
+		dst = appendInt(append(dst, `,"delta":`...), int64(r.Total))
+		dst = append(dst, `,"refunded":[`...)
+		for i, name := range Refunds(refunds) {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendString(dst, name)
+		}
+		dst = append(dst, ']')
 	}
 	return dst
+}
+
+// Refunds names what a void gave back.
+func Refunds(flags uint32) (names []string) {
+	for _, r := range [...]struct {
+		flag uint32
+		name string
+	}{
+		{engine.VoidStock, "stock"}, {engine.VoidMoney, "money"}, {engine.VoidChances, "chances"}, {engine.VoidCaps, "caps"}, {engine.VoidPity, "pity"},
+	} {
+		if flags&r.flag != 0 {
+			names = append(names, r.name)
+		}
+	}
+	return names
+}
+
+// AppendVoided adds to a draw, which is a JSON object at the end of dst, that it was voided. Reads show it; replays of the
+// first answer do not.
+func AppendVoided(dst []byte, fault engine.VoidFault, at engine.UnixMilli) []byte {
+	dst = AppendString(append(dst[:len(dst)-1], `,"award":{"state":"voided","fault":`...), fault.String())
+	return append(AppendTime(append(dst, `,"at":`...), at), `}}`...)
 }

@@ -20,6 +20,7 @@ var feedKinds = [...]string{
 	engine.RecordList:     "list",
 	engine.RecordSwitch:   "switch",
 	engine.RecordApproval: "approval",
+	engine.RecordVoid:     "void",
 }
 
 // FeedKind returns the wire name of a kind of record; empty for one that this release does not know.
@@ -51,7 +52,7 @@ func AppendFeedItem(dst []byte, ids IDs, campaign string, version *engine.Versio
 	if r.Kind == engine.RecordDraw {
 		dst = appendFeedDraw(dst, version, r)
 	} else {
-		dst = appendFeedChange(dst, r)
+		dst = appendFeedChange(dst, ids, r)
 	}
 	dst = appendUint(append(dst, `,"index":`...), uint64(at.Index))
 	dst = appendUint(append(dst, `,"ordinal":`...), uint64(at.Ordinal))
@@ -129,7 +130,7 @@ func prizeID(v *engine.Version, ordinal int) string {
 }
 
 // appendFeedChange appends what a record that is not a draw says. An abandoned key's record names its user.
-func appendFeedChange(dst []byte, r *engine.Record) []byte {
+func appendFeedChange(dst []byte, ids IDs, r *engine.Record) []byte {
 	switch {
 	case len(r.Name) == 0:
 	case r.Kind == engine.RecordGrant || r.Kind == engine.RecordRevoke || r.Kind == engine.RecordAbandon || r.Kind == engine.RecordList:
@@ -154,5 +155,5 @@ func appendFeedChange(dst []byte, r *engine.Record) []byte {
 	if r.Kind == engine.RecordDocument && r.Flags&1 != 0 {
 		dst = append(dst, `,"deleted":true`...)
 	}
-	return appendFeedAct(dst, r)
+	return appendFeedAct(dst, ids, r)
 }
