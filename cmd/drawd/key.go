@@ -50,9 +50,11 @@ func (a *app) keyCreateCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	name := f.String("name", "", "what the key is for (needed)")
-	scopes := f.StringSlice("scope", nil, "draw, read or admin; several with commas (needed)")
+	scopes := f.StringSlice("scope", nil, "draw, chances, read or admin; several with commas (needed)")
 	campaigns := f.StringSlice("campaign", nil, "the only campaigns it may touch")
 	cidr := f.StringSlice("cidr", nil, "the only networks it may come from")
+	sources := f.StringSlice("source", nil, "the only sources it may grant chances from")
+	amount := f.Uint32("max-amount", 0, "the most chances in one grant")
 	expires := f.Duration("expires", 0, "how long it works; default for ever")
 	rate := f.Int("rate", 0, "requests a second on one node; default no limit")
 	burst := f.Int("burst", 0, "requests at once; default the rate")
@@ -68,6 +70,12 @@ func (a *app) keyCreateCommand() *cobra.Command {
 		}
 		if len(*cidr) > 0 {
 			body["cidr"] = *cidr
+		}
+		if len(*sources) > 0 {
+			body["sources"] = *sources
+		}
+		if *amount > 0 {
+			body["max_amount"] = *amount
 		}
 		if *expires != 0 {
 			body["expires_at"] = time.Now().Add(*expires).UTC().Format("2006-01-02T15:04:05.000Z")
