@@ -252,7 +252,7 @@ func (c *Campaign) move(r *releaser, t UnixMilli) {
 func (c *Campaign) unbalancedReleases() string {
 	for i := range c.releases {
 		r := &c.releases[i]
-		if cell := &c.books[r.cell]; cell.Unreleased != max(r.quantity-Quantity(r.moved)*r.units, 0) {
+		if cell := &c.books[r.cell]; cell.Unreleased != 0 && cell.Unreleased != max(r.quantity-Quantity(r.moved)*r.units, 0) {
 			return "release of " + cell.ID
 		}
 	}

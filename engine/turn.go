@@ -1,9 +1,6 @@
 package engine
 
-import (
-	"slices"
-	"sort"
-)
+import "sort"
 
 // turn brings what can be won in a campaign to now: it closes sessions that are over, releases what is due, lets expire what
 // its window has left over, all in the order of their times, and puts the session in force into the plan. It returns when
@@ -91,7 +88,7 @@ func (c *Campaign) releaseTo(k *control, t UnixMilli) {
 		t = min(t, k.pausedAt)
 	}
 	for i := range c.releases {
-		if r := &c.releases[i]; t >= r.from {
+		if r := &c.releases[i]; t >= r.from && c.books[r.cell].Unreleased > 0 {
 			c.move(r, t)
 		}
 	}
@@ -125,7 +122,7 @@ func (c *Campaign) nextRelease(k *control, now UnixMilli) UnixMilli {
 				next = min(next, end)
 			}
 		}
-		if !k.paused && r.moved < r.wins() {
+		if !k.paused && c.books[r.cell].Unreleased > 0 && r.moved < r.wins() {
 			next = min(next, r.next(now))
 		}
 	}
@@ -157,7 +154,6 @@ func (c *Campaign) closeSession(v *Version, session int) {
 			c.inherit(to, c.books[i].carry(&c.books[to]))
 		}
 		c.books[i].expire()
-		c.releases = slices.DeleteFunc(c.releases, func(r releaser) bool { return r.cell == i })
 	}
 }
 
@@ -175,8 +171,13 @@ func (c *Campaign) inherit(cell int, n Quantity) {
 // displace moves what was to be released in a pause that ends now behind it. The campaign is not paused any more.
 func (c *Campaign) displace(from, now UnixMilli) {
 	v, last := c.Version(), c.endsAt(c.control.Load())
+	c.mu.Lock() // for readers of the schedules
+	defer c.mu.Unlock()
 	for i := range c.releases {
 		r := &c.releases[i]
+		if c.books[r.cell].Unreleased == 0 {
+			continue
+		}
 		end := r.to
 		if end == v.EndsAt {
 			end = last

@@ -49,6 +49,7 @@ func table() []route {
 		{name: "campaign", method: "GET", pattern: "/admin/v1/campaigns/{campaign}", need: readers, handle: (*Plane).getCampaign},
 		{name: "versions", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/versions", need: readers, handle: (*Plane).listVersions},
 		{name: "version", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/versions/{version}", need: readers, handle: (*Plane).getVersion},
+		{name: "release", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/release", need: readers, handle: (*Plane).getRelease},
 		{name: "draft", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/draft", need: readers, other: true, handle: (*Plane).getDraft},
 		{name: "put_draft", method: "PUT", pattern: "/admin/v1/campaigns/{campaign}/draft", need: changers, handle: (*Plane).putDraft},
 		{name: "validate", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:validate", need: readers, handle: (*Plane).validate},

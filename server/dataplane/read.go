@@ -105,9 +105,13 @@ func (w *worker) readCampaign() {
 		return
 	}
 	now := max(engine.UnixMilli(w.now.UnixMilli()), w.server.options.Engine.LogTime())
-	w.buf = render.AppendPage(w.buf[:0], &render.Page{
+	page := render.Page{
 		Campaign: c.ID(), Version: c.Version(), Status: c.Status(now), EndsAt: c.EndsAt(), Now: now, SeedHash: c.SeedHash(),
-	})
+	}
+	if hash, ok := c.ReleaseHash(page.Version); ok {
+		page.ReleaseHash, page.Releases = hash, render.Windows(c, now)
+	}
+	w.buf = render.AppendPage(w.buf[:0], &page)
 	sum := xxh3.Hash128(w.buf).Bytes()
 	tag := append(hex.AppendEncode([]byte{'"'}, sum[:]), '"')
 	w.response().Header.SetBytesV("ETag", tag)

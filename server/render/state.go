@@ -134,7 +134,10 @@ type Page struct {
 	Status   engine.Status
 	EndsAt   engine.UnixMilli // with pauses added, or when it was ended
 	Now      engine.UnixMilli
-	SeedHash [32]byte
+
+	ReleaseHash [32]byte
+	Releases    []engine.ReleasedWindow // Windows; none for a campaign without release schedules
+	SeedHash    [32]byte
 }
 
 // AppendPage appends what a player may know of a campaign: titles, listed prizes, rules, times, version and hashes.
@@ -175,7 +178,8 @@ func AppendPage(dst []byte, p *Page) []byte {
 	dst = append(dst, ']')
 	dst = appendPagePrices(dst, v)
 	dst = appendPityRules(dst, v)
-	return append(appendSessions(dst, p), '}')
+	dst = appendSessions(dst, p)
+	return append(appendReleases(dst, p), '}')
 }
 
 var windowNames = [...]string{
