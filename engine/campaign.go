@@ -23,6 +23,7 @@ type Campaign struct {
 	// Changed while every shard is locked (ending by exhaustion: under mu), replaced as a whole, read without a lock.
 	plan     atomic.Pointer[plan]
 	versions atomic.Pointer[[]*Version]
+	raffles  atomic.Pointer[[]*Raffle]
 	control  atomic.Pointer[control]
 	// winnable counts the prizes of the live version that can still be given; 0 is "exhausted". Moved under mu.
 	winnable atomic.Int32

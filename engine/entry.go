@@ -46,6 +46,13 @@ const (
 	opRevoke op = 21
 )
 
+// Operations of raffles.
+const (
+	opEntrants op = 35 + iota
+	opRaffle
+	opRedraw
+)
+
 // Operations of features, each in the range of its feature.
 const (
 	opList op = 40 // lists of users

@@ -33,6 +33,10 @@ const (
 	MaxCaps           = 16            // in one version
 	MaxCapsEver       = 64            // cap ids of one campaign over all its versions
 	MaxEntries        = 1_000_000_000 // draws that a deck or pacing expects
+	MaxRaffles        = 64            // of one campaign
+	MaxEntrants       = 100_000       // of one raffle
+	MaxEntrantsEver   = 1_000_000     // of all raffles in the cluster: they are kept for good
+	MaxEntrantsBytes  = 128 << 10     // of the ids in one command, a length byte each
 	MaxCards          = 64            // amounts in one deck of amounts
 	MaxAmount         = 1 << 53       // minor units of one win and of one budget: every JSON reader keeps it
 	MaxAggregateCaps  = 4             // of one namespace

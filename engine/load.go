@@ -157,6 +157,7 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	}
 	c.control.Store(x.control)
 	c.versions.Store(&x.versions)
+	c.raffles.Store(&x.raffles)
 	c.fitTables(0)
 	if c.compileReleases(live); slices.ContainsFunc(c.releases, func(r releaser) bool { return r.schedule == nil }) {
 		return fmt.Errorf("engine: meta: release without a schedule: %w", errTruncated)

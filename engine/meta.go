@@ -56,6 +56,7 @@ type campaignCut struct {
 	layout     layout
 	money      *money
 	mode       *modeState
+	raffles    []*Raffle
 	remembers  bool // keys are still kept
 	turned     UnixMilli
 	releases   releases
@@ -102,7 +103,7 @@ func (c *Campaign) cut() campaignCut {
 	x := campaignCut{
 		namespace: c.namespace.ref, id: c.id, sealedSeed: c.sealedSeed, control: c.control.Load(),
 		versions: *c.versions.Load(), seq: c.mu.seq, books: append(books(nil), c.books...), layout: c.layout.clone(),
-		reserves: append(reserves(nil), c.reserves...), money: c.money.clone(), mode: c.mode.clone(), remembers: c.keys != nil, turned: c.turned,
+		reserves: append(reserves(nil), c.reserves...), money: c.money.clone(), mode: c.mode.clone(), raffles: c.Raffles(), remembers: c.keys != nil, turned: c.turned,
 		releases:   c.releases.clone(),
 		attributes: c.attributes.cut(), lists: c.lists.cut(),
 	}
@@ -242,6 +243,7 @@ func (w *writer) campaignSections(c *campaignCut) {
 		}
 	})
 	w.section(campaignVoids, func(w *writer) { w.voids(c.voids) })
+	w.section(campaignRaffles, func(w *writer) { w.raffles(c.raffles) })
 }
 
 func (c *campaignCut) section(tag uint8, r *reader) bool {
@@ -254,6 +256,8 @@ func (c *campaignCut) section(tag uint8, r *reader) bool {
 		c.releases = r.releases(c.books)
 	case campaignPity:
 		c.reserves = r.reserves()
+	case campaignRaffles:
+		c.raffles = r.raffles()
 	case campaignMode:
 		c.mode = r.modeState()
 	case campaignAmounts:

@@ -56,6 +56,9 @@ func (v *Version) validateMode() error {
 	if len(v.Sessions) > 0 { // their sets would need counts of their own
 		return invalid("mode: with sessions draws go by weights")
 	}
+	if len(v.Releases) > 0 { // what is not released yet would be dealt as a miss
+		return invalid("mode: released prizes go by weights")
+	}
 	for i := range v.Channels {
 		if !v.Channels[i].All {
 			return invalid("mode: channels with prizes of their own go by weights")

@@ -375,6 +375,7 @@ func TestModesAreValidated(t *testing.T) {
 		"pacing down only":        paced(10, FullPPM-1),
 		"pacing, guaranteed":      paced(10, FullPPM, func(v *Version) { v.Guaranteed, v.Prizes[3].Weight = true, 40 }),
 		"weights with entries":    wheel4(func(v *Version) { v.Mode.Entries = 5 }),
+		"released deck":           deckOf(10, 1, 1, func(v *Version) { v.Releases = []Release{{}} }),
 		"unknown mode":            wheel4(func(v *Version) { v.Mode.Kind = modeKinds }),
 		"sharing without a bound": wheel4(func(v *Version) { v.Prizes[0].Unavailable = OnRedistribute }),
 		"sharing that lowers":     wheel4(redistribute(0, FullPPM)),

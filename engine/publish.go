@@ -113,6 +113,7 @@ func (w *world) newCampaign(n *Namespace, id string, sealed []byte, seed [16]byt
 		sealedSeed: sealed, seed: seed, seedHash: hashSeed(id, seed),
 	}
 	c.versions.Store(new([]*Version))
+	c.raffles.Store(new([]*Raffle))
 	c.control.Store(new(control))
 	c.keys = w.newRowTable(uint32(c.ref)<<3|tableKeys, digestKeyBytes, keyRowBytes)
 	return c

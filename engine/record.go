@@ -34,7 +34,7 @@ const (
 
 // other reports whether k is a kind of record but a draw's.
 func (k RecordKind) other() bool {
-	return k > RecordDraw && k <= RecordFence || k == RecordGrant || k == RecordRevoke || k == RecordList || k >= RecordSwitch && k < recordActsEnd
+	return k > RecordDraw && k <= RecordFence || k == RecordGrant || k == RecordRevoke || k == RecordList || k >= RecordEntrants && k < recordRafflesEnd || k >= RecordSwitch && k < recordActsEnd
 }
 
 // Cause says why a draw did not give the prize that its word named. Numbers are on disk.

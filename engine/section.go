@@ -36,6 +36,7 @@ const (
 	campaignGuard      = 10
 	campaignSwitches   = 12
 	campaignVoids      = 13
+	campaignRaffles    = 20
 )
 
 // Sections of a namespace's state.

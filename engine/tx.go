@@ -267,6 +267,8 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 		if err = r.done(); err == nil {
 			res = t.applyDocument(&c)
 		}
+	case opEntrants, opRaffle, opRedraw:
+		res, err = t.applyRaffles(o, r)
 	case opList:
 		c := r.list()
 		if err = r.done(); err == nil {
