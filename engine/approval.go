@@ -37,6 +37,13 @@ type acts struct {
 	off     []switchedOff
 	asked   uint32 // requests so far
 	waiting []waiting
+	awarded []awarded // by each operator, today; kept where the policy bounds it
+}
+
+// fewerEyes reports whether a policy lets one person do alone what the one before did not.
+func fewerEyes(old, next *NamespacePolicy) bool {
+	return next.Approvals < old.Approvals ||
+		old.Approvals > 0 && old.AwardLimit > 0 && (next.AwardLimit == 0 || next.AwardLimit > old.AwardLimit)
 }
 
 // right is why a command that needs approval may be carried out.
@@ -228,10 +235,12 @@ func (r *reader) approve() Approve {
 // acts writes a namespace's acts and how many approvals its policy asks for; nothing when there is nothing.
 func (w *writer) acts(n *namespaceCut) {
 	a := &n.acts
-	if len(a.off) == 0 && a.asked == 0 && n.policy.Approvals == 0 {
+	if len(a.off)+len(a.awarded) == 0 && a.asked == 0 && n.policy.Approvals == 0 && n.policy.AwardLimit == 0 {
 		return
 	}
 	w.u8(n.policy.Approvals)
+	w.i64(n.policy.AwardLimit)
+	w.awardedList(a.awarded)
 	w.switches(a.off)
 	w.u32(a.asked)
 	w.u32(uint32(len(a.waiting)))
@@ -254,6 +263,8 @@ func (w *writer) acts(n *namespaceCut) {
 
 func (r *reader) acts(n *namespaceCut) {
 	n.policy.Approvals = r.enum(MaxApprovers + 1)
+	n.policy.AwardLimit = r.i64()
+	n.acts.awarded = r.awardedList()
 	n.acts.off = r.switches(SwitchGlobal, SwitchNamespace)
 	n.acts.asked = r.u32()
 	for range r.count(MaxApprovals) {
@@ -275,7 +286,7 @@ const maxSubject = 255
 
 // clone returns a copy that does not change with a.
 func (a *acts) clone() acts {
-	return acts{off: slices.Clone(a.off), asked: a.asked, waiting: slices.Clone(a.waiting)}
+	return acts{off: slices.Clone(a.off), asked: a.asked, waiting: slices.Clone(a.waiting), awarded: slices.Clone(a.awarded)}
 }
 
 // Approval is a request that waits for approval.

@@ -23,6 +23,8 @@ type Result struct {
 	Now      UnixMilli // of Capped, NotStarted, Ended: the time that was compared
 
 	Value uint64 // publish: version number; adjust: the new total (of a replay the total of now; its record has the one of then); document, policy: the new revision (on VersionConflict the current one); namespace: its ref; grant: what it gave; revocation: what it took back
+	// Limited says, of a Conflict, that an operator's daily value stands against it: Value is what he awarded today.
+	Limited bool
 	// Pending says that the command waits for approval: Value is the request's number.
 	Pending bool
 	// AlreadyLive says that nothing had to be done: the published form is the live one, the campaign already is paused, the

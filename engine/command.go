@@ -128,6 +128,11 @@ func (w *writer) policySections(p *NamespacePolicy) {
 			w.purses(p.Purses)
 		}
 	})
+	w.section(policyAwards, func(w *writer) {
+		if p.AwardLimit > 0 {
+			w.i64(p.AwardLimit)
+		}
+	})
 }
 
 func (p *NamespacePolicy) section(tag uint8, body *reader) bool {
@@ -136,6 +141,8 @@ func (p *NamespacePolicy) section(tag uint8, body *reader) bool {
 		p.Approvals = body.enum(MaxApprovers + 1)
 	case policyPurses:
 		p.Purses = body.purses()
+	case policyAwards:
+		p.AwardLimit = body.i64()
 	default:
 		return false
 	}
@@ -177,6 +184,9 @@ func (r *reader) policy() *NamespacePolicy {
 
 // Validate reports the first rule that p breaks.
 func (p *NamespacePolicy) Validate() error {
+	if p.AwardLimit < 0 {
+		return invalid("daily value of awards")
+	}
 	if p.Approvals > MaxApprovers {
 		return invalid("number of approvals")
 	}

@@ -63,6 +63,7 @@ const (
 	opSwitch op = 50 + iota
 	opApprove
 	opVoid
+	opAward
 )
 
 // ErrUnknownEntry is in the chain of what Apply returns for an entry that this build cannot read: an unknown form or

@@ -35,6 +35,7 @@ const (
 	DigestDraw DigestOp = 1 + iota
 	DigestAdjust
 	DigestGrant // in its scope: source, event and purse; see grant
+	DigestAward // the key is the ticket
 )
 
 // User returns the subject key of a user.

@@ -85,6 +85,7 @@ const (
 	MaxStock           = 1 << 50 // units of one prize
 	MaxUnits           = 1 << 20 // units of stock per win
 	MaxCapLimit        = 1<<31 - 1
+	MaxAwarding        = 1024    // operators who award something on one day, where that is bounded
 	MaxVoids           = 1 << 16 // draws of one campaign that were taken back
 	MaxRollingLimit    = 64
 	MaxRollingWindow   = 31 * 24 * 3600 * 1000 // ms

@@ -124,8 +124,8 @@ func (t *tx) applyPolicy(c *PutPolicy, body []byte) Result {
 	if n.checkPolicy(c.Policy) != nil {
 		return refuse(problem.InvalidField)
 	}
-	if c.Policy.Approvals < old.Approvals && t.approved != byPeople {
-		return t.ask(n, opPolicy, body, "policy with fewer approvals", c.Actor, "", false, Result{})
+	if fewerEyes(old, c.Policy) && t.approved != byPeople {
+		return t.ask(n, opPolicy, body, "policy with fewer approvals or higher awards", c.Actor, "", false, Result{})
 	}
 	policy := *c.Policy
 	policy.Revision = old.Revision + 1

@@ -28,7 +28,8 @@ const RecordList RecordKind = 40
 const (
 	RecordSwitch RecordKind = 50 + iota
 	RecordApproval
-	RecordVoid // Name is the books that units came back to, Total how many, Delta the draw: VoidLocation
+	RecordVoid  // Name is the books that units came back to, Total how many, Delta the draw: VoidLocation
+	RecordAward // Name is the books, Total the units, Delta the prize's index; see Award
 	recordActsEnd
 )
 

@@ -51,6 +51,7 @@ const (
 const (
 	policyApprovals = 1
 	policyPurses    = 2
+	policyAwards    = 3
 )
 
 // Sections of a draw command and of a draw record. Their tags and lengths are one byte each: they are on the hot path.

@@ -322,6 +322,11 @@ func (t *tx) applyAct(o op, r *reader) (res Result, err error) {
 		if err = r.done(); err == nil {
 			res = t.applyApprove(&c)
 		}
+	case opAward:
+		c := r.award()
+		if err = r.done(); err == nil {
+			res = t.applyAward(&c)
+		}
 	case opVoid:
 		c := r.void()
 		if err = r.done(); err == nil {

@@ -279,7 +279,7 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 		if err = r.done(); err == nil {
 			res = t.applyAbandon(&c)
 		}
-	case opSwitch, opApprove, opVoid:
+	case opSwitch, opApprove, opVoid, opAward:
 		res, err = t.applyAct(o, r)
 	default:
 		return Result{}, fmt.Errorf("%w: operation %d", ErrUnknownEntry, o)

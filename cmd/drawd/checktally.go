@@ -63,6 +63,10 @@ func (t *tally) add(at engine.Location, b []byte) (int, error) {
 		}
 		c.seq = r.Seq
 	}
+	if r.Kind == engine.RecordAward {
+		c := t.of(r.Campaign)
+		c.units[string(r.Name)] += r.Total
+	}
 	if r.Kind == engine.RecordVoid && len(r.Name) > 0 {
 		c := t.of(r.Campaign)
 		c.units[string(r.Name)] -= r.Total

@@ -22,6 +22,7 @@ type policyDocument struct {
 	MaxUsers      uint64        `json:"max_users,omitempty"`
 	MaxKeys       uint64        `json:"max_keys,omitempty"`
 	Approvals     uint8         `json:"approvals,omitempty"`
+	AwardLimit    int64         `json:"award_daily_value,omitempty"`
 	Purses        any           `json:"purses,omitempty"`
 	UserPattern   string        `json:"user_pattern,omitempty"`
 }
@@ -74,6 +75,7 @@ func (p *policy) read(v value) {
 			n, _ := p.integer(v, 0, engine.MaxApprovers)
 			p.policy.Approvals = uint8(n)
 		}},
+		{name: "award_daily_value", read: func(v value) { p.policy.AwardLimit, _ = p.integer(v, 1, maxValue) }},
 		{name: "purses", read: func(v value) { p.list(v, engine.MaxPurses, p.readPurse) }},
 		{name: "user_pattern", read: func(v value) {
 			s, ok := p.text(v)
@@ -103,7 +105,7 @@ func (p *policy) readCap(_ int, v value) {
 }
 
 func (p *policy) compile(root value) {
-	d := policyDocument{TimeZone: p.zone.String(), MaxUsers: p.policy.MaxUsers, MaxKeys: p.policy.MaxKeys, Approvals: p.policy.Approvals, UserPattern: p.pattern}
+	d := policyDocument{TimeZone: p.zone.String(), MaxUsers: p.policy.MaxUsers, MaxKeys: p.policy.MaxKeys, Approvals: p.policy.Approvals, AwardLimit: p.policy.AwardLimit, UserPattern: p.pattern}
 	var ok bool
 	if p.policy.Transitions, ok = transitions(p.zone, policyFrom, policyTo); !ok {
 		p.fault(root, "the zone %s changes its offset more than %d times in 50 years: choose another", d.TimeZone, engine.MaxTransitions)

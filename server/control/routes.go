@@ -59,6 +59,7 @@ func table() []route {
 		{name: "end", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:end", need: changers, handle: (*Plane).end},
 		{name: "adjust", method: "POST", pattern: "/admin/v1/campaigns/{campaign}/prizes/{prize}:adjust", need: changers, handle: (*Plane).adjust},
 		{name: "explain_draw", method: "GET", pattern: "/admin/v1/draws/{id}:explain", need: readers, handle: (*Plane).explainDraw},
+		{name: "award", method: "POST", pattern: "/admin/v1/campaigns/{campaign}/prizes/{prize}:award", need: changers, handle: (*Plane).award},
 		{name: "void", method: "POST", pattern: "/admin/v1/draws/{id}:void", need: changers, handle: (*Plane).void},
 		{name: "explain_user", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/users/{user}:explain", need: readers, handle: (*Plane).explainUser},
 		{name: "explain_request", method: "GET", pattern: "/admin/v1/requests/{id}:explain", need: readers, handle: (*Plane).explainRequest},

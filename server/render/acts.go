@@ -26,6 +26,12 @@ func appendFeedAct(dst []byte, ids IDs, r *engine.Record) []byte {
 			dst = AppendString(append(dst, `,"state":`...), approvalStates[r.Flags])
 		}
 		dst = appendInt(append(dst, `,"number":`...), r.Delta)
+	case engine.RecordAward:
+		n, _ := r.Award()
+		dst = AppendString(append(dst, `,"user":`...), n.User)
+		dst = AppendString(append(dst, `,"ticket":`...), n.Ticket)
+		dst = AppendString(append(dst, `,"reason":`...), n.Reason)
+		dst = appendInt(append(dst, `,"delta":`...), int64(r.Total))
 	case engine.RecordVoid:
 		fault, refunds := engine.VoidFlags(r.Flags)
 		dst = append(ids.AppendID(append(dst, `,"draw":"`...), engine.IDDraw, r.VoidLocation()), '"')

@@ -21,6 +21,7 @@ var feedKinds = [...]string{
 	engine.RecordSwitch:   "switch",
 	engine.RecordApproval: "approval",
 	engine.RecordVoid:     "void",
+	engine.RecordAward:    "award",
 }
 
 // FeedKind returns the wire name of a kind of record; empty for one that this release does not know.
@@ -141,7 +142,7 @@ func appendFeedChange(dst []byte, ids IDs, r *engine.Record) []byte {
 	if len(r.Actor) > 0 {
 		dst = AppendString(append(dst, `,"actor":`...), r.Actor)
 	}
-	if len(r.Reason) > 0 {
+	if len(r.Reason) > 0 && r.Kind != engine.RecordAward {
 		dst = AppendString(append(dst, `,"reason":`...), r.Reason)
 	}
 	if r.Kind == engine.RecordList {
