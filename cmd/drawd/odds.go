@@ -14,10 +14,10 @@ import (
 // oddsDigits is how many significant digits of a share are shown.
 const oddsDigits = 4
 
-// prizeRows is the table of a version's prizes. What is really paid is a column of its own where it differs from what the
-// weights say.
-func prizeRows(v *engine.Version, pays *odds.Effective) [][]string {
-	if !differs(v, pays) {
+// prizeRows is the table of a version's prizes in one place. What is really paid is a column of its own where it differs
+// from what the weights say.
+func prizeRows(v *engine.Version, place *campaignfile.Place, pays *odds.Effective) [][]string {
+	if !differs(v, place, pays) {
 		pays = nil
 	}
 	rows := [][]string{{"PRIZE", "KIND", "CHANCE"}}
@@ -29,7 +29,11 @@ func prizeRows(v *engine.Version, pays *odds.Effective) [][]string {
 	left := all
 	for i := range v.Prizes {
 		p := &v.Prizes[i]
-		left -= odds.Weight(v, i)
+		weight, here := place.Weight(i)
+		if !here && (pays == nil || pays.Prizes[i].Sign() == 0) {
+			continue
+		}
+		left -= weight
 		instead := "miss"
 		if p.Fallback >= 0 {
 			instead = v.Prizes[p.Fallback].ID
@@ -37,13 +41,13 @@ func prizeRows(v *engine.Version, pays *odds.Effective) [][]string {
 		if p.Unavailable == engine.OnRedistribute {
 			instead = "shared"
 		}
-		row := []string{p.ID, p.Kind.String(), percent(odds.Weight(v, i), all)}
+		row := []string{p.ID, p.Kind.String(), percent(weight, all)}
 		if pays != nil {
 			row = append(row, odds.Percent(pays.Prizes[i], oddsDigits))
 		}
 		rows = append(rows, append(row, stockText(int64(p.Stock)), instead))
 	}
-	if left > 0 || pays != nil {
+	if left > 0 || pays != nil && pays.Miss.Sign() > 0 {
 		row := []string{"(miss)", "", percent(left, all)}
 		if pays != nil {
 			row = append(row, odds.Percent(pays.Miss, oddsDigits))
@@ -53,28 +57,40 @@ func prizeRows(v *engine.Version, pays *odds.Effective) [][]string {
 	return rows
 }
 
-// differs reports whether what a version pays is not what its weights say.
-func differs(v *engine.Version, pays *odds.Effective) bool {
+// differs reports whether what a version pays in a place is not what its weights say.
+func differs(v *engine.Version, place *campaignfile.Place, pays *odds.Effective) bool {
 	if pays == nil {
 		return false
 	}
 	for i := range v.Prizes {
-		if pays.Prizes[i].Cmp(big.NewRat(odds.Weight(v, i), odds.Denominator(v))) != 0 {
+		if weight, _ := place.Weight(i); pays.Prizes[i].Cmp(big.NewRat(weight, odds.Denominator(v))) != 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// describeOdds says what a version really pays, what each pity promises and how long its rows are.
+// describeOdds says what a version really pays in each place, what it can cost, and what each pity promises.
 func describeOdds(w io.Writer, v *engine.Version) error {
-	e, failed := campaignfile.Pays(v)
-	if err := table(w, prizeRows(v, e)...); err != nil {
-		return err
-	}
-	if failed != nil {
-		if _, err := fmt.Fprintf(w, "\n%v\n", failed); err != nil {
+	var row []*big.Rat // of the first place: how long the rows of the pities are
+	places := campaignfile.Places(v)
+	for i := range places {
+		place := &places[i]
+		e, failed := campaignfile.Pays(v, place)
+		if failed == nil && i == 0 {
+			row = e.Row
+		}
+		if title := placeTitle(place); title != "" {
+			fmt.Fprintf(w, "%s\n", title)
+		}
+		if err := table(w, prizeRows(v, place, e)...); err != nil {
 			return err
+		}
+		if failed != nil {
+			fmt.Fprintf(w, "%v\n", failed)
+		}
+		if i < len(places)-1 {
+			fmt.Fprintln(w)
 		}
 	}
 	if err := describeWorst(w, campaignfile.Worst(v)); err != nil {
@@ -110,8 +126,8 @@ func describeOdds(w io.Writer, v *engine.Version) error {
 				fmt.Fprintf(&b, " %s %s", v.Prizes[x.Prize].ID, percent(int64(x.Weight), int64(v.Denominator)))
 			}
 		}
-		if e != nil && e.Row[i] != nil {
-			fmt.Fprintf(&b, "\n  a row has %s draws on average", e.Row[i].FloatString(2))
+		if i < len(row) && row[i] != nil {
+			fmt.Fprintf(&b, "\n  a row has %s draws on average", row[i].FloatString(2))
 		}
 		if _, err := fmt.Fprintln(w, b.String()); err != nil {
 			return err
@@ -134,4 +150,19 @@ func describeWorst(w io.Writer, l campaignfile.Liability) error {
 	}
 	_, err := fmt.Fprintf(w, "\nworst case: %s\n", strings.Join(parts, "; "))
 	return err
+}
+
+// placeTitle names the sessions and the channel of a place.
+func placeTitle(p *campaignfile.Place) string {
+	var parts []string
+	switch n := len(p.Sessions); {
+	case n == 1:
+		parts = append(parts, "session "+p.Sessions[0])
+	case n > 1:
+		parts = append(parts, fmt.Sprintf("%d sessions, %s to %s", n, p.Sessions[0], p.Sessions[n-1]))
+	}
+	if p.Channel != "" {
+		parts = append(parts, "channel "+p.Channel)
+	}
+	return strings.Join(parts, ", ")
 }

@@ -14,14 +14,19 @@ type Options struct {
 	// Available returns the chance that a prize (an index into Version.Prizes) can be given when it is hit: 0 when it is
 	// sold out, or the part of the time at which a release schedule has it. nil, for all or as an answer, means always.
 	Available func(prize int) *big.Rat
+	// Weight returns the weight of a prize where the draw is made, in one session and channel; here is false when the prize
+	// is not among those that can be won there. nil means the prizes' own weights.
+	Weight func(prize int) (weight int64, here bool)
 	// Unfunded reports that the reserve of a pity's prize is empty. nil means that none is.
 	Unfunded func(pity, prize int) bool
 }
 
 // Effective is what a version pays. All shares are of draws, in the long run of one user.
 type Effective struct {
-	Prizes []*big.Rat // wins of each prize per draw, in file order. They may sum to more than 1 - Miss: see Pity.Extra
-	Miss   *big.Rat   // draws that give nothing
+	// Prizes are the wins of each prize per draw, in file order; of thanks the misses that have its name. They may sum to
+	// more than 1: see engine.Pity.Extra.
+	Prizes []*big.Rat
+	Miss   *big.Rat   // draws that give nothing and have no name
 	Row    []*big.Rat // of each pity: expected draws between two wins of its group; nil when there are none
 }
 
@@ -157,12 +162,20 @@ func (m *model) decide(step, due int) *outcome {
 		left -= weight
 		m.give(o, due, i, big.NewRat(weight, all))
 	}
-	m.settle(o, due, -1, big.NewRat(left, all))
+	m.settle(o, due, -1, -1, big.NewRat(left, all))
 	return o
 }
 
 // weight returns the weight of a prize at a soft step; -1 is before the first.
 func (m *model) weight(step, prize int) int64 {
+	own := Weight(m.version, prize)
+	if m.options.Weight != nil {
+		weight, here := m.options.Weight(prize)
+		if !here {
+			return 0
+		}
+		own = weight
+	}
 	if step >= 0 {
 		for i := range m.rules {
 			if soft := m.rules[i].Soft; len(soft) > 0 {
@@ -174,7 +187,7 @@ func (m *model) weight(step, prize int) int64 {
 			}
 		}
 	}
-	return Weight(m.version, prize)
+	return own
 }
 
 // Weight returns the share of a prize, out of Denominator, that the file alone says. In a deck that is how many of its
@@ -204,16 +217,22 @@ func Denominator(v *engine.Version) int64 {
 func (m *model) give(o *outcome, due, prize int, chance *big.Rat) {
 	for at := prize; at >= 0 && chance.Sign() > 0; at = int(m.version.Prizes[at].Fallback) {
 		if m.version.Prizes[at].Kind == engine.KindThanks {
-			break
+			m.settle(o, due, -1, at, chance)
+			return
 		}
 		there := m.available(at)
-		m.settle(o, due, at, new(big.Rat).Mul(chance, there))
+		m.settle(o, due, at, -1, new(big.Rat).Mul(chance, there))
 		chance = new(big.Rat).Mul(chance, new(big.Rat).Sub(big.NewRat(1, 1), there))
 	}
-	m.settle(o, due, -1, chance)
+	m.settle(o, due, -1, -1, chance)
 }
 
 func (m *model) available(prize int) *big.Rat {
+	if m.options.Weight != nil {
+		if _, here := m.options.Weight(prize); !here {
+			return new(big.Rat)
+		}
+	}
 	if m.options.Available != nil {
 		if r := m.options.Available(prize); r != nil {
 			return r
@@ -222,8 +241,8 @@ func (m *model) available(prize int) *big.Rat {
 	return big.NewRat(1, 1)
 }
 
-// settle lets the pities that are due decide, as the engine does: the first in the file.
-func (m *model) settle(o *outcome, due, prize int, chance *big.Rat) {
+// settle lets the pities that are due decide, as the engine does: the first in the file. thanks is the name of a miss.
+func (m *model) settle(o *outcome, due, prize, thanks int, chance *big.Rat) {
 	if chance.Sign() == 0 {
 		return
 	}
@@ -242,10 +261,13 @@ func (m *model) settle(o *outcome, due, prize int, chance *big.Rat) {
 		}
 		break
 	}
-	if prize < 0 {
-		o.miss.Add(o.miss, chance)
-	} else {
+	switch {
+	case prize >= 0:
 		o.prizes[prize].Add(o.prizes[prize], chance)
+	case thanks >= 0:
+		o.prizes[thanks].Add(o.prizes[thanks], chance)
+	default:
+		o.miss.Add(o.miss, chance)
 	}
 	if extra >= 0 {
 		o.prizes[extra].Add(o.prizes[extra], chance)

@@ -187,6 +187,25 @@ func TestUnfundedIsStatic(t *testing.T) {
 	}
 }
 
+// A miss that ends at thanks has its name, until a pity replaces it. A prize that is not in the session is never there.
+func TestThanksAndSets(t *testing.T) {
+	v := hard(version(10, 0, 6, 4), 2, 0)
+	v.Prizes[1].Kind = engine.KindThanks
+	v.Prizes[2].Unavailable, v.Prizes[2].Fallback = engine.OnFallback, 1
+	e := of(t, v, Options{Weight: func(prize int) (int64, bool) { return Weight(v, prize), prize != 2 }})
+	for i, want := range []*big.Rat{big.NewRat(1, 2), big.NewRat(3, 10), new(big.Rat)} {
+		if e.Prizes[i].Cmp(want) != 0 {
+			t.Errorf("prize %d pays %s, want %s", i, e.Prizes[i].RatString(), want.RatString())
+		}
+	}
+	half := of(t, v, Options{Available: half(2)})
+	for i, want := range []*big.Rat{big.NewRat(1, 2), big.NewRat(4, 10), big.NewRat(1, 10)} {
+		if half.Prizes[i].Cmp(want) != 0 {
+			t.Errorf("half of the time: prize %d pays %s, want %s", i, half.Prizes[i].RatString(), want.RatString())
+		}
+	}
+}
+
 func TestRow(t *testing.T) {
 	e := of(t, hard(version(10, 0), 8, 0), Options{})
 	if e.Row[0].Cmp(big.NewRat(8, 1)) != 0 {

@@ -143,7 +143,7 @@ func (p *Plane) validate(x *exchange) *render.Problem {
 	return x.answer(http.StatusOK, struct {
 		Valid    bool                   `json:"valid"`
 		Warnings []campaignfile.Fault   `json:"warnings"`
-		Odds     *campaignfile.Odds     `json:"odds,omitempty"`
+		Odds     []campaignfile.Odds    `json:"odds"`
 		Worst    campaignfile.Liability `json:"liability"`
 	}{true, warnings, file.Odds(), campaignfile.Worst(file.Version)})
 }
