@@ -240,7 +240,7 @@ func TestEveryFileIsPlayed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) != 3 {
+	if len(files) != 7 {
 		t.Errorf("examples are %v; play the new one in a test and count it here", files)
 	}
 }

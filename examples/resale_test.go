@@ -115,6 +115,10 @@ func (x *table) checkLottery(granted map[string]int) {
 	if books.Consumed == 0 || x.denied[problem.NoChances] == 0 || x.wins["packet"] == 0 || x.wins["again"] == 0 {
 		t.Error("the day does not reach everything")
 	}
+	// A day has 331 of the packets, 14 an hour; what was drawn before its release was a miss.
+	if _, stock := x.campaign.Stock(); stock[0].Issued+stock[0].Available != 50_000-stock[0].Unreleased || 50_000-stock[0].Unreleased < 331 || 50_000-stock[0].Unreleased > 345 {
+		t.Errorf("after a day %+v", stock[0])
+	}
 	if least := x.least["packet"]; least < 30 || x.paid["packet"] > 500_000 {
 		t.Errorf("the least packet pays %d, all of them %d", least, x.paid["packet"])
 	}
