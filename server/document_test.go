@@ -76,7 +76,7 @@ func TestDataRoutesAreDocumented(t *testing.T) {
 
 // later are the codes of features that are not built yet. A code leaves this list when its feature comes.
 var later = []problem.Code{
-	problem.NotEligible, problem.TicketInvalid, problem.Blocked, problem.HoldNotFound, problem.PoolNotFound, problem.Killed,
+	problem.HoldNotFound, problem.PoolNotFound, problem.Killed,
 	problem.HoldExpired, problem.HoldFinished, problem.Gone,
 }
 

@@ -23,7 +23,7 @@ var checks = []struct {
 }{
 	{"a miss", "POST", "/v1/campaigns/flash/draws", `{"user":"u1"}`, 200, "application/json", miss, "", ""},
 	{"an undocumented member", "POST", "/v1/campaigns/flash/draws", `{"user":"u1"}`, 200, "application/json", strings.Replace(miss, `"seq"`, `"odds":1,"seq"`, 1), "", "odds"},
-	{"a missing member", "POST", "/v1/campaigns/flash/draws", `{"user":"u1"}`, 200, "application/json", strings.Replace(miss, `"seq":43,`, ``, 1), "", "seq"},
+	{"a missing member", "POST", "/v1/campaigns/flash/draws", `{"user":"u1"}`, 200, "application/json", strings.Replace(miss, `"campaign":"flash",`, ``, 1), "", "campaign"},
 	{"a time without milliseconds", "POST", "/v1/campaigns/flash/draws", `{"user":"u1"}`, 200, "application/json", strings.Replace(miss, ".123Z", "Z", 1), "", "pattern"},
 	{"taken though invalid", "POST", "/v1/campaigns/flash/draws", `{"user":"u1","odds":1}`, 200, "application/json", miss, "", "calls invalid"},
 	{"refused because invalid", "POST", "/v1/campaigns/flash/draws", `{"user":"u1","odds":1}`, 422, "application/problem+json", refusal("422", "unknown_field"), "", ""},

@@ -78,6 +78,17 @@ func table() []route {
 		{name: "records", method: "GET", pattern: "/admin/v1/records", need: readers, other: true, handle: (*Plane).feed},
 		{name: "policy", method: "GET", pattern: "/admin/v1/policy", need: readers, reach: reachNamespace, handle: (*Plane).getPolicy},
 		{name: "put_policy", method: "PUT", pattern: "/admin/v1/policy", need: changers, reach: reachNamespace, handle: (*Plane).putPolicy},
+		{name: "listed", method: "GET", pattern: "/admin/v1/lists/{list}/{user}", need: readers, reach: reachNamespace, handle: (*Plane).getListed},
+		{name: "put_listed", method: "PUT", pattern: "/admin/v1/lists/{list}/{user}", need: changers, reach: reachNamespace, handle: (*Plane).putListed},
+		{name: "delete_listed", method: "DELETE", pattern: "/admin/v1/lists/{list}/{user}", need: changers, reach: reachNamespace, handle: (*Plane).deleteListed},
+		{name: "import_list", method: "POST", pattern: "/admin/v1/lists/{list}:import", need: changers, reach: reachNamespace, handle: (*Plane).importList},
+		{name: "campaign_listed", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/lists/{list}/{user}", need: readers, handle: (*Plane).getListed},
+		{name: "put_campaign_listed", method: "PUT", pattern: "/admin/v1/campaigns/{campaign}/lists/{list}/{user}", need: changers, handle: (*Plane).putListed},
+		{name: "delete_campaign_listed", method: "DELETE", pattern: "/admin/v1/campaigns/{campaign}/lists/{list}/{user}", need: changers, handle: (*Plane).deleteListed},
+		{name: "import_campaign_list", method: "POST", pattern: "/admin/v1/campaigns/{campaign}/lists/{list}:import", need: changers, handle: (*Plane).importList},
+		{name: "ticket_keys", method: "GET", pattern: "/admin/v1/ticket-keys", need: changers, reach: reachNamespace, handle: (*Plane).listTicketKeys},
+		{name: "create_ticket_key", method: "POST", pattern: "/admin/v1/ticket-keys", need: changers, reach: reachNamespace, handle: (*Plane).createTicketKey},
+		{name: "delete_ticket_key", method: "DELETE", pattern: "/admin/v1/ticket-keys/{id}", need: changers, reach: reachNamespace, handle: (*Plane).deleteTicketKey},
 		{name: "keys", method: "GET", pattern: "/admin/v1/keys", need: changers, reach: reachNamespace, handle: (*Plane).listKeys},
 		{name: "create_key", method: "POST", pattern: "/admin/v1/keys", need: changers, reach: reachNamespace, handle: (*Plane).createKey},
 		{name: "delete_key", method: "DELETE", pattern: "/admin/v1/keys/{id}", need: changers, reach: reachNamespace, handle: (*Plane).deleteKey},
@@ -150,7 +161,7 @@ func (p *Plane) find(method, path string, into *params) (*route, []string) {
 
 // params are the values of a path's parameters.
 type params struct {
-	campaign, prize, version, id, profile, user, purse string
+	campaign, prize, version, id, profile, user, purse, list string
 }
 
 func (ps *params) field(name string) *string {
@@ -165,6 +176,8 @@ func (ps *params) field(name string) *string {
 		return &ps.id
 	case "user":
 		return &ps.user
+	case "list":
+		return &ps.list
 	case "purse":
 		return &ps.purse
 	case "profile":

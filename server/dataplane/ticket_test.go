@@ -2,7 +2,6 @@ package dataplane
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -119,7 +118,7 @@ func TestAttributes(t *testing.T) {
 		if !strings.Contains(row.body, `"ticket"`) {
 			key = fmt.Sprint("key", i)
 		}
-		a := g.post(plainly(), "/v1/campaigns/members/draws", row.body, "Idempotency-Key", key)
+		a := g.do("POST", "/v1/campaigns/members/draws", row.body, "Idempotency-Key", key)
 		g.want(row.name, a, row.status, row.code)
 		if row.at != "" && !a.pointsAt(row.at, row.what) {
 			t.Errorf("%s: %s", row.name, a.body)
@@ -128,8 +127,8 @@ func TestAttributes(t *testing.T) {
 			t.Errorf("%s changed the state", row.name)
 		}
 	}
-	g.want("eligible", g.post(plainly(), "/v1/campaigns/members/draws", `{"user":"u1",`+ticketed+`,`+eligible+`}`, "Idempotency-Key", "k0"), 200, "")
-	g.want("what is not declared is not looked at", g.post(plainly(), "/v1/campaigns/open/draws", `{"user":"u1","attributes":{"x":[1]},"ticket":"junk"}`, "Idempotency-Key", "k0"), 200, "")
+	g.want("eligible", g.do("POST", "/v1/campaigns/members/draws", `{"user":"u1",`+ticketed+`,`+eligible+`}`, "Idempotency-Key", "k0"), 200, "")
+	g.want("what is not declared is not looked at", g.do("POST", "/v1/campaigns/open/draws", `{"user":"u1","attributes":{"x":[1]},"ticket":"junk"}`, "Idempotency-Key", "k0"), 200, "")
 }
 
 func seventeen() string {
@@ -158,21 +157,21 @@ func TestTickets(t *testing.T) {
 		{"of later", body(g.sign("n1", func(c *ticket.Claims) { c.NotBefore += 600 })), "n1", "time"},
 		{"of before", body(g.sign("n1", func(c *ticket.Claims) { c.NotBefore -= 600; c.ExpiresAt = c.NotBefore + 300 })), "n1", "time"},
 	} {
-		a := g.post(plainly(), "/v1/campaigns/closed/draws", row.body, "Idempotency-Key", row.key)
+		a := g.do("POST", "/v1/campaigns/closed/draws", row.body, "Idempotency-Key", row.key)
 		g.want(row.name, a, 403, "ticket_invalid")
 		if !a.pointsAt("/ticket", row.what) {
 			t.Errorf("%s: %s", row.name, a.body)
 		}
 	}
-	first := g.post(plainly(), "/v1/campaigns/closed/draws", body(good))
+	first := g.do("POST", "/v1/campaigns/closed/draws", body(good))
 	g.want("the nonce is the key", first, 200, "")
 	g.clock.Add(2 * 3600 * 1000)
-	again := g.post(plainly(), "/v1/campaigns/closed/draws", body(good), "Idempotency-Key", "n1")
+	again := g.do("POST", "/v1/campaigns/closed/draws", body(good), "Idempotency-Key", "n1")
 	if string(again.body) != string(first.body) || again.header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("after the ticket has expired its draw is still answered: %d %s", again.status, again.body)
 	}
-	g.want("a new one is needed", g.post(plainly(), "/v1/campaigns/closed/draws", body(strings.Replace(good, "n1", "n2", 1))), 403, "ticket_invalid")
-	g.want("text that no attribute can have", g.post(plainly(), "/v1/campaigns/closed/draws",
+	g.want("a new one is needed", g.do("POST", "/v1/campaigns/closed/draws", body(strings.Replace(good, "n1", "n2", 1))), 403, "ticket_invalid")
+	g.want("text that no attribute can have", g.do("POST", "/v1/campaigns/closed/draws",
 		body(g.sign("n9", func(c *ticket.Claims) { c.ExpiresAt += 7200; c.Attributes["level"] = "three" }))), 422, "invalid_field")
 }
 
@@ -183,13 +182,13 @@ func TestTicketKeys(t *testing.T) {
 		return `{"user":"u1","ticket":"` + g.sign(nonce, func(c *ticket.Claims) { c.Campaign = campaign }) + `",` + eligible + `}`
 	}
 	g.publish(gatedFile("other", `{keys: ["00000000000000b2"]}`))
-	g.want("a key of another", g.post(plainly(), "/v1/campaigns/other/draws", body("n1", "other")), 403, "ticket_invalid")
-	g.want("before", g.post(plainly(), "/v1/campaigns/closed/draws", body("n1", "closed")), 200, "")
+	g.want("a key of another", g.do("POST", "/v1/campaigns/other/draws", body("n1", "other")), 403, "ticket_invalid")
+	g.want("before", g.do("POST", "/v1/campaigns/closed/draws", body("n1", "closed")), 200, "")
 	var b engine.Batch
 	b.AddDocument(&engine.PutDocument{Namespace: 1, Name: ticket.DocumentPrefix + ticket.FormatID(g.key.ID), Expect: engine.AnyRevision, Delete: true})
 	g.decide(&b)
 	g.clock.Add(1000)
-	g.want("after", g.post(plainly(), "/v1/campaigns/closed/draws", body("n2", "closed")), 403, "ticket_invalid")
+	g.want("after", g.do("POST", "/v1/campaigns/closed/draws", body("n2", "closed")), 403, "ticket_invalid")
 }
 
 // Without an API key, on a node that has keys, a ticket admits the draw, and nothing else is shown.
@@ -208,7 +207,7 @@ func TestTicketAlone(t *testing.T) {
 				edit(c)
 			}
 		})
-		return g.post(plainly(), "/v1/campaigns/closed/draws", `{"user":"u1","ticket":"`+text+`"`+rest+`}`)
+		return g.do("POST", "/v1/campaigns/closed/draws", `{"user":"u1","ticket":"`+text+`"`+rest+`}`)
 	}
 	wantPublic := func(name string, a answer, status int, code string) {
 		t.Helper()
@@ -221,14 +220,14 @@ func TestTicketAlone(t *testing.T) {
 			}
 		}
 	}
-	g.want("no ticket", g.post(plainly(), "/v1/campaigns/closed/draws", `{"user":"u1"}`), 401, "unauthenticated")
-	g.want("no JSON", g.post(plainly(), "/v1/campaigns/closed/draws", `{`), 401, "unauthenticated")
-	wantPublic("junk", g.post(plainly(), "/v1/campaigns/closed/draws", `{"user":"u1","ticket":"junk"}`), 403, "not_allowed")
+	g.want("no ticket", g.do("POST", "/v1/campaigns/closed/draws", `{"user":"u1"}`), 401, "unauthenticated")
+	g.want("no JSON", g.do("POST", "/v1/campaigns/closed/draws", `{`), 401, "unauthenticated")
+	wantPublic("junk", g.do("POST", "/v1/campaigns/closed/draws", `{"user":"u1","ticket":"junk"}`), 403, "not_allowed")
 	wantPublic("level 1", ask("l1", "", func(c *ticket.Claims) { c.Attributes["level"] = "1" }), 403, "not_allowed")
 	wantPublic("attributes of his own", ask("l2", `,"attributes":{"vip":true}`, nil), 422, "bad_request")
 	wantPublic("a device of his own", ask("l3", `,"device":"d"`, nil), 422, "bad_request")
-	wantPublic("another campaign", g.post(plainly(), "/v1/campaigns/open/draws", `{"user":"u1","ticket":"`+g.sign("x", func(c *ticket.Claims) { c.Campaign = "open" })+`"}`), 403, "not_allowed")
-	wantPublic("no such campaign", g.post(plainly(), "/v1/campaigns/none/draws", `{"user":"u1","ticket":"`+g.sign("x", nil)+`"}`), 409, "not_open")
+	wantPublic("another campaign", g.do("POST", "/v1/campaigns/open/draws", `{"user":"u1","ticket":"`+g.sign("x", func(c *ticket.Claims) { c.Campaign = "open" })+`"}`), 403, "not_allowed")
+	wantPublic("no such campaign", g.do("POST", "/v1/campaigns/none/draws", `{"user":"u1","ticket":"`+g.sign("x", nil)+`"}`), 409, "not_open")
 	for i := range 2 {
 		a := ask(fmt.Sprint("n", i), "", nil)
 		g.want("draw", a, 200, "")
@@ -260,25 +259,23 @@ func TestStaleStampIsEvaluatedAgain(t *testing.T) {
 		return nil
 	}
 	g.log.before.Store(&before)
-	a := g.post(plainly(), "/v1/campaigns/members/draws", body, "Idempotency-Key", "k1")
+	a := g.do("POST", "/v1/campaigns/members/draws", body, "Idempotency-Key", "k1")
 	g.want("published meanwhile", a, 200, "")
 	if a.json["version"] != 2.0 {
 		t.Errorf("decided on version %v", a.json["version"])
 	}
 	publishes = stampTries
-	g.want("published again and again", g.post(plainly(), "/v1/campaigns/members/draws", strings.Replace(body, `"u1"`, `"u1" `, 1), "Idempotency-Key", "k1"), 200, "")
+	g.want("published again and again", g.do("POST", "/v1/campaigns/members/draws", strings.Replace(body, `"u1"`, `"u1" `, 1), "Idempotency-Key", "k1"), 200, "")
 	body = `{"user":"u1","ticket":"` + g.sign("k2", func(c *ticket.Claims) { c.Campaign = "members" }) + `",` + eligible + `}`
-	g.want("published again and again", g.post(plainly(), "/v1/campaigns/members/draws", body, "Idempotency-Key", "k2"), 503, "overloaded")
+	g.want("published again and again", g.do("POST", "/v1/campaigns/members/draws", body, "Idempotency-Key", "k2"), 503, "overloaded")
 	publishes = 1
 	item := `{"campaign":"members","key":"k2",` + body[1:]
-	b := g.post(plainly(), "/v1/draws:batch", `{"draws":[`+item+`]}`)
+	b := g.do("POST", "/v1/draws:batch", `{"draws":[`+item+`]}`)
 	if b.status != 200 || !strings.Contains(string(b.body), `"code":"overloaded"`) {
 		t.Errorf("in a batch: %s", b.body)
 	}
-	b = g.post(plainly(), "/v1/draws:batch", `{"draws":[`+item+`,{"campaign":"members","key":"k2","user":"u2",`+eligible+`},{"campaign":"closed","key":"k2","user":"u2"}]}`)
+	b = g.do("POST", "/v1/draws:batch", `{"draws":[`+item+`,{"campaign":"members","key":"k2","user":"u2",`+eligible+`},{"campaign":"closed","key":"k2","user":"u2"}]}`)
 	if b.status != 200 || !strings.Contains(string(b.body), `"status":200`) || !strings.Contains(string(b.body), `"code":"not_eligible"`) || !strings.Contains(string(b.body), `"code":"ticket_invalid"`) {
 		t.Errorf("in a batch: %s", b.body)
 	}
 }
-
-func plainly() http.RoundTripper { return http.DefaultTransport }

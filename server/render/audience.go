@@ -17,9 +17,9 @@ func appendAudit(dst []byte, r *engine.Record) []byte {
 	start := len(dst)
 	if a.Stamped {
 		dst = appendHex64(append(dst, `"attributes":`...), a.Attributes)
-	}
-	if a.Ticket != 0 {
-		dst = appendHex64(append(dst, `,"ticket_key":`...), a.Ticket)
+		if a.Ticket != 0 {
+			dst = appendHex64(append(dst, `,"ticket_key":`...), a.Ticket)
+		}
 	}
 	if a.Listed {
 		if len(dst) > start {
@@ -53,5 +53,8 @@ func appendFeedList(dst []byte, r *engine.Record) []byte {
 	case list == engine.ListDeny:
 		dst = append(dst, `,"treatment":"blocked"`...)
 	}
-	return appendTimeOrNull(append(dst, `,"expires_at":`...), engine.UnixMilli(r.Delta))
+	if r.Delta == 0 {
+		return dst
+	}
+	return AppendTime(append(dst, `,"expires_at":`...), engine.UnixMilli(r.Delta))
 }
