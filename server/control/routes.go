@@ -103,6 +103,7 @@ func table() []route {
 		{name: "profile", method: "GET", pattern: "/debug/pprof/", need: changers, reach: reachCluster, other: true, handle: (*Plane).profile},
 		{name: "profile", method: "GET", pattern: "/debug/pprof/{profile}", need: changers, reach: reachCluster, other: true, handle: (*Plane).profile},
 	}
+	routes = append(routes, raffleRoutes()...)
 	for i := range routes {
 		routes[i].segments = segments(routes[i].pattern)
 	}
@@ -161,7 +162,7 @@ func (p *Plane) find(method, path string, into *params) (*route, []string) {
 
 // params are the values of a path's parameters.
 type params struct {
-	campaign, prize, version, id, profile, user, purse, list string
+	campaign, prize, version, id, profile, user, purse, list, raffle string
 }
 
 func (ps *params) field(name string) *string {
@@ -180,6 +181,8 @@ func (ps *params) field(name string) *string {
 		return &ps.list
 	case "purse":
 		return &ps.purse
+	case "raffle":
+		return &ps.raffle
 	case "profile":
 		return &ps.profile
 	}
@@ -205,7 +208,7 @@ func (r *route) match(path string, into *params) bool {
 		if !ok || value == "" || want.param != "user" && strings.Contains(value, ":") {
 			return false
 		}
-		if (want.param == "campaign" || want.param == "prize" || want.param == "purse") && !validID(value) {
+		if (want.param == "campaign" || want.param == "prize" || want.param == "purse" || want.param == "raffle") && !validID(value) {
 			return false
 		}
 		*into.field(want.param) = value

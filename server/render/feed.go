@@ -18,6 +18,9 @@ var feedKinds = [...]string{
 	engine.RecordGrant:    "grant",
 	engine.RecordRevoke:   "revoke",
 	engine.RecordList:     "list",
+	engine.RecordEntrants: "entrants",
+	engine.RecordRaffle:   "raffle",
+	engine.RecordRedraw:   "redraw",
 	engine.RecordSwitch:   "switch",
 	engine.RecordApproval: "approval",
 	engine.RecordVoid:     "void",
@@ -150,7 +153,7 @@ func appendFeedChange(dst []byte, ids IDs, r *engine.Record) []byte {
 	}
 	dst = appendFeedGrant(dst, r)
 	switch r.Kind {
-	case engine.RecordAdjust, engine.RecordPolicy, engine.RecordDocument:
+	case engine.RecordAdjust, engine.RecordPolicy, engine.RecordDocument, engine.RecordEntrants, engine.RecordRaffle, engine.RecordRedraw:
 		dst = appendInt(append(dst, `,"delta":`...), r.Delta)
 	}
 	if r.Kind == engine.RecordDocument && r.Flags&1 != 0 {
