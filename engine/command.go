@@ -38,13 +38,17 @@ func (r *reader) newNamespace() NewNamespace {
 // AddPublish appends a publish.
 func (b *Batch) AddPublish(c *Publish) {
 	w, start := b.begin(opPublish)
+	w.publish(c)
+	b.end(w, start)
+}
+
+func (w *writer) publish(c *Publish) {
 	w.u32(uint32(c.Namespace))
 	w.raw(c.Version.Salt[:])
 	w.bytes(c.SealedSeed)
 	w.str(c.Actor)
 	w.str(c.Reason)
 	w.appendForm(c.Version)
-	b.end(w, start)
 }
 
 // publish decodes a publish and the bytes of its form.

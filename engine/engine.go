@@ -163,6 +163,9 @@ func (w *world) settle(now UnixMilli) {
 	next, turns := maxTime, maxTime
 	for _, n := range *w.namespaces.Load() {
 		next = min(next, n.acts.forget(now))
+		if len(n.pending) > 0 {
+			turns = min(turns, n.pending[0].at)
+		}
 	}
 	for _, c := range *w.campaigns.Load() {
 		turns = min(turns, c.turn(now))

@@ -46,6 +46,12 @@ const (
 	opRevoke op = 21
 )
 
+// Operations of what happens at a time.
+const (
+	opPublishAt op = 30
+	opWithdraw  op = 31
+)
+
 // Operations of raffles.
 const (
 	opEntrants op = 35 + iota

@@ -67,6 +67,7 @@ const (
 	MaxSlots          = 64   // of one channel's wheel
 	MaxSchedules      = 64   // release schedules of one version
 	MaxReleaseWindows = 4096 // of all schedules of one version together
+	MaxPending        = 32   // versions of one namespace that are to become live later
 	MinSession        = 2000 // ms from a session's start to its end
 
 	MaxAttributes      = 16      // facts that one version may ask for

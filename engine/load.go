@@ -87,6 +87,7 @@ func (w *world) restore(m *metaCut) error {
 		x := &m.namespaces[i]
 		n := w.addNamespace(&NewNamespace{Name: x.name, Secret: x.secret})
 		n.layout, n.acts = x.layout, x.acts
+		n.keepPending(x.pending)
 		for j := range x.policy.AggregateCaps {
 			if n.layout.find(x.policy.AggregateCaps[j].ID) == nil {
 				return fmt.Errorf("engine: meta: aggregate cap without a place: %w", errTruncated)

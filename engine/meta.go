@@ -39,6 +39,7 @@ type namespaceCut struct {
 	users, keys uint64
 	rows        [scopes]uint64
 	acts        acts
+	pending     []pending
 	lists       listCut
 	purses      *pursesCut // nil for none
 }
@@ -78,7 +79,7 @@ func (w *world) cut() *metaCut {
 	for _, n := range *w.namespaces.Load() {
 		x := namespaceCut{
 			name: n.name, secret: n.secret, policy: n.rules.Load().policy, layout: n.layout.clone(),
-			users: n.users.Load(), keys: n.keys.Load(), acts: n.acts.clone(), lists: n.lists.cut(), purses: n.cutPurses(),
+			users: n.users.Load(), keys: n.keys.Load(), acts: n.acts.clone(), pending: n.pending, lists: n.lists.cut(), purses: n.cutPurses(),
 		}
 		for s, t := range n.tables {
 			if t != nil {
@@ -181,6 +182,7 @@ func (w *writer) namespaceSections(n *namespaceCut) {
 	}
 	w.section(namespaceLists, func(w *writer) { w.listCut(n.lists) })
 	w.section(namespaceSwitches, func(w *writer) { w.acts(n) })
+	w.section(namespacePending, func(w *writer) { w.pendings(n.pending) })
 }
 
 func (n *namespaceCut) section(tag uint8, r *reader) bool {
@@ -189,6 +191,8 @@ func (n *namespaceCut) section(tag uint8, r *reader) bool {
 		n.purses = r.pursesCut(n.policy)
 	case namespaceSwitches:
 		r.acts(n)
+	case namespacePending:
+		n.pending = r.pendings()
 	case namespaceLists:
 		n.lists = r.listCut()
 	default:

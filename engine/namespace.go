@@ -22,6 +22,9 @@ type Namespace struct {
 	tables [scopes]*rowTable
 	lists  lists // every shard is locked when it changes
 
+	pending []pending                 // by time; every shard is locked when it changes
+	told    atomic.Pointer[[]Pending] // the same, for readers
+
 	acts acts // every shard is locked when they change
 
 	purses    []*purse  // every shard is locked when it changes

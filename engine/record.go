@@ -21,6 +21,10 @@ const (
 	RecordRevoke RecordKind = 21 // Delta is what was taken back, Total what had been granted
 )
 
+// RecordPending is the kind of record of a publish at a time to come: Name is the campaign, Delta the time in ms. Flags say
+// that it was withdrawn, or refused when its time came.
+const RecordPending RecordKind = 30
+
 // RecordList is the kind of record of a change of a list of users.
 const RecordList RecordKind = 40
 
@@ -35,7 +39,7 @@ const (
 
 // other reports whether k is a kind of record but a draw's.
 func (k RecordKind) other() bool {
-	return k > RecordDraw && k <= RecordFence || k == RecordGrant || k == RecordRevoke || k == RecordList || k >= RecordEntrants && k < recordRafflesEnd || k >= RecordSwitch && k < recordActsEnd
+	return k > RecordDraw && k <= RecordFence || k == RecordGrant || k == RecordRevoke || k == RecordPending || k == RecordList || k >= RecordEntrants && k < recordRafflesEnd || k >= RecordSwitch && k < recordActsEnd
 }
 
 // Cause says why a draw did not give the prize that its word named. Numbers are on disk.

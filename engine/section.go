@@ -45,6 +45,7 @@ const (
 	namespacePity     = 4
 	namespaceLists    = 8
 	namespaceSwitches = 12
+	namespacePending  = 14
 )
 
 // Sections of a policy in a command.

@@ -126,6 +126,9 @@ func (e *Engine) Apply(index LogIndex, entry []byte, out *Outcome) error {
 		t.settle()
 		w.unlockAll()
 	}
+	if t.err != nil {
+		return fmt.Errorf("entry %d: %w", index, t.err)
+	}
 	if err := t.applyAll(commands, int(h.Count), out); err != nil {
 		return fmt.Errorf("entry %d: %w", index, err)
 	}
@@ -279,6 +282,8 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 		if err = r.done(); err == nil {
 			res = t.applyAbandon(&c)
 		}
+	case opPublishAt, opWithdraw:
+		res, err = t.applyPending(o, r)
 	case opSwitch, opApprove, opVoid, opAward:
 		res, err = t.applyAct(o, r)
 	default:
@@ -311,7 +316,7 @@ func (t *tx) catchUp() {
 	defer w.unlockAll()
 	t.takePosition()
 	if int64(t.now) >= w.due.Load() {
-		w.settle(t.now)
+		t.settle()
 	}
 }
 
