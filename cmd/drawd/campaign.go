@@ -26,7 +26,7 @@ func (a *app) campaignCommand() *cobra.Command {
   drawd campaign show flash-sale
   drawd campaign pause flash-sale --reason "wrong picture"`,
 	}
-	c.AddCommand(a.validateCommand(), a.publishCommand(), a.showCommand(),
+	c.AddCommand(a.newCommand(), a.validateCommand(), a.diffCommand(), a.publishCommand(), a.showCommand(),
 		a.controlCommand("pause", "Stop deciding draws for a while", "wrong picture"),
 		a.controlCommand("resume", "Go on deciding draws", "picture replaced"),
 		a.controlCommand("end", "End a campaign for good", "called off"))
