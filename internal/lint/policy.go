@@ -128,6 +128,7 @@ var badNames = []string{"util", "utils", "common", "helper", "helpers", "types",
 // mutableAllowed are types of package variables that hold no state that a second node in the process could see.
 var mutableAllowed = map[string]string{
 	"sync.Pool": "memory only: nothing put in is ever expected back",
+	"embed.FS":  "files of the build: there is no way to write them",
 	"*github.com/VictoriaMetrics/metrics.Set":       "metrics are declared once, statically",
 	"*github.com/VictoriaMetrics/metrics.Counter":   "metrics are declared once, statically",
 	"*github.com/VictoriaMetrics/metrics.Gauge":     "metrics are declared once, statically",
