@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
@@ -113,4 +114,17 @@ func TestBulkGrantsIntoAPurse(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	w.refused(problem.InvalidField, "PUT", "/admin/v1/policy", `{"time_zone":"UTC"}`, "If-Match: *")
+}
+
+// Explanations tell what a draw cost, and what a user has.
+func TestExplainChances(t *testing.T) {
+	w := newWorld(t)
+	w.publish("resale", strings.Replace(resaleFile, "lots: 1,", "price: 2, lots: 1, milestones: [{id: first, draws: 1, grant: 4}],", 1))
+	w.want(200, "POST", bulk, `{"user":"u1","source":"publish","event":"e","amount":1}`+"\n"+`{"user":"u1","source":"shop","event":"e","amount":2}`, lines)
+	w.at(start.Add(2 * time.Hour))
+	id, _ := w.drawn("resale", "u1", "k1")
+	a := w.want(200, "GET", "/admin/v1/draws/"+id+":explain", "")
+	expect(t, "draw", a.says("chances"), "the draw cost 2: 2 of several sources; 5 were left", "milestone first gave 4")
+	a = w.want(200, "GET", "/admin/v1/campaigns/resale/users/u1:explain", "")
+	expect(t, "user", string(a.body), `"consumed":2`, `"remaining":5`, `"price":2`)
 }

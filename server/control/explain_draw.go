@@ -81,7 +81,7 @@ func (d *draw) explain() *explanation {
 	e.Steps[rungEligibility].Says = "the user was eligible"
 	d.sayCaps(&e.Steps[rungCaps])
 	e.Steps[rungExhaustion].Says = "something was left to win"
-	e.Steps[rungChances].Says = "passed"
+	d.sayChances(&e.Steps[rungChances])
 	d.sayWord(&e.Steps[rungWord])
 	d.sayPity(&e.Steps[rungPity])
 	d.sayAvailability(&e.Steps[rungAvailability])

@@ -71,6 +71,9 @@ func (x *exchange) sayCounters(e *explanation, s *engine.UserState) {
 	if len(counters) > 0 {
 		add(rungCaps, "counters", counters)
 	}
+	if u := s.Chances; u != nil && u.Mode != engine.ChancesFree {
+		add(rungChances, "chances", chanceFacts(u))
+	}
 	var pities []map[string]any
 	for i := range s.Pity {
 		u := &s.Pity[i]
