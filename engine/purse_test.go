@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"github.com/drawd/drawd/engine/problem"
@@ -73,34 +74,55 @@ func (x *table) stir(seed uint64, n int) {
 	var b Batch
 	for range n {
 		b.Reset()
-		user, source, event := userName(rng.IntN(8)), []string{"share", "shop"}[rng.IntN(2)], fmt.Sprint(rng.IntN(60))
-		key, campaign := x.keys.User([]byte(user)), CampaignRef(1+rng.IntN(3))
-		switch rng.IntN(5) {
-		case 0, 1:
-			g := Grant{Campaign: campaign, User: key, UserID: []byte(user), Source: source, Event: event, Amount: uint32(1 + rng.IntN(4)), Priority: uint8(rng.IntN(3))}
-			if rng.IntN(2) == 0 {
-				g.ExpiresAt = x.now + UnixMilli(rng.IntN(20)*3_600_000)
-			}
-			if rng.IntN(4) == 0 {
-				g.EffectiveAt = x.now + UnixMilli(rng.IntN(5)*3_600_000)
-			}
-			b.AddGrant(&g)
-		case 2:
-			b.AddRevoke(&Revoke{Campaign: campaign, User: key, UserID: []byte(user), Source: source, Event: event})
-		default:
-			d := x.request(user, fmt.Sprint(rng.IntN(1<<20)), func(d *Draw) { d.Campaign, d.Times = campaign, 1 })
-			b.AddDraw(&d)
-		}
+		x.chance(&b, rng, x.now)
 		x.now += UnixMilli(rng.IntN(3_000_000))
 		x.apply(&b)
 	}
 }
 
+// chance appends a random command of chances.
+func (x *table) chance(b *Batch, rng *rand.Rand, now UnixMilli) {
+	user, source, event := userName(rng.IntN(8)), []string{"share", "shop"}[rng.IntN(2)], fmt.Sprint(rng.IntN(60))
+	key, campaign := x.keys.User([]byte(user)), CampaignRef(1+rng.IntN(3))
+	switch rng.IntN(5) {
+	case 0, 1:
+		g := Grant{Campaign: campaign, User: key, UserID: []byte(user), Source: source, Event: event, Amount: uint32(1 + rng.IntN(4)), Priority: uint8(rng.IntN(3))}
+		if rng.IntN(2) == 0 {
+			g.ExpiresAt = now + UnixMilli(rng.IntN(20)*3_600_000)
+		}
+		if rng.IntN(4) == 0 {
+			g.EffectiveAt = now + UnixMilli(rng.IntN(5)*3_600_000)
+		}
+		b.AddGrant(&g)
+	case 2:
+		b.AddRevoke(&Revoke{Campaign: campaign, User: key, UserID: []byte(user), Source: source, Event: event})
+	default:
+		d := x.request(user, fmt.Sprint(rng.IntN(1<<20)), func(d *Draw) { d.Campaign, d.Times = campaign, 1 })
+		b.AddDraw(&d)
+	}
+}
+
 func stirred(t *testing.T) *table {
 	x := newTable(t)
-	x.policy(&NamespacePolicy{TimeZone: "UTC", Purses: []Purse{{ID: "p", Lots: 3, Sources: []ChanceSource{{ID: "shop"}, {ID: "share", DailyLimit: 9}}}}})
+	x.stirUp(x.one)
+	return x
+}
+
+// stirUp publishes campaigns that have every feature of chances.
+func (x *table) stirUp(one func(add func(b *Batch)) Result) {
+	publish := func(v *Version) {
+		x.Helper()
+		if r := one(func(b *Batch) {
+			b.AddPublish(&Publish{Namespace: 1, Version: v, SealedSeed: SealSeed([32]byte{}, [12]byte{1}, [16]byte{7})})
+		}); r.Code != problem.OK {
+			x.Fatal(r)
+		}
+	}
+	one(func(b *Batch) {
+		b.AddPolicy(&PutPolicy{Namespace: 1, Expect: AnyRevision, Policy: &NamespacePolicy{TimeZone: "UTC", Purses: []Purse{{ID: "p", Lots: 3, Sources: []ChanceSource{{ID: "shop"}, {ID: "share", DailyLimit: 9}}}}}})
+	})
 	mix := func(id string, edit func(v *Version)) {
-		x.mustPublish(earned(func(v *Version) {
+		publish(earned(func(v *Version) {
 			v.Campaign, v.Prizes[0].Weight, v.Prizes[0].Stock = id, 50, Unlimited
 			v.Chances.Milestones = []Milestone{{ID: "m", Draws: 5, Repeat: true, Amount: 1}, {ID: "s", StreakDays: 2, Repeat: true, Amount: 1}}
 			edit(v)
@@ -113,7 +135,6 @@ func stirred(t *testing.T) *table {
 	mix("e", func(v *Version) {
 		*v.Chances = Chances{Mode: ChancesPurse, Purse: "p", Price: 1, Milestones: v.Chances.Milestones}
 	})
-	return x
 }
 
 func TestChancesAreConservedAtEveryStep(t *testing.T) {
@@ -287,5 +308,86 @@ func BenchmarkDrawWithChances(b *testing.B) {
 		if err := e.Apply(LogIndex(2+i), entry, &x.out); err != nil || x.out.Results[0].Code != problem.OK {
 			b.Fatal(err, x.out.Results[0])
 		}
+	}
+}
+
+// As a library many goroutines decide at once. Their commands, in the order of their positions, give the same again.
+func TestChancesOfTheLibraryReplay(t *testing.T) {
+	seat := func() *table {
+		x := newTable(t)
+		x.Engine, _ = New(Options{Shards: 8})
+		decide := func(add func(b *Batch)) Result {
+			var b Batch
+			add(&b)
+			if err := x.Decide(&b, start); err != nil {
+				t.Fatal(err)
+			}
+			return b.Results[0]
+		}
+		decide(func(b *Batch) {
+			b.AddInit(&Init{IDKey: [16]byte{2}, Namespace: NewNamespace{Name: "default", Secret: [16]byte{3}}})
+		})
+		x.stirUp(decide)
+		return x
+	}
+	type done struct {
+		commands, records []byte
+		at                UnixMilli
+		place             Location
+	}
+	const workers, each = 8, 800
+	x := seat()
+	all := make([][]done, workers)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			rng := rand.New(rand.NewPCG(uint64(w), 4))
+			var b Batch
+			for i := range each {
+				now := start + UnixMilli(i)*60_000
+				b.Reset()
+				x.chance(&b, rng, now)
+				if err := x.Decide(&b, now); err != nil {
+					t.Error(err)
+					return
+				}
+				if r := &b.Results[0]; r.Records > 0 {
+					all[w] = append(all[w], done{bytes.Clone(b.commands), bytes.Clone(b.Records), b.Time, r.At})
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	var order []done
+	for _, part := range all {
+		order = append(order, part...)
+	}
+	sortBy(order, func(a, b done) bool { return a.place.Less(b.place) })
+	y := seat()
+	for i := range order {
+		b := Batch{commands: order[i].commands, count: 1}
+		if err := y.Decide(&b, order[i].at); err != nil {
+			t.Fatal(err)
+		}
+		got := b.Records
+		if order[i].records[0] == byte(RecordDraw) && len(got) > 64 { // but for the places of earlier draws, which are positions
+			got, order[i].records = append(got[:64:64], got[78:]...), append(order[i].records[:64:64], order[i].records[78:]...)
+		}
+		if !bytes.Equal(got, order[i].records) {
+			t.Fatalf("position %v: %x, decided as %x (%+v)", order[i].place, got, order[i].records, b.Results[0])
+		}
+	}
+	var tick Batch
+	tick.AddTick()
+	for _, e := range []*table{x, y} {
+		if err := e.Decide(&tick, start+each*60_000); err != nil {
+			t.Fatal(err)
+		}
+		e.sound()
+	}
+	if x.StateHash() != y.StateHash() || len(order) < 1000 {
+		t.Errorf("another state, after %d commands", len(order))
 	}
 }
