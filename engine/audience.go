@@ -118,6 +118,27 @@ func distinct(names []string) (n int) {
 	return n
 }
 
+// ScopeName returns whose counter a cap of v moves, as files write it: user, device, ip, or the name of an attribute.
+func (v *Version) ScopeName(c *Cap) string {
+	if c.Scope != ScopeAttribute {
+		return c.Scope.String()
+	}
+	return v.Audience.Attributes[c.Attribute].Name
+}
+
+// Spares reports whether a user who is restricted cannot win the i-th prize.
+func (v *Version) Spares(i int) bool {
+	if v.Audience == nil || len(v.Audience.Valuable) == 0 {
+		return true
+	}
+	for _, p := range v.Audience.Valuable {
+		if int(p) == i {
+			return true
+		}
+	}
+	return false
+}
+
 // validAttribute reports whether s is [a-z][a-z0-9_]{0,31}.
 func validAttribute(s string) bool {
 	if len(s) == 0 || len(s) > MaxAttributeBytes || s[0] < 'a' || s[0] > 'z' {

@@ -89,7 +89,7 @@ func (c *campaign) canonical() []byte {
 	for i := range v.Caps {
 		d.Caps = append(d.Caps, capForm(&v.Caps[i], v.Prizes))
 		if c := &v.Caps[i]; c.Scope == engine.ScopeAttribute {
-			d.Caps[i].Scope = v.Audience.Attributes[c.Attribute].Name
+			d.Caps[i].Scope = v.ScopeName(c)
 		}
 	}
 	for i := range v.Prizes {

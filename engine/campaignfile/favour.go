@@ -52,7 +52,7 @@ func tighterCap(live, next *engine.Version, i int, take func(string, string, ...
 			take(pointerTo("caps", i, "limit"), "was %d: a limit may only rise", was.Limit)
 		}
 		if c.Counts != was.Counts || c.Scope != was.Scope || c.Window != was.Window || c.DenyWhenReached != was.DenyWhenReached ||
-			prizeOf(next, c) != prizeOf(live, was) || scopeOf(next, c) != scopeOf(live, was) {
+			prizeOf(next, c) != prizeOf(live, was) || next.ScopeName(c) != live.ScopeName(was) {
 			take(pointerTo("caps", i, ""), "cap %q counts something else than in the live version: give the new rule a new id", c.ID)
 		}
 		return
@@ -66,14 +66,6 @@ func prizeOf(v *engine.Version, c *engine.Cap) string {
 		return ""
 	}
 	return v.Prizes[c.Prize].ID
-}
-
-// scopeOf returns the name of the attribute that c counts by, or nothing for none.
-func scopeOf(v *engine.Version, c *engine.Cap) string {
-	if c.Scope != engine.ScopeAttribute {
-		return ""
-	}
-	return v.Audience.Attributes[c.Attribute].Name
 }
 
 // worsePrize reports how next treats a prize of live worse.

@@ -127,7 +127,7 @@ func capRule(c *engine.Campaign, name string) string {
 		caps := c.Namespace().Policy().AggregateCaps
 		for i := range caps {
 			if a := &caps[i]; a.ID == id {
-				return capWords(a.Counts, a.Scope, a.Window, a.Limit) + ", over all campaigns"
+				return capWords(a.Counts, a.Scope.String(), a.Window, a.Limit) + ", over all campaigns"
 			}
 		}
 		return ""
@@ -135,13 +135,13 @@ func capRule(c *engine.Campaign, name string) string {
 	caps := c.Version().Caps
 	for i := range caps {
 		if caps[i].ID == name {
-			return capWords(caps[i].Counts, caps[i].Scope, caps[i].Window, caps[i].Limit)
+			return capWords(caps[i].Counts, c.Version().ScopeName(&caps[i]), caps[i].Window, caps[i].Limit)
 		}
 	}
 	return ""
 }
 
-func capWords(counts engine.Counts, scope engine.Scope, w engine.Window, limit uint32) string {
+func capWords(counts engine.Counts, scope string, w engine.Window, limit uint32) string {
 	what := map[engine.Counts]string{engine.CountDraws: "draws", engine.CountWins: "wins"}[counts]
 	if what == "" {
 		what = "in amounts"
@@ -154,9 +154,9 @@ func capWords(counts engine.Counts, scope engine.Scope, w engine.Window, limit u
 	case engine.WindowRolling:
 		per = "in any " + milliseconds(w.Duration)
 	case engine.WindowCooldown:
-		return "one request every " + milliseconds(w.Duration) + " for each " + scope.String()
+		return "one request every " + milliseconds(w.Duration) + " for each " + scope
 	}
-	return "at most " + itoa(int(limit)) + " " + what + " " + per + " for each " + scope.String()
+	return "at most " + itoa(int(limit)) + " " + what + " " + per + " for each " + scope
 }
 
 // explainRequest answers GET /admin/v1/requests/{id}:explain: a denial from its request id alone.

@@ -41,6 +41,33 @@ func TestListsOverHTTP(t *testing.T) {
 	}
 }
 
+// What a file says about who may draw comes back in the version, and a change that keeps somebody out must be forced.
+func TestAudienceOverHTTP(t *testing.T) {
+	w := newWorld(t)
+	file := flashFile + `  - {id: gem, kind: physical, weight: 1, stock: 1, valuable: true}
+audience: {rule: 'level >= 2', attributes: {level: {type: int, from: ticket}, store: {type: string}}}
+tickets: {keys: ["00000000000000a1"]}
+`
+	file = strings.Replace(file, "limit: 3}", "limit: 3}\n  - {id: shop, counts: draws, scope: store, window: day, limit: 9}", 1)
+	w.publish("flash", file)
+	version := string(w.want(200, "GET", "/admin/v1/campaigns/flash/versions/1", "").body)
+	for _, want := range []string{`"rule":"level >= 2"`, `"level":{"type":"int","from":"ticket"}`, `"scope":"store"`, `"keys":["00000000000000a1"]`, `"valuable":true`} {
+		if !strings.Contains(version, want) {
+			t.Errorf("the version lacks %s: %s", want, version)
+		}
+	}
+	etag := w.saveDraft("flash", strings.Replace(file, "level >= 2", "level >= 3", 1))
+	a := w.refused(problem.Conflict, "POST", "/admin/v1/campaigns/flash:publish", fmt.Sprintf(`{"draft_etag":%q}`, etag))
+	if !strings.Contains(string(a.body), `"pointer":"/audience/rule"`) {
+		t.Errorf("unforced: %s", a.body)
+	}
+	w.do("PUT", "/admin/v1/campaigns/flash/draft", strings.Replace(file, "level >= 2", "levle / 2", 1), "If-Match: "+etag)
+	a = w.refused(problem.InvalidCampaign, "POST", "/admin/v1/campaigns/flash:validate", "")
+	if !strings.Contains(string(a.body), `"pointer":"/audience/rule"`) || !strings.Contains(string(a.body), `"line":15,"column":25`) {
+		t.Errorf("faults of the rule: %s", a.body)
+	}
+}
+
 func TestListRefusals(t *testing.T) {
 	w := newWorld(t)
 	before := w.engine.StateHash()

@@ -128,6 +128,9 @@ func TestAttributes(t *testing.T) {
 		}
 	}
 	g.want("eligible", g.do("POST", "/v1/campaigns/members/draws", `{"user":"u1",`+ticketed+`,`+eligible+`}`, "Idempotency-Key", "k0"), 200, "")
+	if page := string(g.do("GET", "/v1/campaigns/members", "").body); !strings.Contains(page, `"audience":{"ticket":"optional","rule":"level >= 2`) || !strings.Contains(page, `"scope":"store"`) {
+		t.Errorf("the page: %s", page)
+	}
 	g.want("what is not declared is not looked at", g.do("POST", "/v1/campaigns/open/draws", `{"user":"u1","attributes":{"x":[1]},"ticket":"junk"}`, "Idempotency-Key", "k0"), 200, "")
 }
 

@@ -58,3 +58,32 @@ func appendFeedList(dst []byte, r *engine.Record) []byte {
 	}
 	return AppendTime(append(dst, `,"expires_at":`...), engine.UnixMilli(r.Delta))
 }
+
+// appendGates appends who may draw, for the page: what is written there is what decides.
+func appendGates(dst []byte, a *engine.Audience) []byte {
+	if a == nil || a.Rule == "" && !a.Tickets && !a.ListedOnly {
+		return dst
+	}
+	dst = append(dst, `,"audience":{"ticket":`...)
+	switch {
+	case a.TicketRequired:
+		dst = append(dst, `"required"`...)
+	case a.Tickets:
+		dst = append(dst, `"optional"`...)
+	default:
+		dst = append(dst, `"none"`...)
+	}
+	if a.Rule != "" {
+		dst = AppendString(append(dst, `,"rule":`...), a.Rule)
+	}
+	return append(appendBool(append(dst, `,"listed_only":`...), a.ListedOnly), '}')
+}
+
+// appendValuable marks a prize, an object that was just closed, that users who are restricted cannot win: where a version
+// marks none, all are such.
+func appendValuable(dst []byte, v *engine.Version, prize int) []byte {
+	if v.Audience == nil || len(v.Audience.Valuable) == 0 || !v.Spares(prize) {
+		return dst
+	}
+	return append(dst[:len(dst)-1], `,"valuable":true}`...)
+}

@@ -173,9 +173,11 @@ func AppendPage(dst []byte, p *Page) []byte {
 			dst = append(dst, ',')
 		}
 		dst = appendListed(dst, prize)
+		dst = appendValuable(dst, v, i)
 		n++
 	}
 	dst = append(dst, ']')
+	dst = appendGates(dst, v.Audience)
 	dst = appendPagePrices(dst, v)
 	dst = appendPityRules(dst, v)
 	dst = appendSessions(dst, p)
@@ -191,7 +193,7 @@ var windowNames = [...]string{
 func appendRule(dst []byte, v *engine.Version, c *engine.Cap) []byte {
 	dst = AppendString(append(dst, `{"id":`...), c.ID)
 	dst = AppendString(append(dst, `,"counts":`...), countsName(c.Counts))
-	dst = AppendString(append(dst, `,"scope":`...), c.Scope.String())
+	dst = AppendString(append(dst, `,"scope":`...), v.ScopeName(c))
 	dst = AppendString(append(dst, `,"window":`...), windowNames[c.Window.Kind])
 	if c.Window.Duration > 0 {
 		dst = appendInt(append(dst, `,"window_ms":`...), c.Window.Duration)
