@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/drawd/drawd/engine"
 )
 
 func wantNoAllocs(t *testing.T, name string, runs int, f func()) {
@@ -48,6 +50,15 @@ func TestNoAllocations(t *testing.T) {
 	}
 	m = newNumbered(message("flash", "capped", "k-00000000"))
 	wantNoAllocs(t, "capped", 500, func() { ask(m.next(), 409) })
+	chanceCampaigns(r)
+	var b engine.Batch
+	rich := r.engine.Namespaces()[0].Keyer()
+	b.AddGrant(&engine.Grant{Campaign: 4, User: rich.User([]byte("rich")), UserID: []byte("rich"), Source: "shop", Event: "e", Amount: 100_000})
+	r.decide(&b)
+	m = newNumbered(message("earned", "rich", "k-00000000"))
+	wantNoAllocs(t, "draw that costs chances", 2000, func() { ask(m.next(), 200) })
+	m = newNumbered(message("earned", "user-00000000", "k4"))
+	wantNoAllocs(t, "no chances", 500, func() { ask(m.next(), 409) })
 	m = newNumbered(message("soldout", "user-00000000", "k3", "Drawd-Retry: 1"))
 	wantNoAllocs(t, "denied by the log", 500, func() { ask(m.next(), 409) })
 }
