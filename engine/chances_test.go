@@ -408,3 +408,36 @@ func TestChancesAsAPrize(t *testing.T) {
 	y.wantSums("own", "u", 6, 5, 1, 0, 0, 0)
 	y.sound()
 }
+
+// A pause may still be resumed with its time given back, so the campaign is not over: what is granted meanwhile counts.
+func TestGrantsInAPauseOverTheEnd(t *testing.T) {
+	x := newTable(t)
+	c := x.mustPublish(earned())
+	x.one(func(b *Batch) { b.AddControl(&Control{Campaign: 1, Action: ActionPause}) })
+	x.now = c.EndsAt() + KeyRetention
+	wantGrant(x, "three days after the end", x.grantTo("u", "shop", "1", 2), 2, GrantedAll, false)
+	x.one(func(b *Batch) { b.AddControl(&Control{Campaign: 1, Action: ActionResume, ExtendByPause: true}) })
+	x.wantCode("and spent", x.draw("u", "k", times(2)), problem.OK)
+}
+
+// A namespace that is full of users still gives chances to those whom the other campaign knows.
+func TestChancesForAUserWhoIsThere(t *testing.T) {
+	x := newTable(t)
+	x.mustPublish(earned())
+	x.mustPublish(earned(func(v *Version) {
+		v.Campaign = "d"
+		v.Prizes[0].Kind, v.Prizes[0].Amount, v.Chances.Prizes = KindChance, 2, []ChancePrize{{0, "c"}}
+	}))
+	in := func(g *Grant) { g.Campaign = 2 }
+	x.grantTo("u", "shop", "1", 1)
+	x.grantTo("u", "shop", "2", 2, in)
+	x.grantTo("w", "shop", "3", 1, in)
+	x.wantCode("policy", x.policy(&NamespacePolicy{TimeZone: "UTC", MaxUsers: 3}), problem.OK)
+	for user, want := range map[string]Cause{"u": CauseNone, "w": CauseChancesClosed} {
+		rec := x.records(x.draw(user, "k", func(d *Draw) { d.Campaign = 2 }))[0]
+		if rec.Cause != want || (rec.Prize == NoPrize) == (want == CauseNone) {
+			t.Errorf("%s: prize %d, cause %q", user, rec.Prize, rec.Cause)
+		}
+	}
+	x.sound()
+}

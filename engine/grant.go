@@ -229,7 +229,7 @@ func (t *tx) applyGrant(g *Grant, x *granting) Result {
 			Limit: uint32(min(x.account.spendable(x.row.data, t.now, maxTime), MaxCapLimit)),
 		}
 	}
-	if x.keys == nil || x.campaign != nil && t.now >= x.campaign.endsAt(x.campaign.control.Load())+KeyRetention {
+	if x.keys == nil || x.campaign != nil && x.campaign.over(t.now) && t.now >= x.campaign.endsAt(x.campaign.control.Load())+KeyRetention {
 		return Result{Code: problem.Ended, Now: t.now}
 	}
 	s := findSource(x, g.Source)

@@ -249,9 +249,13 @@ func (t *tx) campaignOf(id string) *Campaign {
 	return (*n.campaigns.Load())[id]
 }
 
-// crowded reports whether a user without a row in c cannot get one.
+// crowded reports whether the draw's user has no row in c and cannot get one.
 func (t *tx) crowded(c *Campaign) bool {
-	return !c.plan.Load().chances.purse && c.namespace.users.Load() >= t.rules.maxUsers
+	if c.plan.Load().chances.purse || c.namespace.users.Load() < t.rules.maxUsers {
+		return false
+	}
+	t.elsewhere.find(t.world, c.tables[ScopeUser], &t.draw.User, true)
+	return t.elsewhere.data == nil
 }
 
 // giveChances books the chances of a prize that was won. Another campaign's row of the user stands in the same shard.

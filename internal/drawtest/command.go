@@ -19,6 +19,8 @@ type Command struct {
 	Policy  *engine.PutPolicy
 	Abandon *engine.Abandon
 	Switch  *engine.SetSwitch
+	Grant   *engine.Grant
+	Revoke  *engine.Revoke
 }
 
 // AddTo encodes the command into b.
@@ -38,6 +40,10 @@ func (c *Command) AddTo(b *engine.Batch) {
 		b.AddAbandon(c.Abandon)
 	case c.Switch != nil:
 		b.AddSwitch(c.Switch)
+	case c.Grant != nil:
+		b.AddGrant(c.Grant)
+	case c.Revoke != nil:
+		b.AddRevoke(c.Revoke)
 	default:
 		b.AddTick()
 	}
@@ -54,6 +60,10 @@ func (c *Command) campaign() engine.CampaignRef {
 		return c.Adjust.Campaign
 	case c.Abandon != nil:
 		return c.Abandon.Campaign
+	case c.Grant != nil:
+		return c.Grant.Campaign
+	case c.Revoke != nil:
+		return c.Revoke.Campaign
 	}
 	return 0
 }
@@ -75,10 +85,26 @@ func (c *Command) String() string {
 	case c.Abandon != nil:
 		return fmt.Sprintf("%s abandon campaign %d %s key=%x", at, c.Abandon.Campaign, c.Abandon.UserID, c.Abandon.Digest[:4])
 	}
-	if c.Switch != nil {
+	switch {
+	case c.Grant != nil:
+		g := c.Grant
+		return fmt.Sprintf("%s grant campaign %d purse %q %s %s/%s %d occurred=%d begins=%d ends=%d (from now) priority=%d", at, g.Campaign, g.Purse,
+			g.UserID, g.Source, g.Event, g.Amount, since(g.OccurredAt, c.Stamp), since(g.EffectiveAt, c.Stamp), since(g.ExpiresAt, c.Stamp), g.Priority)
+	case c.Revoke != nil:
+		v := c.Revoke
+		return fmt.Sprintf("%s revoke campaign %d purse %q %s %s/%s", at, v.Campaign, v.Purse, v.UserID, v.Source, v.Event)
+	case c.Switch != nil:
 		return fmt.Sprintf("%s switch %+v on=%v", at, c.Switch.Scope, c.Switch.On)
 	}
 	return at + " tick"
+}
+
+// since returns an instant as ms from another; 0 stays 0.
+func since(t, from engine.UnixMilli) engine.UnixMilli {
+	if t == 0 {
+		return 0
+	}
+	return t - from
 }
 
 func drawLine(d *engine.Draw) string {
@@ -125,6 +151,9 @@ func versionLines(v *engine.Version) string {
 	for i := range v.Channels {
 		fmt.Fprintf(&s, "\n    channel %+v", v.Channels[i])
 	}
+	if v.Chances != nil {
+		fmt.Fprintf(&s, "\n    chances %+v", *v.Chances)
+	}
 	for i := range v.Amounts {
 		fmt.Fprintf(&s, "\n    amount %+v", v.Amounts[i])
 	}
@@ -154,6 +183,9 @@ func policyLine(p *engine.PutPolicy) string {
 	fmt.Fprintf(&s, "expect=%d max_users=%d max_keys=%d zone", p.Expect, p.Policy.MaxUsers, p.Policy.MaxKeys)
 	for _, t := range p.Policy.Transitions {
 		fmt.Fprintf(&s, " %d:%+d", t.At, t.OffsetSeconds)
+	}
+	if len(p.Policy.Purses) > 0 {
+		fmt.Fprintf(&s, "\n    purses %+v", p.Policy.Purses)
 	}
 	for i := range p.Policy.AggregateCaps {
 		a := &p.Policy.AggregateCaps[i]

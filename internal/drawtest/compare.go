@@ -146,7 +146,11 @@ func settle(want *Decided, got *engine.Result, records []engine.Record) {
 // diffDecided compares the engine's records with what the reference decided.
 func diffDecided(got []engine.Record, want *Decided) string {
 	for i := range min(len(got), len(want.Records)) {
-		if d := diffMoves(fmt.Sprintf("record %d", i), &got[i], want.Pity, i); d != "" {
+		what := fmt.Sprintf("record %d", i)
+		if d := diffMoves(what, &got[i], want.Pity, i); d != "" {
+			return d
+		}
+		if d := diffChances(what, &got[i], want, i); d != "" {
 			return d
 		}
 		got[i].Sections = nil // what is in them was decoded
@@ -252,6 +256,9 @@ func (p *pair) observe(c *Command) string {
 			return fmt.Sprintf("campaign %d: %s", rc.ref, d)
 		}
 	}
+	if d := p.observeGrant(c); d != "" {
+		return d
+	}
 	// Once a campaign is over its sessions stand still in the engine; what users have left in them is of no use any more.
 	if c.Draw == nil {
 		return ""
@@ -275,6 +282,9 @@ func (p *pair) observeCampaign(rc *campaign) string {
 	}
 	if got, want := ec.Exhausted(), p.ref.exhausted(rc); got != want && !p.ref.over(rc) { // afterwards nobody asks
 		return fmt.Sprintf("exhausted: engine %v, reference %v", got, want)
+	}
+	if s, ok := ec.ChanceSums(p.ref.now); ok != (rc.lots > 0) || folded(s) != folded(p.ref.sums(account{campaign: rc})) {
+		return fmt.Sprintf("chances: engine %+v %v, reference %+v", s, ok, p.ref.sums(account{campaign: rc}))
 	}
 	seq, stock := ec.Stock()
 	if seq != rc.seq || ec.Seq() != rc.seq {
@@ -336,6 +346,9 @@ func (p *pair) observeUser(d *engine.Draw) string {
 	}
 	if len(shown) > 0 {
 		return fmt.Sprintf("user %s: the engine shows caps %v, the reference has none of them", d.UserID, shown)
+	}
+	if d := diffUse(got.Chances, p.ref.use(rc, d.User)); d != "" {
+		return d
 	}
 	return p.observeKey(ec, d)
 }

@@ -61,7 +61,7 @@ func TestScriptsReachEverything(t *testing.T) {
 	codes, causes := map[problem.Code]int{}, map[engine.Cause]int{}
 	wins, several, versions := 0, 0, 0
 	pities := map[string]int{}
-	for seed := range uint64(150) {
+	for seed := range uint64(250) {
 		script := Generate(rand.New(rand.NewPCG(seed, 0)), 500)
 		ref := NewReference(script[0].Stamp)
 		for i := range script {
@@ -73,6 +73,7 @@ func TestScriptsReachEverything(t *testing.T) {
 			for j := range d.Pity {
 				countPity(pities, &d.Pity[j])
 			}
+			countChances(pities, &d)
 			for j := range d.Records {
 				causes[d.Records[j].Cause]++
 				if p := d.Records[j].AmountPaid; p.AmountMost > p.AmountLeast {
@@ -94,26 +95,75 @@ func TestScriptsReachEverything(t *testing.T) {
 		problem.OK, problem.CampaignNotFound, problem.NotStarted, problem.Ended, problem.Paused, problem.Capped,
 		problem.Exhausted, problem.NothingLeftForUser, problem.VersionChanged, problem.StockChanged, problem.KeyAbandoned,
 		problem.VersionConflict, problem.ScopeValueMissing, problem.IdempotencyMismatch, problem.Capacity,
-		problem.PrizeNotFound, problem.InsufficientStock,
+		problem.PrizeNotFound, problem.InsufficientStock, problem.NoChances, problem.ChancesFull, problem.KeyUnknown,
+		problem.InvalidField, problem.Conflict, problem.NotFound,
 	} {
 		if codes[c] < 5 {
 			t.Errorf("%s came up %d times", c, codes[c])
 		}
 	}
-	for _, what := range []string{"given", "on top", "unfunded", "chosen amount", "amount on top"} {
+	for _, what := range []string{
+		"given", "on top", "unfunded", "chosen amount", "amount on top",
+		"grant all", "grant daily_limit", "grant late_event", "grant ended", "grant expired", "grant pays debt", "debt", "taken back",
+		"free draw with a price", "granted draw", "purse draw", "several lots", "dearer draw", "milestone", "chance prize",
+	} {
 		if pities[what] < 5 {
 			t.Errorf("%s: %d times", what, pities[what])
 		}
 	}
 	for _, c := range []engine.Cause{
 		engine.CauseSoldOut, engine.CauseWinCap, engine.CauseUserPrizeCap, engine.CauseBudget, engine.CauseAmountCap,
+		engine.CauseChancesClosed,
 	} {
-		if causes[c] < 50 {
+		if causes[c] < 10 {
 			t.Errorf("cause %s came up %d times", c, causes[c])
 		}
 	}
 	if wins < 500 || several < 100 || versions < 50 {
 		t.Errorf("%d wins, %d replays, %d later versions", wins, several, versions)
+	}
+}
+
+func countChances(n map[string]int, d *Decided) {
+	if g := d.Grant; g != nil && d.Records[0].Kind == engine.RecordGrant {
+		what := g.Reason.String()
+		if what == "" {
+			what = "all"
+		}
+		n["grant "+what]++
+		if g.Debt > 0 {
+			n["grant pays debt"]++
+		}
+	} else if g != nil {
+		if g.Debt > 0 {
+			n["debt"]++
+		}
+		if d.Records[0].Delta > 0 {
+			n["taken back"]++
+		}
+	}
+	for i := range d.Chances {
+		m := &d.Chances[i]
+		switch {
+		case !m.some || m.price == 0:
+		case m.mode == engine.ChancesFree:
+			n["free draw with a price"]++
+		default:
+			n[m.mode.String()+" draw"]++
+		}
+		if len(m.spent) > 1 {
+			n["several lots"]++
+		}
+		if m.price > 2 {
+			n["dearer draw"]++
+		}
+		for _, w := range m.won {
+			if w.of < 0 {
+				n["chance prize"]++
+			} else {
+				n["milestone"]++
+			}
+		}
 	}
 }
 

@@ -25,12 +25,17 @@ type world struct {
 	caps             map[string]definition      // by campaign/cap
 	sets             map[string]engine.Quantity // units of sessions, by campaign/set/prize
 	totals           []engine.AggregateCap      // definitions of the aggregate caps; only limits change
+	modes            map[string]int             // where a campaign's chances come from, -1 for nowhere
+	givers           map[string]engine.ChanceSource
+	given            []*engine.Grant
+	named            int // campaigns so far
+	events           int // number of the last event that granted chances
 }
 
 // Generate returns n commands: campaigns with small stocks and tight caps, few users who fight for them, a third of the
 // draws sent again, and time that jumps to the edges of windows.
 func Generate(rng *rand.Rand, n int) []Command {
-	w := &world{rng: rng, zone: rng.IntN(len(zones)), caps: map[string]definition{}, sets: map[string]engine.Quantity{}}
+	w := &world{rng: rng, zone: rng.IntN(len(zones)), caps: map[string]definition{}, sets: map[string]engine.Quantity{}, modes: map[string]int{}, givers: map[string]engine.ChanceSource{}}
 	w.policyZone = w.zone
 	if w.chance(50) {
 		w.policyZone = rng.IntN(len(zones))
@@ -38,6 +43,9 @@ func Generate(rng *rand.Rand, n int) []Command {
 	w.now = w.firstInstant()
 	w.ref = NewReference(w.now)
 	w.totals = w.aggregateCaps()
+	if w.chance(30) {
+		w.do(w.policy())
+	}
 	for range 1 + rng.IntN(3) {
 		w.do(w.newCampaign())
 	}
@@ -70,7 +78,7 @@ func (w *world) next() Command {
 	switch n := w.rng.IntN(1000); {
 	case n < 15:
 		return w.nextVersion()
-	case n < 18 || w.allEnded() && len(w.ref.campaigns) < 6:
+	case n < 18 || w.allEnded() && len(w.ref.campaigns) < 10 && w.chance(20):
 		return w.newCampaign()
 	case n < 45:
 		return w.adjust()
@@ -84,6 +92,10 @@ func (w *world) next() Command {
 		return Command{}
 	case n < 103:
 		return w.turn()
+	case n < 220 && w.counted():
+		return w.grant()
+	case n < 240 && len(w.given) > 0:
+		return w.revoke()
 	}
 	return Command{Draw: w.draw()}
 }
@@ -98,6 +110,18 @@ func (w *world) allEnded() bool {
 }
 
 func (w *world) anyCampaign() *campaign { return w.ref.campaigns[w.rng.IntN(len(w.ref.campaigns))] }
+
+// playable returns a campaign, mostly one that runs.
+func (w *world) playable() *campaign {
+	c := w.anyCampaign()
+	for range 3 {
+		if w.ref.status(c) == engine.StatusRunning {
+			break
+		}
+		c = w.anyCampaign()
+	}
+	return c
+}
 
 // hashed makes a 128-bit key of some words: keys are only compared.
 func hashed(words ...any) (k engine.Key) {
@@ -117,7 +141,7 @@ func (w *world) draw() *engine.Draw {
 	if len(w.sent) > 0 && w.chance(30) {
 		return w.again()
 	}
-	c := w.anyCampaign()
+	c := w.playable()
 	user := fmt.Sprint("u", w.rng.IntN(5))
 	w.fresh++
 	d := &engine.Draw{
@@ -141,8 +165,8 @@ func (w *world) draw() *engine.Draw {
 	if w.chance(5) {
 		d.ExpectVersion = uint32(1 + w.rng.IntN(len(c.versions)))
 	}
-	if w.chance(5) {
-		d.MaxPrice = 1
+	if w.chance(5) || c.live().Chances != nil && w.chance(20) {
+		d.MaxPrice = 1 + uint32(w.rng.IntN(2))
 	}
 	if w.chance(1) {
 		d.Campaign = 99

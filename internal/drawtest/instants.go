@@ -80,6 +80,13 @@ func (w *world) edge() engine.UnixMilli {
 		return c.live().StartsAt
 	case n < 57:
 		return c.endsAt()
+	case n < 70:
+		if t := w.lotEdge(); t != 0 {
+			return t
+		}
+	case n < 75 && c.live().Chances != nil && len(c.live().Chances.Periods) > 0:
+		p := c.live().Chances.Periods[w.rng.IntN(len(c.live().Chances.Periods))]
+		return []engine.UnixMilli{p.From, p.To}[w.rng.IntN(2)]
 	}
 	return w.expiry()
 }

@@ -25,19 +25,35 @@ func (r *Reference) draw(d *engine.Draw) Decided {
 	if a := r.keys[d.Digest]; a != nil {
 		return replay(c, a, print)
 	}
-	v := c.live()
-	if out, refused := r.closed(c); refused {
+	who, rules := subjectOf(c, d), r.rules(c)
+	if out, refused := r.refusal(c, d, who, rules); refused {
 		return out
+	}
+	if r.full(c, who) {
+		return refuse(c.ref, problem.Capacity)
+	}
+	r.keys[d.Digest] = &answer{campaign: c, at: r.here(0), records: d.Times, fingerprint: print}
+	out := Decided{Result: engine.Result{Campaign: c.ref, At: r.here(0), Records: d.Times}}
+	for part := range d.Times {
+		out.Records = append(out.Records, r.subDraw(c, d, who, rules, part, &out))
+	}
+	if _, next := r.session(c); c.live().Exhausted == engine.End && next < 0 && r.exhausted(c) {
+		c.ended, c.endedAt = true, r.now
+	}
+	return out
+}
+
+// refusal takes the rungs that consume nothing.
+func (r *Reference) refusal(c *campaign, d *engine.Draw, who *subject, rules []rule) (out Decided, refused bool) {
+	if out, refused := r.closed(c); refused {
+		return out, true
 	}
 	if out, refused := r.place(c, d); refused {
-		return out
+		return out, true
 	}
-	_, next := r.session(c)
-	who := subjectOf(c, d)
-	rules := r.rules(c)
 	for i := range rules {
 		if who.missing(&rules[i]) {
-			return missing(who, rules)
+			return missing(who, rules), true
 		}
 	}
 	var reached []*denial
@@ -49,18 +65,13 @@ func (r *Reference) draw(d *engine.Draw) Decided {
 		}
 	}
 	if len(reached) > 0 {
-		return r.capped(c, reached)
+		return r.capped(c, reached), true
 	}
-	if v.Exhausted != engine.Miss && r.exhausted(c) {
-		if v.Exhausted == engine.Deny {
-			return refuse(c.ref, problem.Exhausted)
-		}
-		// Nothing was there from the start, or an operator took it: he may give it back, so only a draw ends a campaign. While
-		// another session comes, only this one is over.
-		return r.until(c, next)
+	if out, refused := r.out(c, d, who, rules); refused {
+		return out, true
 	}
-	if v.UserExhausted == engine.Deny && r.nothingLeft(c, who, rules, d.Channel) {
-		return refuse(c.ref, problem.NothingLeftForUser)
+	if out, refused := r.unpaid(c, d); refused {
+		return out, true
 	}
 	for i := range rules {
 		if k := &rules[i]; k.deny {
@@ -70,20 +81,27 @@ func (r *Reference) draw(d *engine.Draw) Decided {
 		}
 	}
 	if len(reached) > 0 {
-		return r.capped(c, reached)
+		return r.capped(c, reached), true
 	}
-	if r.full(c, who) {
-		return refuse(c.ref, problem.Capacity)
+	return out, false
+}
+
+// out refuses a draw of which nothing can come: everything is given, or the user's own caps keep it from him.
+func (r *Reference) out(c *campaign, d *engine.Draw, who *subject, rules []rule) (out Decided, refused bool) {
+	v := c.live()
+	if v.Exhausted != engine.Miss && r.exhausted(c) {
+		if v.Exhausted == engine.Deny {
+			return refuse(c.ref, problem.Exhausted), true
+		}
+		// Nothing was there from the start, or an operator took it: he may give it back, so only a draw ends a campaign. While
+		// another session comes, only this one is over.
+		_, next := r.session(c)
+		return r.until(c, next), true
 	}
-	r.keys[d.Digest] = &answer{campaign: c, at: r.here(0), records: d.Times, fingerprint: print}
-	out := Decided{Result: engine.Result{Campaign: c.ref, At: r.here(0), Records: d.Times}}
-	for part := range d.Times {
-		out.Records = append(out.Records, r.subDraw(c, d, who, rules, part, &out.Pity))
+	if v.UserExhausted == engine.Deny && r.nothingLeft(c, who, rules, d.Channel) {
+		return refuse(c.ref, problem.NothingLeftForUser), true
 	}
-	if v.Exhausted == engine.End && next < 0 && r.exhausted(c) {
-		c.ended, c.endedAt = true, r.now
-	}
-	return out
+	return out, false
 }
 
 // missing names the scope whose value the draw lacks: the device before the ip.
@@ -215,6 +233,9 @@ func (r *Reference) unavailable(c *campaign, who *subject, rules []rule, prize i
 
 // withheld says why a prize that is there is not for the user now.
 func (r *Reference) withheld(c *campaign, who *subject, rules []rule, p *engine.Prize) engine.Cause {
+	if r.homeless(c, who, indexOf(c.live(), p.ID)) {
+		return engine.CauseChancesClosed
+	}
 	var b bounds
 	if pays(p) {
 		var ok bool
@@ -257,15 +278,17 @@ func (r *Reference) award(c *campaign, who *subject, rules []rule, e *event, pri
 		b.issued += units
 	}
 	e.wins = append(e.wins, w)
+	r.payChances(c, who, prize, &e.moves)
 	return told
 }
 
 // subDraw makes one sub-draw: word, natural prize, availability, outcome, record.
-func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []rule, part uint8, moves *[]engine.PityMoves) engine.Record {
+func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []rule, part uint8, out *Decided) engine.Record {
 	v := c.live()
 	mine := r.drawsOf(c, d.User)
 	c.seq++
 	live, _ := r.session(c)
+	spent := r.spendOne(c, d.User)
 	rec := engine.Record{
 		Kind: engine.RecordDraw, Renderer: engine.CurrentRenderer, Campaign: c.ref, Version: v.Number, Seq: c.seq, At: r.now,
 		User: d.UserID, Channel: d.Channel, Digest: d.Digest, DrawNumber: uint32(len(mine)) + 1,
@@ -283,9 +306,40 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 		}
 	}
 	rec.Word, rec.Natural = pick(v.Denominator, r.odds(c, who, d.Channel), c.seed, d.User, rec.DrawNumber, d.Digest)
+	r.walk(c, who, rules, &rec)
+	var t turn
+	rec.Prize, t = r.pity(c, who, rules, rec.Prize)
+	e := &event{
+		at: r.now, location: r.here(int(part)), request: int(r.index), part: part, campaign: c, user: who.user,
+		device: who.device, ip: who.ip, caps: idsOf(rules, false), aggregate: idsOf(rules, true),
+		draw: d, number: rec.DrawNumber, session: r.sessionStart(c, r.now), moves: spent,
+		streaks: c.streaks && len(milestonesOf(v)) > 0,
+	}
+	r.events = append(r.events, e)
+	if rec.Prize != engine.NoPrize {
+		rec.AmountPaid = r.award(c, who, rules, e, rec.Prize, t.aside)
+		if b := r.booksOf(c, rec.Prize); !b.unlimited {
+			rec.StockAfter = b.available
+		}
+	}
+	rec.ExtraAmount = r.onTop(c, who, rules, e, &t, rec.Prize)
+	r.count(c, who, &t, rec.Prize)
+	r.milestones(c, e, &e.moves)
+	out.Pity = append(out.Pity, t.PityMoves)
+	out.Chances = append(out.Chances, e.moves)
+	for i := range rules {
+		if k := &rules[i]; !k.aggregate && k.scope == engine.ScopeUser {
+			rec.Used = append(rec.Used, r.used(k, who))
+		}
+	}
+	return rec
+}
+
+// walk goes from the prize that the word named along its fallbacks to one that can be given.
+func (r *Reference) walk(c *campaign, who *subject, rules []rule, rec *engine.Record) {
 	rec.Prize = rec.Natural
 	for hops := 0; rec.Prize != engine.NoPrize; hops++ {
-		p := &v.Prizes[rec.Prize]
+		p := &c.live().Prizes[rec.Prize]
 		if p.Kind == engine.KindThanks {
 			rec.Prize = engine.NoPrize // a miss with a name
 			break
@@ -304,29 +358,6 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 		}
 		rec.Prize = int(p.Fallback)
 	}
-	var t turn
-	rec.Prize, t = r.pity(c, who, rules, rec.Prize)
-	e := &event{
-		at: r.now, location: r.here(int(part)), request: int(r.index), part: part, campaign: c, user: who.user,
-		device: who.device, ip: who.ip, caps: idsOf(rules, false), aggregate: idsOf(rules, true),
-		draw: d, number: rec.DrawNumber, session: r.sessionStart(c, r.now),
-	}
-	r.events = append(r.events, e)
-	if rec.Prize != engine.NoPrize {
-		rec.AmountPaid = r.award(c, who, rules, e, rec.Prize, t.aside)
-		if b := r.booksOf(c, rec.Prize); !b.unlimited {
-			rec.StockAfter = b.available
-		}
-	}
-	rec.ExtraAmount = r.onTop(c, who, rules, e, &t, rec.Prize)
-	r.count(c, who, &t, rec.Prize)
-	*moves = append(*moves, t.PityMoves)
-	for i := range rules {
-		if k := &rules[i]; !k.aggregate && k.scope == engine.ScopeUser {
-			rec.Used = append(rec.Used, r.used(k, who))
-		}
-	}
-	return rec
 }
 
 func idsOf(rules []rule, aggregate bool) map[string]bool {
@@ -352,12 +383,7 @@ func (r *Reference) drawsOf(c *campaign, user engine.Key) []*event {
 
 // full reports whether the namespace has no room for the user, if he is new, or for another key.
 func (r *Reference) full(c *campaign, who *subject) bool {
-	limit := r.policies[c.namespace].MaxUsers
-	if limit == 0 {
-		limit = engine.DefaultMaxUsers
-	}
-	isNew := len(r.drawsOf(c, who.user)) == 0
-	return isNew && r.users(c.namespace) >= limit || r.keysFull(c.namespace)
+	return !r.knows(c, who.user) && r.users(c.namespace) >= r.maxUsers(c.namespace) || r.keysFull(c.namespace)
 }
 
 func (r *Reference) keysFull(n engine.NamespaceRef) bool {
@@ -380,6 +406,11 @@ func (r *Reference) users(n engine.NamespaceRef) uint64 {
 			known[pair{e.campaign, e.user}] = true
 		}
 	}
+	for h, w := range r.wallets {
+		if h.campaign != nil && w.granted > 0 {
+			known[pair{h.campaign, h.user}] = true
+		}
+	}
 	return uint64(len(known))
 }
 
@@ -389,5 +420,5 @@ func (r *Reference) keysOf(n engine.NamespaceRef) (count uint64) {
 			count++
 		}
 	}
-	return count
+	return count + uint64(len(r.grants))
 }

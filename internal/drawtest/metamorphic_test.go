@@ -305,8 +305,8 @@ func race(t *testing.T, e *engine.Engine, script []Command) []happened {
 			for i := next.Add(1) - 1; int(i) < len(script); i = next.Add(1) - 1 {
 				c := script[i]
 				d, index, at := decide(t, e, &c)
-				if c.Draw != nil && len(d.Records) == 0 {
-					continue // a denial or a replay: it has no position
+				if (c.Draw != nil || c.Grant != nil || c.Revoke != nil) && len(d.Records) == 0 {
+					continue // a denial or a replay: it has no position, or one that changed nothing
 				}
 				c.Stamp = at
 				all[g] = append(all[g], happened{c, d, index})

@@ -26,6 +26,9 @@ func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
 	if len(c.versions) > 0 && r.over(c) {
 		return refuse(c.ref, problem.Ended) // an end is final: its seed will be shown
 	}
+	if !r.chancesFit(c.id, p.Version) || !r.pitiesAgree(c.id, p.Version) {
+		return refuse(r.refOf(c), problem.InvalidCampaign)
+	}
 	opening := openings(p.Version)
 	for _, o := range opening {
 		if b := c.stock[o.cell]; b == nil && o.stock == engine.StockUnstated {
@@ -55,6 +58,7 @@ func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
 	}
 	c.bounded = c.bounded || asksForMoney(p.Version)
 	c.boundsUsers = c.boundsUsers || p.Version.Budget.User > 0
+	c.openChances(r, p.Version)
 	v := *p.Version
 	v.Number = uint32(len(c.versions) + 1)
 	c.versions = append(c.versions, &v)
@@ -154,6 +158,10 @@ func identical(live, next *engine.Version) bool {
 	a, b := *live, *next
 	a.Number, a.Hash, a.Salt = 0, [32]byte{}, [16]byte{}
 	b.Number, b.Hash, b.Salt = 0, [32]byte{}, [16]byte{}
+	if fmt.Sprintf("%+v", a.Chances) != fmt.Sprintf("%+v", b.Chances) {
+		return false
+	}
+	a.Chances, b.Chances = nil, nil
 	return fmt.Sprint(a) == fmt.Sprint(b)
 }
 
@@ -287,6 +295,12 @@ func (r *Reference) policy(p *engine.PutPolicy) Decided {
 		out := refuse(0, problem.VersionConflict)
 		out.Result.Value = live.Revision
 		return out
+	}
+	if !keepsPurses(live, p.Policy) {
+		return refuse(0, problem.InvalidField)
+	}
+	for i := range p.Policy.Purses {
+		r.declare(account{purse: p.Policy.Purses[i].ID}, p.Policy.Purses[i].Sources)
 	}
 	next := *p.Policy
 	next.Revision = live.Revision + 1

@@ -1,6 +1,8 @@
 package drawtest
 
 import (
+	"fmt"
+
 	"github.com/drawd/drawd/engine"
 )
 
@@ -184,4 +186,37 @@ func (r *Reference) count(c *campaign, who *subject, t *turn, prize int) {
 		t.After[i] = n
 		r.rows[rowOf(c, y, who.user)] = uint32(n)
 	}
+}
+
+// pitiesAgree reports whether a version may share its pities with the campaigns that have them and are not over: those
+// have the same price and the same audience.
+func (r *Reference) pitiesAgree(id string, v *engine.Version) bool {
+	for i := range v.Pity {
+		for _, c := range r.campaigns {
+			if !v.Pity[i].Shared || c.id == id || r.over(c) || !shares(c.live(), v.Pity[i].ID) {
+				continue
+			}
+			if priceList(c.live()) != priceList(v) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func shares(v *engine.Version, pity string) bool {
+	for i := range v.Pity {
+		if v.Pity[i].ID == pity && v.Pity[i].Shared {
+			return true
+		}
+	}
+	return false
+}
+
+// priceList is all that the draws of a version ever cost.
+func priceList(v *engine.Version) string {
+	if v.Chances == nil {
+		return fmt.Sprint(uint32(0), []engine.PricePeriod{})
+	}
+	return fmt.Sprint(v.Chances.Price, v.Chances.Periods)
 }

@@ -174,3 +174,12 @@ func (w *world) winsOf(v *engine.Version, p *engine.Prize) (wins int64, counted 
 	}
 	return int64(total) / int64(p.Units), int64(total)%int64(p.Units) == 0
 }
+
+// agree unshares, mostly, the pities that cannot be shared with what others have.
+func (w *world) agree(v *engine.Version) {
+	for i := range v.Pity {
+		if y := &v.Pity[i]; y.Shared && !w.ref.pitiesAgree(v.Campaign, v) && w.chance(85) {
+			y.Shared = false
+		}
+	}
+}

@@ -17,6 +17,9 @@ type Reference struct {
 	rows      map[row]uint32 // draws in a row without a win of a pity's group
 	killed    map[engine.SwitchKind]bool
 	offAt     map[string]engine.UnixMilli // when a switch was turned off
+	wallets   map[holder]*wallet
+	grants    map[grantKey]*granted
+	sources   map[account][]string // declared ones, by number
 }
 
 // NewReference returns a reference as it is after the Init entry, which has index 1.
@@ -28,6 +31,9 @@ func NewReference(at engine.UnixMilli) *Reference {
 		rows:     map[row]uint32{},
 		killed:   map[engine.SwitchKind]bool{},
 		offAt:    map[string]engine.UnixMilli{},
+		wallets:  map[holder]*wallet{},
+		grants:   map[grantKey]*granted{},
+		sources:  map[account][]string{},
 	}
 }
 
@@ -48,6 +54,9 @@ type campaign struct {
 	bounded     bool            // some version bounded what is paid: it counts since
 	boundsUsers bool            // the same of what one user is paid
 	dealt       map[*event]bool // events whose amount was dealt from a deck
+
+	lots    uint8 // that grants may fill, since chances were granted here
+	streaks bool  // some version had a milestone for days in a row: they are counted since
 
 	paused    bool
 	pausedAt  engine.UnixMilli
@@ -107,6 +116,8 @@ type event struct {
 	wins      []winning       // none for a miss, two when a pity gives something on top
 	caps      map[string]bool // ids of the campaign's caps in force then
 	aggregate map[string]bool // ids of the namespace's
+	moves     moves           // of chances
+	streaks   bool            // the day counts for milestones
 }
 
 // answer is what is remembered under an idempotency key.
@@ -125,6 +136,8 @@ type Decided struct {
 	Result  engine.Result
 	Records []engine.Record
 	Pity    []engine.PityMoves // of each record
+	Chances []moves            // of each record
+	Grant   *engine.GrantNote  // of the record of a grant or revocation
 }
 
 // Apply decides one command alone in its entry.
@@ -148,6 +161,10 @@ func (r *Reference) Apply(c *Command) Decided {
 		return r.abandon(c.Abandon)
 	case c.Switch != nil:
 		return r.turn(c.Switch)
+	case c.Grant != nil:
+		return r.grant(c.Grant)
+	case c.Revoke != nil:
+		return r.revoke(c.Revoke)
 	}
 	return Decided{} // a tick: only time goes on
 }
@@ -170,6 +187,11 @@ func (r *Reference) forget() {
 		for digest, a := range r.keys {
 			if a.campaign == c {
 				delete(r.keys, digest)
+			}
+		}
+		for key := range r.grants {
+			if key.campaign == c {
+				delete(r.grants, key)
 			}
 		}
 	}

@@ -124,6 +124,9 @@ func (r *Reference) place(c *campaign, d *engine.Draw) (out Decided, refused boo
 	if d.ExpectVersion != 0 && d.ExpectVersion != v.Number {
 		return refuse(c.ref, problem.VersionChanged), true
 	}
+	if price := r.price(c); d.MaxPrice != 0 && price > d.MaxPrice {
+		return refuse(c.ref, problem.VersionChanged), true
+	}
 	if len(v.Channels) > 0 && channelOf(v, d.Channel) == nil {
 		return refuse(c.ref, problem.UnknownChannel), true
 	}

@@ -35,11 +35,11 @@ func (r *Reference) turn(s *engine.SetSwitch) Decided {
 	case engine.SwitchCampaign:
 		was = c.killed
 	case engine.SwitchPrize:
-		if !c.knows(s.Scope.Prize) {
-			return refuse(0, problem.PrizeNotFound)
-		}
 		name += "/" + s.Scope.Prize
 		was = c.off[s.Scope.Prize]
+		if !was && indexOf(c.live(), s.Scope.Prize) < 0 {
+			return refuse(0, problem.PrizeNotFound)
+		}
 	}
 	if was == !s.On {
 		out.Result.AlreadyLive = true
@@ -68,14 +68,4 @@ func (r *Reference) turn(s *engine.SetSwitch) Decided {
 		Name: []byte(name), Actor: []byte(s.Actor), Reason: []byte(s.Reason), Flags: flags,
 	}}
 	return out
-}
-
-// knows reports whether the live version has units of a prize, its own or a session's.
-func (c *campaign) knows(prize string) bool {
-	for _, o := range openings(c.live()) {
-		if o.prize == prize {
-			return true
-		}
-	}
-	return false
 }

@@ -2,22 +2,17 @@ package drawtest
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/drawd/drawd/engine"
 )
 
 func (w *world) newCampaign() Command {
+	w.named++ // also when it is refused: in another order it may not be
 	v := &engine.Version{
-		Campaign: fmt.Sprint("c", len(w.ref.campaigns)), TimeZone: "Test/Zone", Transitions: zones[w.zone],
+		Campaign: fmt.Sprint("c", w.named), TimeZone: "Test/Zone", Transitions: zones[w.zone],
 		StartsAt:  w.now + engine.UnixMilli(w.rng.IntN(3))*engine.UnixMilli(w.rng.IntN(60_000)) - 1000,
 		Exhausted: engine.Policy(w.rng.IntN(3)), UserExhausted: engine.Policy(w.rng.IntN(2)),
 		Title: []byte(`{"en":"t"}`), Document: []byte(`{}`),
-	}
-	for id := range w.caps { // of a campaign of that name that was refused
-		if strings.HasPrefix(id, v.Campaign+"/") {
-			delete(w.caps, id)
-		}
 	}
 	v.EndsAt = v.StartsAt + []engine.UnixMilli{hour, day, 10 * day, 40 * day}[w.rng.IntN(4)]
 	v.Denominator = []uint32{1, 10, 100, 1_000_000, engine.MaxDenominator}[w.rng.IntN(5)]
@@ -34,6 +29,8 @@ func (w *world) newCampaign() Command {
 	}
 	w.promise(v)
 	w.bound(v)
+	w.earn(v)
+	w.agree(v)
 	return w.publishing(v)
 }
 
@@ -150,7 +147,7 @@ func (w *world) define(v *engine.Version, id string) definition {
 	}
 	if def.cap.Counts != engine.CountDraws {
 		def.cap.DenyWhenReached = w.chance(40)
-		if w.chance(40) {
+		if w.chance(55) {
 			def.prize = v.Prizes[w.rng.IntN(len(v.Prizes))].ID
 		}
 	}
@@ -217,6 +214,8 @@ func (w *world) nextVersion() Command {
 	w.changeCaps(&v)
 	w.promise(&v)
 	w.bound(&v)
+	w.earn(&v)
+	w.agree(&v)
 	return w.publishing(&v)
 }
 
@@ -308,6 +307,7 @@ func (w *world) policy() Command {
 			p.AggregateCaps = append(p.AggregateCaps, a)
 		}
 	}
+	p.Purses = w.purses()
 	if w.chance(10) {
 		p.MaxUsers = 1 + uint64(w.rng.IntN(8))
 	}
