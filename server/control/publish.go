@@ -163,6 +163,7 @@ func (p *Plane) publish(x *exchange) *render.Problem {
 	if forced && reason == "" {
 		f.fault("reason", "required", "publishing by force needs a reason")
 	}
+	at := f.instant("at")
 	if refused := f.done(); refused != nil {
 		return refused
 	}
@@ -185,30 +186,43 @@ func (p *Plane) publish(x *exchange) *render.Problem {
 		}
 		reason = forcedPrefix + reason
 	}
+	if !at.IsZero() {
+		return x.publishAt(file, reason, engine.UnixMilli(at.UnixMilli()))
+	}
 	return x.makeLive(file, reason)
 }
 
-// makeLive publishes a compiled file under a fresh salt and, for a new campaign, a fresh seed.
-func (x *exchange) makeLive(file *campaignfile.File, reason string) *render.Problem {
+// publication is a compiled file under a fresh salt and, for a new campaign, a fresh seed.
+func (x *exchange) publication(file *campaignfile.File, reason string) *engine.Publish {
 	var seed [16]byte
 	var nonce [12]byte
 	rand.Read(seed[:]) // never fails: the process ends when the system has no randomness
 	rand.Read(nonce[:])
 	rand.Read(file.Version.Salt[:])
-	var b engine.Batch
-	b.AddPublish(&engine.Publish{
+	return &engine.Publish{
 		Namespace: x.grant.Namespace.Ref(), Version: file.Version, SealedSeed: engine.SealSeed(x.plane.ClusterKey, nonce, seed),
 		Actor: x.grant.Actor(), Reason: reason,
-	})
+	}
+}
+
+// whyRefused says in words why the engine refused a version.
+func (x *exchange) whyRefused(file *campaignfile.File, refused *render.Problem) *render.Problem {
+	switch refused.Code {
+	case problem.StockChanged, problem.InvalidCampaign, problem.Ended, problem.Capacity:
+		if why := x.refusedVersion(file); why != nil && why.Code == refused.Code {
+			return why
+		}
+	}
+	return refused
+}
+
+// makeLive publishes a compiled file at once.
+func (x *exchange) makeLive(file *campaignfile.File, reason string) *render.Problem {
+	var b engine.Batch
+	b.AddPublish(x.publication(file, reason))
 	r, refused := x.decide(&b)
 	if refused != nil {
-		switch refused.Code {
-		case problem.StockChanged, problem.InvalidCampaign, problem.Ended, problem.Capacity:
-			if why := x.refusedVersion(file); why != nil && why.Code == refused.Code {
-				return why
-			}
-		}
-		return refused
+		return x.whyRefused(file, refused)
 	}
 	number := uint32(r.Value)
 	c, refused := x.campaign()

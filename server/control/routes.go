@@ -54,6 +54,8 @@ func table() []route {
 		{name: "put_draft", method: "PUT", pattern: "/admin/v1/campaigns/{campaign}/draft", need: changers, handle: (*Plane).putDraft},
 		{name: "validate", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:validate", need: readers, handle: (*Plane).validate},
 		{name: "publish", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:publish", need: changers, handle: (*Plane).publish},
+		{name: "withdraw", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:withdraw", need: changers, handle: (*Plane).withdraw},
+		{name: "pending", method: "GET", pattern: "/admin/v1/pending", need: readers, handle: (*Plane).listPending},
 		{name: "pause", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:pause", need: changers, handle: (*Plane).pause},
 		{name: "resume", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:resume", need: changers, handle: (*Plane).resume},
 		{name: "end", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:end", need: changers, handle: (*Plane).end},

@@ -5,6 +5,9 @@ import "github.com/drawd/drawd/engine"
 // approvalStates by engine.ApprovalRequested and so on.
 var approvalStates = [...]string{"", "requested", "glass_broken", "given", "done", "rejected", "fell_due"}
 
+// pendingStates by the flags of a version that is to become live.
+var pendingStates = [...]string{"requested", "withdrawn", "refused", "refused"}
+
 // rights by what a switch's record says, the strongest first.
 var rights = [...]struct {
 	flag uint32
@@ -14,6 +17,9 @@ var rights = [...]struct {
 // appendFeedAct appends what the record of an operator's act says besides.
 func appendFeedAct(dst []byte, ids IDs, r *engine.Record) []byte {
 	switch r.Kind {
+	case engine.RecordPending:
+		dst = AppendTime(append(dst, `,"due_at":`...), engine.UnixMilli(r.Delta))
+		dst = AppendString(append(dst, `,"state":`...), pendingStates[r.Flags&(engine.PendingWithdrawn|engine.PendingRefused)])
 	case engine.RecordSwitch:
 		dst = appendBool(append(dst, `,"on":`...), r.Flags&engine.SwitchTurnedOn != 0)
 		for _, right := range rights {

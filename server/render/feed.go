@@ -17,6 +17,7 @@ var feedKinds = [...]string{
 	engine.RecordFence:    "fence",
 	engine.RecordGrant:    "grant",
 	engine.RecordRevoke:   "revoke",
+	engine.RecordPending:  "pending",
 	engine.RecordList:     "list",
 	engine.RecordEntrants: "entrants",
 	engine.RecordRaffle:   "raffle",
