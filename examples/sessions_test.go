@@ -23,10 +23,20 @@ func (x *table) drawIn(user, channel string) *engine.Record {
 	key := keyer.User([]byte(user))
 	x.keys++
 	x.batch.Reset()
-	x.batch.AddDraw(&engine.Draw{
+	d := engine.Draw{
 		Campaign: x.campaign.Ref(), User: key, UserID: []byte(user), Times: 1, Channel: []byte(channel),
 		Digest: keyer.Digest(engine.DigestDraw, x.campaign.Ref(), key, []byte(fmt.Sprint("k", x.keys))),
-	})
+	}
+	if v := x.campaign.Version(); v.Audience != nil && v.Audience.TicketRequired { // the server has checked its signature
+		x.batch.AddDraw(&d)
+		if r := x.decide()[0]; r.Code != problem.TicketInvalid && r.Code != problem.NotStarted {
+			x.t.Fatalf("without a ticket: %v", r.Code)
+		}
+		x.batch.Reset()
+		d.Stamp = engine.Stamp{Version: v.Number, Eligible: true}
+		d.Ticket = engine.Ticket{Key: 1, NotBefore: x.now - minute, ExpiresAt: x.now + minute}
+	}
+	x.batch.AddDraw(&d)
 	r := x.decide()[0]
 	if r.Code != problem.OK {
 		x.denied[r.Code]++

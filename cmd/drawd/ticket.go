@@ -19,13 +19,13 @@ const secretVariable = "DRAWD_TICKET_SECRET"
 func (a *app) ticketCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ticket",
-		Short: "Sign and verify tickets, for tests and by hand",
+		Short: "Keys of tickets; sign and verify tickets by hand",
 		Long: `A ticket lets an untrusted front draw for one user, once, with attributes that it cannot choose: docs/tickets.md. Servers sign
-tickets themselves; these commands need no daemon. The key's secret is taken from ` + secretVariable + `.`,
+tickets themselves; sign and verify need no daemon. The key's secret is taken from ` + secretVariable + `.`,
 		Example: `  drawd ticket sign --key 00000000000000a1 --campaign double11 --user u1 --nonce order-77 --valid 10m --attribute level=3
   drawd ticket verify dt1.00000000000000a1.campaign=…`,
 	}
-	c.AddCommand(a.ticketSignCommand(), a.ticketVerifyCommand())
+	c.AddCommand(a.ticketKeyCommand(), a.ticketSignCommand(), a.ticketVerifyCommand())
 	return c
 }
 

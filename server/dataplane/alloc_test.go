@@ -4,13 +4,16 @@ package dataplane
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/server/ticket"
 )
 
 func wantNoAllocs(t *testing.T, name string, runs int, f func()) {
@@ -82,5 +85,31 @@ func TestNoAllocationsOverASocket(t *testing.T) {
 		if n, err := io.ReadAtLeast(c, buf, 100); err != nil || string(buf[9:12]) != "200" {
 			t.Fatalf("%q %v", buf[:n], err)
 		}
+	})
+}
+
+// A draw that is asked for its ticket and attributes allocates nothing either, and neither does its denial but for the
+// words of what was missing.
+func TestNoAllocationsPerGatedDraw(t *testing.T) {
+	g := newGatedRig(t)
+	g.publish(strings.ReplaceAll(gatedFile("wide", "{required: true}"), "limit: ", "limit: 100000"))
+	g.server.options.Decider = &library{g.engine, testNow}
+	a := newAsked(g.server)
+	body := `{"user":"u1","ticket":"` + g.sign("n1", func(c *ticket.Claims) { c.Campaign = "wide" }) + `",` + eligible + `}`
+	message := fmt.Appendf(nil, "POST /v1/campaigns/wide/draws HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	if got := a.ask(message); got != 200 && got != 504 {
+		t.Fatalf("%d: %s", got, a.answer)
+	}
+	var tickets [][]byte
+	for i := range 600 {
+		body := `{"user":"u1","ticket":"` + g.sign(fmt.Sprint("k", i), func(c *ticket.Claims) { c.Campaign = "wide" }) + `",` + eligible + `}`
+		tickets = append(tickets, fmt.Appendf(nil, "POST /v1/campaigns/wide/draws HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body))
+	}
+	next := 0
+	wantNoAllocs(t, "draw by ticket", 250, func() {
+		if got := a.ask(tickets[next%len(tickets)]); got != 200 {
+			t.Fatalf("%d: %s", got, a.answer)
+		}
+		next++
 	})
 }
