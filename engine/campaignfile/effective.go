@@ -115,9 +115,13 @@ type PrizeOdds struct {
 // maxPlaces bounds for how many places odds are computed.
 const maxPlaces = 32
 
-// Odds returns what the version pays, by place; nothing when that takes too long to compute.
-func (f *File) Odds() []Odds {
-	v, all := f.Version, []Odds{}
+// Odds returns what the file's version pays.
+func (f *File) Odds() []Odds { return OddsOf(f.Version) }
+
+// OddsOf returns what a version pays, by place; nothing when that takes too long to compute. It takes up to a second for
+// each place of a version with several pities.
+func OddsOf(v *engine.Version) []Odds {
+	all := []Odds{}
 	places := Places(v)
 	for i := range places[:min(len(places), maxPlaces)] {
 		p := &places[i]

@@ -58,3 +58,36 @@ func TestPity(t *testing.T) {
 	}
 	counter("u2", `{"id":"third","counter":2,"guarantee_within":3,"due":true}`)
 }
+
+// Where releases are scheduled the page states what is really paid: here units can come in 5 of 90 000 seconds.
+func TestOddsOnThePage(t *testing.T) {
+	r := start(t, nil)
+	version := func(edit func(v *engine.Version)) {
+		v := open("drip")
+		v.Prizes = []engine.Prize{
+			{ID: "a", Weight: 500, Stock: 9, Units: 1, Fallback: -1, Slot: -1},
+			{ID: "secret", Weight: 100, Stock: engine.Unlimited, Units: 1, Fallback: -1, Slot: -1, Unlisted: true},
+		}
+		v.Schedules = []engine.Schedule{{Windows: []engine.ReleaseWindow{{StartsAt: v.EndsAt - 5000, EndsAt: v.EndsAt, Weight: 1}}}}
+		v.Releases = []engine.Release{{}}
+		edit(v)
+		var b engine.Batch
+		b.AddPublish(&engine.Publish{Namespace: 1, Version: v, SealedSeed: engine.SealSeed([32]byte{}, [12]byte{}, [16]byte{3})})
+		r.decide(&b)
+	}
+	want := func(odds string) {
+		t.Helper()
+		for range 2 { // computed, and kept
+			if a := r.do("GET", "/v1/campaigns/drip", ""); !strings.Contains(string(a.body), `,"odds":`+odds+`}`) {
+				t.Errorf("page: %s, want %s", a.body, odds)
+			}
+		}
+	}
+	version(func(*engine.Version) {})
+	want(`[{"prizes":[{"id":"a","pays_ppb":27778}],"other_ppb":100000000,"miss_ppb":899972222}]`)
+	version(func(v *engine.Version) { v.Prizes[0].Weight, v.Prizes[0].Stock = 900, engine.StockUnstated })
+	want(`[{"prizes":[{"id":"a","pays_ppb":50000}],"other_ppb":100000000,"miss_ppb":899950000}]`)
+	if a := r.do("GET", "/v1/campaigns/flash", ""); strings.Contains(string(a.body), "odds") {
+		t.Errorf("a page without release tells odds: %s", a.body)
+	}
+}

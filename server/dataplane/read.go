@@ -109,7 +109,7 @@ func (w *worker) readCampaign() {
 		Campaign: c.ID(), Version: c.Version(), Status: c.Status(now), EndsAt: c.EndsAt(), Now: now, SeedHash: c.SeedHash(),
 	}
 	if hash, ok := c.ReleaseHash(page.Version); ok {
-		page.ReleaseHash, page.Releases = hash, render.Windows(c, now)
+		page.ReleaseHash, page.Releases, page.Odds = hash, render.Windows(c, now), w.server.odds.of(c)
 	}
 	w.buf = render.AppendPage(w.buf[:0], &page)
 	sum := xxh3.Hash128(w.buf).Bytes()

@@ -28,6 +28,7 @@ type Server struct {
 	sealer  *render.Sealer
 	figures *figures
 	users   patterns
+	odds    pageOdds
 	workers sync.Pool // of *worker
 	batches sync.Pool // of *batchWork
 

@@ -137,11 +137,12 @@ type Page struct {
 
 	ReleaseHash [32]byte
 	Releases    []engine.ReleasedWindow // Windows; none for a campaign without release schedules
+	Odds        []byte                  // AppendOdds; none for a campaign without release schedules
 	SeedHash    [32]byte
 }
 
 // AppendPage appends what a player may know of a campaign: titles, listed prizes, rules, times, version and hashes.
-// Never odds, stock or release.
+// Never stock, weights or instants; windows and effective odds where releases are scheduled.
 func AppendPage(dst []byte, p *Page) []byte {
 	v := p.Version
 	dst = AppendString(append(dst, `{"campaign":`...), p.Campaign)
@@ -181,7 +182,11 @@ func AppendPage(dst []byte, p *Page) []byte {
 	dst = appendPagePrices(dst, v)
 	dst = appendPityRules(dst, v)
 	dst = appendSessions(dst, p)
-	return append(appendReleases(dst, p), '}')
+	dst = appendReleases(dst, p)
+	if len(p.Odds) > 0 {
+		dst = append(append(dst, `,"odds":`...), p.Odds...)
+	}
+	return append(dst, '}')
 }
 
 var windowNames = [...]string{
