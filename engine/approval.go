@@ -211,6 +211,7 @@ func (t *tx) settle() {
 			}
 		}
 	}
+	t.noteLowCodes()
 	t.world.settle(t.now)
 }
 

@@ -89,7 +89,8 @@ func (t *tx) awardable(a *Campaign, id string) (prize int, code problem.Code) {
 		return prize, problem.Ended
 	case cell.Off:
 		return prize, problem.Killed
-	case kind == KindThanks || kind == KindChance || t.plan.money != nil && t.plan.money.tracks && t.plan.money.pays[prize].pays:
+	case t.plan.codes != nil && t.plan.codes[prize].book >= 0,
+		kind == KindThanks || kind == KindChance || t.plan.money != nil && t.plan.money.tracks && t.plan.money.pays[prize].pays:
 		return prize, problem.Conflict // nothing to give, a grant's business, or a budget's
 	case p.absent || !cell.has(p.units):
 		return prize, problem.InsufficientStock

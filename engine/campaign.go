@@ -48,6 +48,7 @@ type Campaign struct {
 	mode     *modeState     // what a deck or pacing knows of the draws before; nil for neither ever. Like books
 	shares   shareTable     // under mu; follows from the rest
 	off      []switchedOff  // its switches; every shard is locked when they change
+	codes    []codeBook     // under mu; books are added while every shard is locked too
 	voids    []voided       // under mu, ascending seq
 	// turned is the end of the last session that was closed. Every shard is locked when it changes.
 	turned  UnixMilli
@@ -221,6 +222,9 @@ func (t *tx) applyAdjust(c *Adjust) Result {
 		return Result{Code: problem.PrizeNotFound, Campaign: a.ref}
 	}
 	cell := &a.books[i]
+	if a.codeBook(c.Prize) != nil {
+		return Result{Code: problem.Conflict, Campaign: a.ref} // its stock is its codes
+	}
 	if a.sessionOver(c.Prize) {
 		return Result{Code: problem.Ended, Campaign: a.ref, Now: t.now}
 	}

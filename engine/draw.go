@@ -129,7 +129,7 @@ func (t *tx) choose(in *wordInput) (word uint64, natural int) {
 
 // drawOne is rungs 8 to 10 of one sub-draw: availability, outcome, counters, record.
 func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int) {
-	t.more = t.more[:0]
+	t.more, t.code = t.more[:0], t.code[:0]
 	if t.plan.chances != nil {
 		t.spendChances()
 	}
@@ -174,6 +174,9 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 		t.advance(c)
 	}
 	t.audit(d, c)
+	if len(t.code) > 0 {
+		t.recordCodes()
+	}
 	rec.Sections = t.more
 	t.out.records = appendDraw(t.out.records, rec)
 	t.at.Ordinal++
@@ -191,6 +194,9 @@ func (t *tx) award(c *Campaign, prize int) (left Quantity) {
 		c.issueReserved(p, t.turn.reserve)
 	} else {
 		t.issue(c, p)
+	}
+	if t.plan.codes != nil {
+		t.takeCode(c, prize)
 	}
 	t.out.wins = append(t.out.wins, Win{c.ref, uint16(cell), t.at.Ordinal})
 	t.countWin(prize)

@@ -36,6 +36,7 @@ const PageSize = pages.PageSize
 type Engine struct {
 	options Options
 	sealer  cipher.AEAD // of seeds
+	codes   *CodeSealer
 	world   atomic.Pointer[world]
 	ids     atomic.Pointer[ids]
 	step    tx // of the goroutine that applies
@@ -91,7 +92,7 @@ func New(o Options) (*Engine, error) {
 	if o.Shards == 0 {
 		o.Shards = DefaultShards
 	}
-	e := &Engine{options: o, sealer: newSealer(o.ClusterKey)}
+	e := &Engine{options: o, sealer: newSealer(o.ClusterKey), codes: NewCodeSealer(o.ClusterKey)}
 	e.world.Store(e.newWorld())
 	e.ids.Store(newIDs([16]byte{}))
 	return e, nil
@@ -168,6 +169,9 @@ func (w *world) settle(now UnixMilli) {
 		}
 	}
 	for _, c := range *w.campaigns.Load() {
+		if c.lowCodes() {
+			next = now
+		}
 		turns = min(turns, c.turn(now))
 		next = min(next, c.mark(now))
 	}

@@ -70,6 +70,7 @@ const (
 	opApprove
 	opVoid
 	opAward
+	opImport
 )
 
 // ErrUnknownEntry is in the chain of what Apply returns for an entry that this build cannot read: an unknown form or

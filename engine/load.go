@@ -142,10 +142,13 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	c := w.newCampaign(n, x.id, x.sealedSeed, seed)
 	c.layout, c.reserves, c.money, c.mode, c.mu.seq, c.turned = x.layout, x.reserves, x.money, x.mode, x.seq, x.turned
 	c.releases = x.releases
-	c.off, c.voids = x.off, x.voids
+	c.off, c.voids, c.codes = x.off, x.voids, x.codes
 	c.keep(x.books)
 	if c.restoreChances(x.chances, x.versions) {
 		return fmt.Errorf("engine: meta: chances without a place: %w", errTruncated)
+	}
+	if c.missingCodes(live) {
+		return fmt.Errorf("engine: meta: codes without a book: %w", errTruncated)
 	}
 	if c.missingPity(live) {
 		return fmt.Errorf("engine: meta: pity without a place or a reserve: %w", errTruncated)

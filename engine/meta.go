@@ -64,6 +64,7 @@ type campaignCut struct {
 	rows       [scopes + 1]uint64
 	off        []switchedOff
 	voids      []voided
+	codes      []codeBook
 	attributes attributeCut
 	lists      listCut
 }
@@ -108,7 +109,7 @@ func (c *Campaign) cut() campaignCut {
 		releases:   c.releases.clone(),
 		attributes: c.attributes.cut(), lists: c.lists.cut(),
 	}
-	x.off, x.voids = slices.Clone(c.off), slices.Clone(c.voids)
+	x.off, x.voids, x.codes = slices.Clone(c.off), slices.Clone(c.voids), c.cutCodes()
 	if c.chances != nil {
 		x.chances = c.chances.cut("")
 	}
@@ -241,6 +242,7 @@ func (w *writer) campaignSections(c *campaignCut) {
 	w.section(campaignAmounts, func(w *writer) { w.money(c.money) })
 	w.section(campaignAttributes, func(w *writer) { w.attributeRows(&c.attributes) })
 	w.section(campaignLists, func(w *writer) { w.listCut(c.lists) })
+	w.section(campaignCodes, func(w *writer) { w.codeBooks(c.codes) })
 	w.section(campaignSwitches, func(w *writer) {
 		if len(c.off) > 0 {
 			w.switches(c.off)
@@ -268,6 +270,8 @@ func (c *campaignCut) section(tag uint8, r *reader) bool {
 		c.money = r.money()
 	case campaignSwitches:
 		c.off = r.switches(SwitchCampaign, SwitchPrize)
+	case campaignCodes:
+		c.codes = r.codeBooks()
 	case campaignVoids:
 		c.voids = r.voids()
 	case campaignAttributes:

@@ -17,6 +17,7 @@ type plan struct {
 	denyWins bool         // some cap on wins or amounts denies when it is reached
 	shares   [scopes]bool // of the namespace's rows too, for more than its policy
 	pity     *pityPlan    // nil for none
+	codes    []codePlan   // by prize; nil when none hands out unique codes
 	places   []uint8      // of each cap of the version, its number in the campaign's layout
 	calendar calendar
 	channels []set // by index into Version.Channels; nil when the version has none
@@ -78,6 +79,7 @@ func (c *Campaign) compile(v *Version, in calendar) *plan {
 	if p.chances = c.compileChances(v); p.chances != nil {
 		p.shares[ScopeUser] = p.chances.purse
 	}
+	p.codes = c.compileCodes(v)
 	if p.pity = c.compilePity(v); p.pity != nil {
 		p.shares[ScopeUser] = p.shares[ScopeUser] || p.pity.shared
 		p.pity.soften(&p.whole, p.whole.weights())

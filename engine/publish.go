@@ -89,6 +89,7 @@ func (c *Campaign) install(v *Version, form []byte, next publication) {
 	v.Hash, v.form = versionHash(v, form), clone(form)
 	versions = append(versions[:len(versions):len(versions)], v)
 	c.openMoney(v)
+	c.openCodes(v)
 	c.openMode(v)
 	c.fitTables(v.ExpectedUsers)
 	c.versions.Store(&versions)
@@ -208,7 +209,10 @@ func (n *Namespace) admit(v *Version, now UnixMilli) (next publication, code pro
 		return next, problem.InvalidCampaign, err
 	}
 	if code, err = next.openBooks(v, now); err == nil {
-		if err = next.checkAmounts(v); err != nil {
+		if err = next.checkAmounts(v); err == nil {
+			err = next.placeCodes(v)
+		}
+		if err != nil {
 			code = problem.InvalidCampaign
 		}
 	}
@@ -253,7 +257,11 @@ func (x *publication) openBooks(v *Version, now UnixMilli) (problem.Code, error)
 		if !own {
 			continue
 		}
-		if code, err := x.openCell(known, v.Prizes[i].ID, v.Prizes[i].Stock, false); code != problem.OK {
+		stock := v.Prizes[i].Stock
+		if _, found := known[v.Prizes[i].ID]; !found && stock == StockUnstated && v.unique(i) {
+			stock = 0 // its stock is its codes
+		}
+		if code, err := x.openCell(known, v.Prizes[i].ID, stock, false); code != problem.OK {
 			return code, err
 		}
 	}

@@ -34,6 +34,7 @@ const (
 	RecordApproval
 	RecordVoid  // Name is the books that units came back to, Total how many, Delta the draw: VoidLocation
 	RecordAward // Name is the books, Total the units, Delta the prize's index; see Award
+	RecordCodes // Name is the prize, Delta the codes that were added, Total the units after that; with CodesLow the codes left
 	recordActsEnd
 )
 

@@ -148,6 +148,8 @@ func (r *Record) sectionsValid() bool {
 			ok = r.readAmounts(body)
 		case recordMode:
 			ok = r.readMode(body)
+		case recordCode:
+			ok = soundCodes(body)
 		}
 		if !ok {
 			return false

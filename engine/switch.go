@@ -322,6 +322,11 @@ func (t *tx) applyAct(o op, r *reader) (res Result, err error) {
 		if err = r.done(); err == nil {
 			res = t.applyApprove(&c)
 		}
+	case opImport:
+		c := r.importCodes()
+		if err = r.done(); err == nil {
+			res = t.applyImport(&c)
+		}
 	case opAward:
 		c := r.award()
 		if err = r.done(); err == nil {

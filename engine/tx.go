@@ -20,6 +20,7 @@ type tx struct {
 	err     error // the replica cannot go on
 	// approved is by which right the command in hand may do what needs approval.
 	approved right
+	code     []byte // codes that the sub-draw hands out; see takeCode
 
 	// Of the draw in hand.
 	plan     *plan
@@ -284,7 +285,7 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 		}
 	case opPublishAt, opWithdraw:
 		res, err = t.applyPending(o, r)
-	case opSwitch, opApprove, opVoid, opAward:
+	case opSwitch, opApprove, opVoid, opAward, opImport:
 		res, err = t.applyAct(o, r)
 	default:
 		return Result{}, fmt.Errorf("%w: operation %d", ErrUnknownEntry, o)

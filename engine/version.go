@@ -34,7 +34,8 @@ type Version struct {
 	Channels []Channel  // none: any channel is taken, and all are alike
 
 	Schedules []Schedule
-	Releases  []Release // prizes that a schedule releases, ascending; the others are available from the start
+	Codes     []PrizeCodes // what prizes hand out, ascending by prize
+	Releases  []Release    // prizes that a schedule releases, ascending; the others are available from the start
 
 	Title    []byte // JSON object {"en": …}, canonical
 	Document []byte // the campaign file as canonical JSON: what was published, for people and for the next draft

@@ -44,6 +44,7 @@ func (w *writer) versionSections(v *Version) {
 	w.section(versionAmounts, func(w *writer) { w.amounts(v) })
 	w.section(versionWays, func(w *writer) { w.boosts(v.Boosts) })
 	w.section(versionAudience, func(w *writer) { w.audience(v) })
+	w.section(versionCodes, func(w *writer) { w.prizeCodes(v.Codes) })
 }
 
 // versionSection reads one of them.
@@ -65,6 +66,8 @@ func (v *Version) versionSection(tag uint8, r *reader) bool {
 		r.amounts(v)
 	case versionAudience:
 		v.Audience = r.audience(v)
+	case versionCodes:
+		v.Codes = r.prizeCodes()
 	default:
 		return false
 	}
@@ -224,6 +227,9 @@ func (v *Version) Validate() error {
 		}
 	}
 	if err := v.validateSessions(); err != nil {
+		return err
+	}
+	if err := v.validateCodes(); err != nil {
 		return err
 	}
 	if err := v.validateReleases(); err != nil {

@@ -264,7 +264,7 @@ func (c *Campaign) takeBack(x *voiding, g *givenBack) {
 		x.refunds |= VoidStock
 	}
 	switch session := int(x.draw.Session) - 1; {
-	case abuse || !cell.Live:
+	case abuse || !cell.Live || x.version.unique(g.prize):
 		cell.Withdrawn += g.units
 	case session >= 0 && session < len(x.version.Sessions) && cell.ID != x.version.Prizes[g.prize].ID && x.version.Sessions[session].EndsAt <= c.turned:
 		cell.Expired += g.units // its session is over, and what was left has gone already

@@ -85,7 +85,7 @@ var pureImports = map[string]string{
 	"bufio": "over a caller's stream", "bytes": "", "cmp": "", "errors": "", "fmt": "", "io": "", "slices": "", "sort": "", "strings": "", "strconv": "",
 	"encoding/binary": "", "encoding/base32": "", "encoding/hex": "", "encoding/json": "canonical documents", "math/bits": "",
 	"math":          "bounds of integer types; floats are found by type",
-	"crypto/sha256": "words and version hashes", "crypto/aes": "ids", "crypto/cipher": "ids and sealed seeds",
+	"crypto/sha256": "words and version hashes", "crypto/hmac": "prints of codes", "crypto/aes": "ids", "crypto/cipher": "ids and sealed seeds",
 	"crypto/subtle": "comparing tags", "encoding": "interfaces only", "hash": "interfaces only", "hash/crc32": "",
 	"sync": "shard locks of the library", "sync/atomic": "readers beside the applier",
 	"net/netip": "cap scopes by address", "unsafe": "page layout",
