@@ -84,7 +84,7 @@ func (v *Version) validateCodes() error {
 		}
 		p := &v.Prizes[c.Prize]
 		switch {
-		case p.Kind != KindCoupon && p.Kind != KindCode, len(c.Shared) > MaxCodeBytes, c.Shared != "" && c.LowWater != 0:
+		case p.Kind != KindCoupon && p.Kind != KindCode, c.Shared != "" && !ValidCode(c.Shared), c.Shared != "" && c.LowWater != 0:
 			return invalid("codes of prize " + p.ID)
 		case c.Shared == "" && (p.Stock != StockUnstated && p.Stock < 0 || p.Units != 1):
 			return invalid("stock of a prize with codes: " + p.ID)
@@ -322,4 +322,17 @@ func (c *Campaign) CodeStock(prize string) (imported, left int, low, ok bool) {
 		return len(b.prints), b.left(), b.low, true
 	}
 	return 0, 0, false, false
+}
+
+// ValidCode reports whether s can be a code: 1 to MaxCodeBytes of visible ASCII.
+func ValidCode(s string) bool {
+	if len(s) == 0 || len(s) > MaxCodeBytes {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < '!' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }

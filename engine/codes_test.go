@@ -26,7 +26,9 @@ func sealedCodes(from, to int) (all []SealedCode) {
 
 func (x *table) importCodes(codes []SealedCode) Result {
 	x.Helper()
-	return x.one(func(b *Batch) { b.AddImport(&ImportCodes{Campaign: 1, Prize: "p", Codes: codes, Actor: "ann", Reason: "batch 1"}) })
+	return x.one(func(b *Batch) {
+		b.AddImport(&ImportCodes{Campaign: 1, Prize: "p", Codes: codes, Actor: "ann", Reason: "batch 1"})
+	})
 }
 
 // codesOfDraw opens what the draw handed out.

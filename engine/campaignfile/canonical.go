@@ -61,6 +61,7 @@ type prizeDocument struct {
 	Listed      *bool             `json:"listed,omitempty"`
 	Valuable    bool              `json:"valuable,omitempty"`
 	Release     *releaseDocument  `json:"release,omitempty"`
+	Codes       any               `json:"codes,omitempty"`
 }
 
 type amountDocument struct {
@@ -95,6 +96,7 @@ func (c *campaign) canonical() []byte {
 	for i := range v.Prizes {
 		prize := prizeForm(v, i, c.prizes[i].title)
 		prize.Release = releaseForm(c.prizes[i].release)
+		prize.Codes = codesForm(v, i)
 		d.Prizes = append(d.Prizes, prize)
 		d.Prizes[i].Valuable = c.prizes[i].valuable
 	}

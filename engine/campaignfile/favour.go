@@ -82,6 +82,9 @@ func worsePrize(live, next *engine.Version, was *engine.Prize, take func(string,
 		if p.Kind != was.Kind {
 			take(pointerTo("prizes", i, "kind"), "was %s", was.Kind)
 		}
+		if is, had := handsOut(next, p.ID), handsOut(live, was.ID); is != had {
+			take(pointerTo("prizes", i, "codes"), "handed out %s", had)
+		}
 		if p.Amount < was.Amount {
 			take(pointerTo("prizes", i, "amount"), "was %d: it may only rise", was.Amount)
 		}

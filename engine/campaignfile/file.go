@@ -170,6 +170,7 @@ func (c *campaign) compile() {
 	c.compileAmounts()
 	c.compileChances()
 	c.compileAudience()
+	c.compileCodes()
 	c.compileBoosts()
 	c.compilePities()
 	v.Document = c.canonical()

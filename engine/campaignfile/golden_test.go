@@ -135,6 +135,9 @@ func describe(f *File) []byte {
 	for _, r := range v.Releases {
 		fmt.Fprintf(&b, "release %+v\n", r)
 	}
+	for _, c := range v.Codes {
+		fmt.Fprintf(&b, "codes %+v\n", c)
+	}
 	for _, c := range v.Channels {
 		fmt.Fprintf(&b, "channel %+v\n", c)
 	}

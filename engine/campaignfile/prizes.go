@@ -11,6 +11,7 @@ type prizeEntry struct {
 	chanceFields
 	stated   bool // the file names a kind
 	release  *releaseEntry
+	codes    *codesEntry
 	valuable bool   // not for restricted users
 	weighed  bool   // the file names a weight
 	boost    uint32 // for OnRedistribute
@@ -82,7 +83,7 @@ func (c *campaign) readPrize(_ int, v value) {
 		{name: "pool", later: "remove it; give the prize its own stock"},
 		{name: "award", later: "remove it; a win is final at once"},
 		{name: "budget", later: "write it as amount: {…, budget: n}"},
-		{name: "codes", later: "remove it and hand out codes yourself"},
+		{name: "codes", read: func(v value) { c.readCodes(v, &p) }},
 	})
 	c.prizes = append(c.prizes, p)
 }
@@ -147,6 +148,7 @@ func (c *campaign) checkPrizes() {
 		c.fault(c.prizesAt, "must name at least one prize")
 	}
 	for i := range c.prizes {
+		c.checkCodes(&c.prizes[i])
 		c.checkStock(&c.prizes[i]) // before the fallbacks, which ask what is unlimited
 	}
 	slots := make(map[int16]string)
@@ -267,6 +269,9 @@ func (c *campaign) compilePrize(p prizeEntry) engine.Prize {
 func (f *File) Unstated(known func(prizeID string) bool) []Fault {
 	var faults []Fault
 	for i, p := range f.Version.Prizes {
+		if k, coded := f.Version.CodesOf(i); coded && k.Shared == "" {
+			continue // its stock is its codes
+		}
 		if p.Stock == engine.StockUnstated && !known(p.ID) && f.Version.HasOwnStock(i) {
 			faults = append(faults, invalid(pointerTo("prizes", i, ""),
 				"prize %q is new and states no stock: write a number of units, or stock: unlimited", p.ID))

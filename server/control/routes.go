@@ -61,6 +61,8 @@ func table() []route {
 		{name: "end", method: "POST", pattern: "/admin/v1/campaigns/{campaign}:end", need: changers, handle: (*Plane).end},
 		{name: "adjust", method: "POST", pattern: "/admin/v1/campaigns/{campaign}/prizes/{prize}:adjust", need: changers, handle: (*Plane).adjust},
 		{name: "explain_draw", method: "GET", pattern: "/admin/v1/draws/{id}:explain", need: readers, handle: (*Plane).explainDraw},
+		{name: "import_codes", method: "POST", pattern: "/admin/v1/campaigns/{campaign}/prizes/{prize}/codes:import", need: changers, handle: (*Plane).importCodes},
+		{name: "codes", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/prizes/{prize}/codes", need: readers, handle: (*Plane).getCodes},
 		{name: "award", method: "POST", pattern: "/admin/v1/campaigns/{campaign}/prizes/{prize}:award", need: changers, handle: (*Plane).award},
 		{name: "void", method: "POST", pattern: "/admin/v1/draws/{id}:void", need: changers, handle: (*Plane).void},
 		{name: "explain_user", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/users/{user}:explain", need: readers, handle: (*Plane).explainUser},

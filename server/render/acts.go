@@ -32,6 +32,11 @@ func appendFeedAct(dst []byte, ids IDs, r *engine.Record) []byte {
 			dst = AppendString(append(dst, `,"state":`...), approvalStates[r.Flags])
 		}
 		dst = appendInt(append(dst, `,"number":`...), r.Delta)
+	case engine.RecordCodes:
+		if r.Flags&engine.CodesLow != 0 {
+			return appendInt(append(dst, `,"low":true,"left":`...), int64(r.Total))
+		}
+		dst = appendInt(append(dst, `,"delta":`...), r.Delta)
 	case engine.RecordAward:
 		n, _ := r.Award()
 		dst = AppendString(append(dst, `,"user":`...), n.User)

@@ -28,9 +28,11 @@ func appendDrawJSON1(dst []byte, s *subdraw) []byte {
 		dst = append(dst, `,"outcome":"miss"`...)
 	} else {
 		dst = appendPrize1(append(dst, `,"outcome":"win","prize":`...), &s.version.Prizes[r.Prize], r.Amount)
+		dst = s.appendCode1(dst, r.Prize, false)
 	}
 	if extra := s.extra(); extra != engine.NoPrize {
 		dst = appendPrize1(append(dst, `,"extra":`...), &s.version.Prizes[extra], r.ExtraAmount.Amount)
+		dst = s.appendCode1(dst, extra, true)
 	}
 	if slot := slot1(s.version, r); slot >= 0 {
 		dst = appendInt(append(dst, `,"slot":`...), int64(slot))

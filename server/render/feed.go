@@ -26,6 +26,7 @@ var feedKinds = [...]string{
 	engine.RecordApproval: "approval",
 	engine.RecordVoid:     "void",
 	engine.RecordAward:    "award",
+	engine.RecordCodes:    "codes",
 }
 
 // FeedKind returns the wire name of a kind of record; empty for one that this release does not know.
