@@ -205,6 +205,7 @@ type subdrawOnWire struct {
 	prize   string
 	kind    byte
 	amount  int64
+	chances int // left
 }
 
 // itemOnWire is one item of a binary answer.
@@ -231,11 +232,15 @@ func readWire(t testing.TB, b []byte) (items []itemOnWire) {
 		n := int(p.u8())
 		for range n {
 			d := subdrawOnWire{draw: string(p.take(27)), version: p.u32(), seq: binary.LittleEndian.Uint64(p.take(8)), at: int64(binary.LittleEndian.Uint64(p.take(8)))}
-			d.win = p.u8() == 1
+			outcome := p.u8()
+			d.win = outcome&0x7f == 1
 			for range p.u8() {
 				d.left = append(d.left, p.u32())
 			}
 			d.slot = int16(p.u16())
+			if outcome&0x80 != 0 {
+				d.chances = int(p.u32())
+			}
 			if d.win {
 				d.prize, d.kind, d.amount = string(p.short()), p.u8(), int64(binary.LittleEndian.Uint64(p.take(8)))
 			}

@@ -1,12 +1,15 @@
 package dataplane
 
 import (
+	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/server/access"
 )
 
@@ -165,4 +168,50 @@ func TestKeysThatGrant(t *testing.T) {
 	r.want("another campaign", send("limited", "/v1/campaigns/shared/users/u1/chances", `{"amount":1,"source":"shop","event":"2"}`), 403, "forbidden")
 	r.want("a purse is the namespace's", send("limited", purse, `{"amount":1,"source":"shop","event":"2"}`), 403, "forbidden")
 	r.says("a purse", send("shop", purse, `{"amount":1,"source":"shop","event":"2"}`), `"granted":1`)
+}
+
+// The binary form tells the chances left, of draws and of denials.
+func TestChancesInBinary(t *testing.T) {
+	r := start(t, nil)
+	chanceCampaigns(r)
+	r.says("grant", r.do("POST", "/v1/campaigns/earned/users/u1/chances", `{"amount":4,"source":"share","event":"e1"}`), `"granted":4`)
+	r.says("grant", r.do("POST", "/v1/campaigns/shared/users/u1/chances", `{"amount":4,"source":"shop","event":"e1"}`), `"granted":4`)
+	b := (&wire{campaigns: []string{"earned", "shared", "open"}}).add(0, "u1", "k1", 0).add(1, "u1", "k1", 0).add(2, "u1", "k1", 0).add(0, "u2", "k1", 0).bytes()
+	items := readWire(t, r.binary(b).body)
+	if d := items[0].draws[0]; !d.win || d.chances != 9 || d.prize != "phone" {
+		t.Errorf("%+v", d)
+	}
+	if d := items[1].draws[0]; !d.win || d.chances != 6 || d.prize != "again" || d.kind != byte(engine.KindChance) || d.amount != 3 {
+		t.Errorf("%+v", d)
+	}
+	if d := items[2].draws[0]; d.chances != 0 {
+		t.Errorf("%+v", d)
+	}
+	if items[3].code != problem.NoChances {
+		t.Errorf("%+v", items[3])
+	}
+}
+
+func FuzzGrantBody(f *testing.F) {
+	for _, body := range []string{
+		`{"amount":1,"source":"share","event":"e1"}`, `{"amount":1,"source":"s","event":"e","occurred_at":"2026-11-11T00:00:00+08:00","priority":0,"reason":"x"}`,
+		`{"source":1,"event":[],"amount":1e3,"x":{"y":[]}}`, `{"source":"s","source":"t"}`, `[]`, `{"expires_at":null}`, `{`,
+	} {
+		f.Add([]byte(body), true)
+		f.Add([]byte(body), false)
+	}
+	var s scanner
+	f.Fuzz(func(t *testing.T, body []byte, revoke bool) {
+		var g grantBody
+		s.reset(body)
+		sound := s.parseGrant(&g, revoke)
+		switch {
+		case sound && !json.Valid(body):
+			t.Fatalf("taken: %q", body)
+		case !sound && json.Valid(body) && !slices.Contains(stricter, s.why):
+			t.Fatalf("refused, %s at %d: %q", s.why, s.i, body)
+		case sound && len(g.faults) == 0 && (g.source == "" || g.event == "" || !revoke && g.amount < 1 || g.amount > engine.MaxGrant || len(g.event) > engine.MaxEventBytes):
+			t.Fatalf("taken: %q as %+v", body, g)
+		}
+	})
 }

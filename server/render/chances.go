@@ -4,9 +4,18 @@ import (
 	"github.com/drawd/drawd/engine"
 )
 
+// chancesBit marks the outcome of a sub-draw in binary form that tells the chances left.
+const chancesBit = 0x80
+
+// countedChances returns what a draw did to the user's chances, of a campaign that counts them.
+func countedChances(r *engine.Record) (m engine.ChanceMoves, counted bool) {
+	m, ok := r.Chances()
+	return m, ok && m.Mode != engine.ChancesFree
+}
+
 // appendLeft1 appends the chances left after a draw, before the caps.
 func appendLeft1(dst []byte, r *engine.Record) []byte {
-	if m, ok := r.Chances(); ok && m.Mode != engine.ChancesFree {
+	if m, counted := countedChances(r); counted {
 		dst = appendUint(append(dst, `"chances":`...), uint64(m.Remaining))
 		dst = append(dst, ',')
 	}

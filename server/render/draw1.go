@@ -147,6 +147,10 @@ func appendDrawBinary1(dst []byte, s *subdraw) []byte {
 	if extra != engine.NoPrize {
 		win = 2
 	}
+	moves, counted := countedChances(r)
+	if counted {
+		win |= chancesBit
+	}
 	dst = append(dst, win, 0)
 	count, n := len(dst)-1, 0
 	for i := range s.version.Caps {
@@ -157,7 +161,10 @@ func appendDrawBinary1(dst []byte, s *subdraw) []byte {
 	}
 	dst[count] = byte(n)
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(slot1(s.version, r)))
-	if win == 0 {
+	if counted {
+		dst = binary.LittleEndian.AppendUint32(dst, moves.Remaining)
+	}
+	if win&^chancesBit == 0 {
 		return dst
 	}
 	dst = appendPrizeBinary1(dst, &s.version.Prizes[r.Prize], r.Amount)

@@ -135,8 +135,8 @@ func AppendProblemBinary(dst []byte, p *Problem) []byte {
 	}
 	dst = append(dst, byte(p.Code), byte(info.Effect), retryable, p.Allowed)
 	dst = append(dst, p.RequestID...)
-	dst = binary.LittleEndian.AppendUint32(dst, p.Used)
-	dst = binary.LittleEndian.AppendUint32(dst, p.Limit)
+	dst = binary.LittleEndian.AppendUint32(dst, p.Used|p.Remaining) // one of them is 0: they belong to different codes
+	dst = binary.LittleEndian.AppendUint32(dst, p.Limit|p.Price)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(max(p.ResetsAt, p.StartsAt)))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(p.Now))
 	dst = appendShort(dst, p.Cap)
