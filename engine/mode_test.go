@@ -110,11 +110,18 @@ func TestExactOddsOfEveryWayOut(t *testing.T) {
 		"shared, coarse": {[]func(v *Version){out(1, 0), redistribute(1, FullPPM+200_000)}, map[string]uint64{"phone": 1200, "code": 3600, "miss": 5200}},
 		// Two are out: code gets 10 from phone and 20 from coupon, but never more than half again.
 		"two shared": {[]func(v *Version){out(0, 0), redistribute(0, FullPPM+500_000), redistribute(1, FullPPM+500_000)}, map[string]uint64{"code": 4500, "miss": 5500}},
-		"all out":    {[]func(v *Version){out(0, 0, 0), redistribute(0, 9*FullPPM), redistribute(1, 9*FullPPM)}, map[string]uint64{"miss": 10000}},
+		// A budget that pays no win any more is out like a stock: the 30 go to phone and coupon as 10 and 20.
+		"budget shared": {[]func(v *Version){redistribute(2, 9*FullPPM), func(v *Version) {
+			v.Prizes[2].Kind, v.Prizes[2].Amount, v.Amounts = KindCash, 10, []Amount{{Prize: 2, Budget: 9}}
+		}}, map[string]uint64{"phone": 2000, "coupon": 4000, "miss": 4000}},
+		"all out": {[]func(v *Version){out(0, 0, 0), redistribute(0, 9*FullPPM), redistribute(1, 9*FullPPM)}, map[string]uint64{"miss": 10000}},
 	} {
 		x := newTable(t)
 		c := x.mustPublish(wheel4(tc.edit...))
-		x.wantOdds(name, x.odds(c, 100), tc.want)
+		for id := range tc.want {
+			tc.want[id] *= 6 // 600 is a multiple of all weights
+		}
+		x.wantOdds(name, x.odds(c, 600), tc.want)
 	}
 }
 

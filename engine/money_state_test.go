@@ -223,3 +223,89 @@ func TestGoldenMoney(t *testing.T) {
 	w.section(campaignRaffles, func(w *writer) { w.raffles(c.Raffles()) })
 	golden(t, "money-state", w.b)
 }
+
+// A budget of a session begins again with the next one, and that of the campaign goes on.
+func TestBudgetOfASession(t *testing.T) {
+	x := newTable(t)
+	c := x.mustPublish(packets(Unlimited, Amount{Split: SplitUniform, Least: 10, Most: 30}, func(v *Version) {
+		v.Budget = Budget{Session: 100, Campaign: 150}
+		v.Sets = []PrizeSet{{{Prize: 0, Weight: 100, Stock: StockShared}}}
+		for i, id := range []string{"am", "pm"} {
+			from := start + UnixMilli(i)*6*hourMilli
+			v.Sessions = append(v.Sessions, Session{ID: id, StartsAt: from, EndsAt: from + 5*hourMilli})
+		}
+	}))
+	am, causes := x.paidOut(20)
+	if sum := sumOf(am); sum > 100 || sum <= 90 || len(causes) == 0 || causes[0] != CauseBudget {
+		t.Errorf("in the morning %d of 100, %v", sum, causes)
+	}
+	x.Engine = reload(t, x.Engine)
+	x.now += 6 * hourMilli
+	pm, _ := x.paidOut(20)
+	if sum := sumOf(pm) + sumOf(am); sum > 150 || sum <= 140 || sumOf(pm) == 0 {
+		t.Errorf("in the afternoon %d, together %d of 150", sumOf(pm), sum)
+	}
+	if v := c.Version(); v.Budget.Session != 100 {
+		t.Error("the version changed")
+	}
+	bad := packets(Unlimited, Amount{Split: SplitUniform, Least: 1, Most: 2}, func(v *Version) { v.Budget.Session = 5 })
+	if bad.Validate() == nil {
+		t.Error("a budget of sessions without sessions")
+	}
+}
+
+// As a library, with many at once, a deck gives out exactly what there is, and all of the money.
+func TestDeckAsALibrary(t *testing.T) {
+	const guests, workers = 400, 8
+	e, err := New(Options{Shards: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b Batch
+	b.AddInit(&Init{IDKey: [16]byte{2}, Namespace: NewNamespace{Name: "default", Secret: [16]byte{3}}})
+	b.AddPublish(&Publish{Namespace: 1, SealedSeed: SealSeed([32]byte{}, [12]byte{1}, [16]byte{7}), Version: packets(150, Amount{Split: SplitDoubleMean, Least: 5, Budget: 7777}, func(v *Version) {
+		v.Mode, v.Prizes[0].Weight, v.Exhausted = Mode{Kind: ModeDeck, Entries: guests}, 0, Miss
+	})})
+	if err := e.Decide(&b, start); err != nil {
+		t.Fatal(err)
+	}
+	n, _ := e.Namespace("default")
+	wins, done := make([]int, workers), make(chan error, workers)
+	for w := range workers {
+		go func() {
+			var b Batch
+			var rec Record
+			for i := w; i < guests; i += workers {
+				b.Reset()
+				d := Draw{Campaign: 1, UserID: []byte(userName(i)), Times: 1}
+				d.User = n.Keyer().User(d.UserID)
+				d.Digest = n.Keyer().Digest(DigestDraw, 1, d.User, []byte("k"))
+				b.AddDraw(&d)
+				if err := e.Decide(&b, start+UnixMilli(i)); err != nil || b.Results[0].Code != problem.OK {
+					done <- fmt.Errorf("%v, %v", err, b.Results)
+					return
+				}
+				if _, err := DecodeRecord(b.Records, &rec); err == nil && rec.Prize != NoPrize {
+					wins[w]++
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range workers {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	total := 0
+	for _, n := range wins {
+		total += n
+	}
+	c, _ := e.CampaignByRef(1)
+	if _, stock := c.Stock(); total != 150 || stock[0].Available != 0 || stock[0].Paid != 7777 {
+		t.Errorf("%d wins, stock %+v", total, stock[0])
+	}
+	if err := e.CheckInvariants(); err != nil {
+		t.Error(err)
+	}
+}
