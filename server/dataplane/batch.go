@@ -17,6 +17,7 @@ type batchWork struct {
 	items  []batchItem
 	known  []engine.Result // of items that committed facts answered
 	faults []itemFault
+	from   int32         // where the item in hand begins in a JSON body
 	draws  int           // sub-draws so far; never less than items
 	batch  *engine.Batch // stands in for the worker's, which stays small
 
@@ -36,6 +37,7 @@ type batchItem struct {
 	user     uint16 // for the request id of a refusal
 	times    uint8
 	answered answeredBy
+	from     int32 // where it begins in a JSON body
 }
 
 // answeredBy says who answers an item.
@@ -106,6 +108,7 @@ func (w *worker) answerBatch(b *batchWork) {
 		if !w.inTime() || !w.decide() {
 			return
 		}
+		w.decideStale(b)
 		w.sayIndex(w.batch.Index)
 	}
 	if binary {
@@ -172,6 +175,8 @@ func (w *worker) takeMember(b *batchWork, name []byte) bool {
 			return ok
 		}
 		w.body.begin()
+		s.space()
+		b.from = int32(s.i)
 		if s.space() == '{' {
 			ok = s.drawObject(&w.body, 3, true)
 		} else {
@@ -192,7 +197,7 @@ func (w *worker) takeItem(b *batchWork, keyer *engine.Keyer) {
 	if len(b.items) > engine.MaxBatchDraws {
 		return
 	}
-	item := batchItem{times: body.times}
+	item := batchItem{times: body.times, from: b.from}
 	w.checkPattern()
 	if body.faults > 0 {
 		b.fault(&item, itemFault{body.code(), body.fault[0]})
@@ -288,6 +293,9 @@ func (w *worker) open(b *batchWork, index int) (replayed, ok bool) {
 		}
 		w.denied(r)
 		return false, false
+	}
+	if item.decidedApart(r) {
+		return false, w.loadDecided(item, r)
 	}
 	if !r.Replayed {
 		a := &w.answer
