@@ -36,7 +36,7 @@ func (x *table) odds(c *Campaign, scale uint64) (got map[string]uint64) {
 	}
 	for value := range uint64(v.Denominator) {
 		natural := t.table().pick(value)
-		if natural == NoPrize || !t.plan.prizes[natural].boosts || t.offered(c, natural) {
+		if natural == NoPrize || !t.plan.prizes[natural].boosts || t.offered(c, natural) || t.unavailable(c, natural) == CauseSwitchedOff {
 			prize, _ := t.give(c, natural)
 			got[name(prize)] += scale
 			continue
@@ -122,6 +122,35 @@ func TestExactOddsOfEveryWayOut(t *testing.T) {
 			tc.want[id] *= 6 // 600 is a multiple of all weights
 		}
 		x.wantOdds(name, x.odds(c, 600), tc.want)
+	}
+}
+
+// A prize that is switched off is a miss, and takes none of the room that the shares of others have.
+func TestExactOddsBesideASwitch(t *testing.T) {
+	x := newTable(t)
+	c := x.mustPublish(wheel4(redistribute(0, FullPPM+500_000), redistribute(1, FullPPM+500_000), func(v *Version) { v.Prizes[1].Stock = 0 }))
+	x.one(func(b *Batch) {
+		b.AddSwitch(&SetSwitch{Namespace: 1, Scope: SwitchScope{Kind: SwitchPrize, Campaign: 1, Prize: "phone"}, Actor: "op"})
+	})
+	x.wantOdds("phone off, coupon out", x.odds(c, 100), map[string]uint64{"code": 4500, "miss": 5500})
+	x.one(func(b *Batch) {
+		b.AddSwitch(&SetSwitch{Namespace: 1, Scope: SwitchScope{Kind: SwitchPrize, Campaign: 1, Prize: "phone"}, On: true, Actor: "op"})
+	})
+	x.wantOdds("on again", x.odds(c, 100), map[string]uint64{"phone": 1500, "code": 4500, "miss": 4000})
+}
+
+// A prize that no session has, although a set names units of it, has no books to look at.
+func TestSharesInASession(t *testing.T) {
+	x := newTable(t)
+	x.now = open
+	x.mustPublish(rounds(func(v *Version) {
+		v.Prizes[1].Unavailable, v.Boosts = OnRedistribute, []Boost{{1, 9 * FullPPM}}
+		v.Prizes[1].Stock = 0
+		v.Sets[0][0].Prize, v.Sets[0][0].Stock, v.Exhausted = 1, StockShared, Miss
+		v.Sets[1], v.Sessions[1].Set = v.Sets[1][:1], 0
+	}))
+	if rec := x.records(x.draw("u", "k"))[0]; rec.Prize != NoPrize || rec.Cause != CauseSoldOut {
+		t.Errorf("%+v", rec)
 	}
 }
 

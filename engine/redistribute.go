@@ -48,6 +48,8 @@ type shareTable struct {
 	plan *plan
 	set  *set
 	out  [(MaxPrizes + 63) / 64]uint64 // a bit for each prize of the plan that cannot be given to anybody
+	// off has a bit for each of those that keep their weight: a switch or a release is what they are out for.
+	off [(MaxPrizes + 63) / 64]uint64
 	// sums are, of each prize of the plan that is out and shares, prefix sums of what the prizes of the set get of it.
 	sums [][]uint32
 }
@@ -65,15 +67,19 @@ func (t *tx) share(c *Campaign, at int, why Cause) int {
 
 // shareFor returns the prize that a value below the weight of the one that is out falls to, or NoPrize.
 func (t *tx) shareFor(c *Campaign, at int, value uint64) int {
-	var out [(MaxPrizes + 63) / 64]uint64
+	var out, off [(MaxPrizes + 63) / 64]uint64
 	for i := range t.plan.prizes {
-		if !t.offered(c, i) {
-			out[i/64] |= 1 << (i % 64)
+		if t.offered(c, i) {
+			continue
+		}
+		out[i/64] |= 1 << (i % 64)
+		if t.keeps(c, i) {
+			off[i/64] |= 1 << (i % 64)
 		}
 	}
 	s := &c.shares
-	if s.plan != t.plan || s.set != t.set || s.out != out {
-		*s = shareTable{plan: t.plan, set: t.set, out: out}
+	if s.plan != t.plan || s.set != t.set || s.out != out || s.off != off {
+		*s = shareTable{plan: t.plan, set: t.set, out: out, off: off}
 		s.build()
 	}
 	if k := pick(s.sums[at], value); k != NoPrize {
@@ -86,10 +92,23 @@ func (t *tx) shareFor(c *Campaign, at int, value uint64) int {
 // one user's.
 func (t *tx) offered(c *Campaign, prize int) bool {
 	p := &t.plan.prizes[prize]
+	if p.absent { // it may have no units outside its session
+		return false
+	}
 	if cell := &c.books[p.cell]; cell.Off || !cell.has(p.units) {
 		return false
 	}
 	return t.plan.money == nil || t.affords(c, prize)
+}
+
+// keeps reports whether a prize that is out keeps its weight: nobody gets a share of what is switched off or held back.
+func (t *tx) keeps(c *Campaign, prize int) bool {
+	p := &t.plan.prizes[prize]
+	if p.absent {
+		return true
+	}
+	cell := &c.books[p.cell]
+	return cell.Off || !cell.has(p.units) && !cell.hopeless(p.units)
 }
 
 func (s *shareTable) isOut(prize int) bool { return s.out[prize/64]>>(prize%64)&1 != 0 }
@@ -107,7 +126,7 @@ func (s *shareTable) build() {
 	raised := make([]uint64, len(s.set.ordinals)) // what each prize of the set got so far
 	s.sums = make([][]uint32, len(s.plan.prizes))
 	for _, b := range s.plan.version.Boosts {
-		if !s.isOut(int(b.Prize)) {
+		if !s.isOut(int(b.Prize)) || s.off[b.Prize/64]>>(b.Prize%64)&1 != 0 {
 			continue
 		}
 		sum := uint64(0)

@@ -140,6 +140,12 @@ func versionLines(v *engine.Version) string {
 			fmt.Fprintf(&s, " fallback=%s", v.Prizes[p.Fallback].ID)
 		}
 	}
+	if v.Mode.Kind != engine.ModeWeighted {
+		fmt.Fprintf(&s, "\n    mode %+v", v.Mode)
+	}
+	if len(v.Boosts) > 0 {
+		fmt.Fprintf(&s, "\n    boosts %+v", v.Boosts)
+	}
 	for i := range v.Pity {
 		fmt.Fprintf(&s, "\n    pity %+v", v.Pity[i])
 	}

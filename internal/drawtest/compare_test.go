@@ -74,6 +74,7 @@ func TestScriptsReachEverything(t *testing.T) {
 				countPity(pities, &d.Pity[j])
 			}
 			countChances(pities, &d)
+			countModes(pities, ref, &d)
 			for j := range d.Records {
 				causes[d.Records[j].Cause]++
 				if p := d.Records[j].AmountPaid; p.AmountMost > p.AmountLeast {
@@ -102,10 +103,12 @@ func TestScriptsReachEverything(t *testing.T) {
 			t.Errorf("%s came up %d times", c, codes[c])
 		}
 	}
+	t.Log(pities)
 	for _, what := range []string{
 		"given", "on top", "unfunded", "chosen amount", "amount on top",
 		"grant all", "grant daily_limit", "grant late_event", "grant ended", "grant expired", "grant pays debt", "debt", "taken back",
 		"free draw with a price", "granted draw", "purse draw", "several lots", "dearer draw", "milestone", "chance prize",
+		"deck win", "deck miss", "deck of wins only", "pace win", "pace miss", "share taken", "share missed", "session budget",
 	} {
 		if pities[what] < 5 {
 			t.Errorf("%s: %d times", what, pities[what])
@@ -121,6 +124,33 @@ func TestScriptsReachEverything(t *testing.T) {
 	}
 	if wins < 500 || several < 100 || versions < 50 {
 		t.Errorf("%d wins, %d replays, %d later versions", wins, several, versions)
+	}
+}
+
+func countModes(n map[string]int, ref *Reference, d *Decided) {
+	for i := range d.Records {
+		rec := &d.Records[i]
+		c := ref.campaign(rec.Campaign)
+		if rec.Kind != engine.RecordDraw {
+			continue
+		}
+		v := c.live()
+		what := map[bool]string{true: " win", false: " miss"}[rec.Natural != engine.NoPrize]
+		switch v.Mode.Kind {
+		case engine.ModeDeck:
+			n["deck"+what]++
+			if rec.Before+rec.Cards > v.Mode.Entries && rec.Cards > 1 {
+				n["deck of wins only"]++
+			}
+		case engine.ModePace:
+			n["pace"+what]++
+		}
+		if rec.Natural != engine.NoPrize && v.Prizes[rec.Natural].Unavailable == engine.OnRedistribute && rec.Cause != engine.CauseNone {
+			n[map[bool]string{true: "share taken", false: "share missed"}[rec.Prize != engine.NoPrize]]++
+		}
+		if v.Budget.Session > 0 && rec.Cause == engine.CauseBudget {
+			n["session budget"]++
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ type world struct {
 	totals           []engine.AggregateCap      // definitions of the aggregate caps; only limits change
 	modes            map[string]int             // where a campaign's chances come from, -1 for nowhere
 	givers           map[string]engine.ChanceSource
+	styles           map[string]engine.ModeKind // of campaigns
 	given            []*engine.Grant
 	named            int // campaigns so far
 	events           int // number of the last event that granted chances
@@ -35,7 +36,7 @@ type world struct {
 // Generate returns n commands: campaigns with small stocks and tight caps, few users who fight for them, a third of the
 // draws sent again, and time that jumps to the edges of windows.
 func Generate(rng *rand.Rand, n int) []Command {
-	w := &world{rng: rng, zone: rng.IntN(len(zones)), caps: map[string]definition{}, sets: map[string]engine.Quantity{}, modes: map[string]int{}, givers: map[string]engine.ChanceSource{}}
+	w := &world{rng: rng, zone: rng.IntN(len(zones)), caps: map[string]definition{}, sets: map[string]engine.Quantity{}, modes: map[string]int{}, givers: map[string]engine.ChanceSource{}, styles: map[string]engine.ModeKind{}}
 	w.policyZone = w.zone
 	if w.chance(50) {
 		w.policyZone = rng.IntN(len(zones))

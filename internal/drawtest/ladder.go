@@ -305,15 +305,15 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 			rec.PrevWin = e.location
 		}
 	}
-	rec.Word, rec.Natural = pick(v.Denominator, r.odds(c, who, d.Channel), c.seed, d.User, rec.DrawNumber, d.Digest)
-	r.walk(c, who, rules, &rec)
+	r.choose(c, who, d, &rec)
+	r.walk(c, d, who, rules, &rec)
 	var t turn
 	rec.Prize, t = r.pity(c, who, rules, rec.Prize)
 	e := &event{
 		at: r.now, location: r.here(int(part)), request: int(r.index), part: part, campaign: c, user: who.user,
 		device: who.device, ip: who.ip, caps: idsOf(rules, false), aggregate: idsOf(rules, true),
 		draw: d, number: rec.DrawNumber, session: r.sessionStart(c, r.now), moves: spent,
-		streaks: c.streaks && len(milestonesOf(v)) > 0,
+		streaks: c.streaks && len(milestonesOf(v)) > 0, moded: v.Mode.Kind != engine.ModeWeighted,
 	}
 	r.events = append(r.events, e)
 	if rec.Prize != engine.NoPrize {
@@ -335,9 +335,10 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 	return rec
 }
 
-// walk goes from the prize that the word named along its fallbacks to one that can be given.
-func (r *Reference) walk(c *campaign, who *subject, rules []rule, rec *engine.Record) {
+// walk goes from the prize that the word named along its ways out to one that can be given.
+func (r *Reference) walk(c *campaign, d *engine.Draw, who *subject, rules []rule, rec *engine.Record) {
 	rec.Prize = rec.Natural
+	shared := false // the share of a share would be a miss
 	for hops := 0; rec.Prize != engine.NoPrize; hops++ {
 		p := &c.live().Prizes[rec.Prize]
 		if p.Kind == engine.KindThanks {
@@ -350,6 +351,10 @@ func (r *Reference) walk(c *campaign, who *subject, rules []rule, rec *engine.Re
 		}
 		if rec.Cause == engine.CauseNone {
 			rec.Cause = cause // why the prize of the word was not given
+		}
+		if p.Unavailable == engine.OnRedistribute && !shared {
+			rec.Prize, shared, hops = r.share(c, d, rec, rec.Prize, cause), true, 0
+			continue
 		}
 		// While a prize is switched off its weight is an ordinary miss.
 		if p.Unavailable != engine.OnFallback || hops == engine.MaxFallbackHops || cause == engine.CauseSwitchedOff {

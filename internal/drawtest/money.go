@@ -65,6 +65,10 @@ func (r *Reference) room(c *campaign, who *subject, p *engine.Prize) int64 {
 		within(v.Budget.Day, r.paid(c, func(e *event, w *winning) bool {
 			return w.cash && zone(v.Transitions).same(engine.WindowDay, e.at, r.now)
 		}))
+		within(v.Budget.Session, r.paid(c, func(e *event, w *winning) bool { return w.cash && e.session == r.sessionStart(c, r.now) }))
+		if who == nil { // whoever it is
+			return left
+		}
 		within(v.Budget.User, r.paid(c, func(e *event, w *winning) bool { return w.cash && w.ofUser && e.user == who.user }))
 	}
 	return left

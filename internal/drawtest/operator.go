@@ -59,6 +59,7 @@ func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
 	c.bounded = c.bounded || asksForMoney(p.Version)
 	c.boundsUsers = c.boundsUsers || p.Version.Budget.User > 0
 	c.openChances(r, p.Version)
+	c.paced = nil
 	v := *p.Version
 	v.Number = uint32(len(c.versions) + 1)
 	c.versions = append(c.versions, &v)

@@ -22,7 +22,7 @@ func (w *world) promise(v *engine.Version) {
 		y := engine.Pity{
 			ID: fmt.Sprint("y", n), Within: 1 + uint32(w.rng.IntN(6)), Extra: w.chance(60), Shared: n == 2, AnyWin: w.chance(25),
 		}
-		if n == 0 && w.chance(30) {
+		if n == 0 && v.Mode.Kind == engine.ModeWeighted && w.chance(30) {
 			y.Soft = w.soften(v)
 			if w.chance(50) || y.Soft != nil && y.Within != 0 && y.Soft[len(y.Soft)-1].From >= y.Within {
 				y.Within, y.Extra = 0, false
@@ -127,6 +127,9 @@ func (w *world) bound(v *engine.Version) {
 		return 1 + int64(w.rng.IntN(60))
 	}
 	v.Budget = engine.Budget{Campaign: tight(), Day: tight(), User: tight()}
+	if len(v.Sessions) > 0 {
+		v.Budget.Session = tight()
+	}
 }
 
 func (w *world) split(v *engine.Version, prize int) (a engine.Amount, ok bool) {

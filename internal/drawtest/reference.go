@@ -56,7 +56,8 @@ type campaign struct {
 	dealt       map[*event]bool // events whose amount was dealt from a deck
 
 	lots    uint8 // that grants may fill, since chances were granted here
-	streaks bool  // some version had a milestone for days in a row: they are counted since
+	paced   []uint32
+	streaks bool // some version had a milestone for days in a row: they are counted since
 
 	paused    bool
 	pausedAt  engine.UnixMilli
@@ -117,6 +118,7 @@ type event struct {
 	caps      map[string]bool // ids of the campaign's caps in force then
 	aggregate map[string]bool // ids of the namespace's
 	moves     moves           // of chances
+	moded     bool            // it was drawn under a mode
 	streaks   bool            // the day counts for milestones
 }
 

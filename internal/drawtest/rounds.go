@@ -82,7 +82,7 @@ func (w *world) channels(v *engine.Version) {
 		if w.chance(30) {
 			continue
 		}
-		c := engine.Channel{ID: id, All: w.chance(40)}
+		c := engine.Channel{ID: id, All: w.chance(40) || v.Mode.Kind != engine.ModeWeighted}
 		for p := range v.Prizes {
 			if c.All {
 				break

@@ -153,12 +153,16 @@ func channelOf(v *engine.Version, id []byte) *engine.Channel {
 	return nil
 }
 
-// odds returns the weight of every prize for a draw: of its session, in its channel, after what a soft pity makes of it.
+// odds returns the weight of every prize for a draw: of its session, in its channel, after what a soft pity makes of it for a
+// certain user.
 func (r *Reference) odds(c *campaign, who *subject, channel []byte) []uint32 {
 	v := c.live()
 	live, _ := r.session(c)
 	set, out := c.set(live), make([]uint32, len(v.Prizes))
-	soft := r.soft(c, who.user)
+	soft := map[int]uint32{}
+	if who != nil {
+		soft = r.soft(c, who.user)
+	}
 	at := channelOf(v, channel)
 	for prize, p := range set {
 		weight, here := p.Weight, true

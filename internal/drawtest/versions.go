@@ -20,7 +20,8 @@ func (w *world) newCampaign() Command {
 		v.Prizes = append(v.Prizes, w.newPrize(fmt.Sprint("p", len(v.Prizes))))
 	}
 	w.weigh(v)
-	if w.chance(35) {
+	w.style(v)
+	if v.Mode.Kind == engine.ModeWeighted && w.chance(35) {
 		w.schedule(v)
 	}
 	w.channels(v)
@@ -64,6 +65,7 @@ func (w *world) newPrize(id string) engine.Prize {
 // weigh gives out the denominator among prizes and miss, and ties fallbacks: always to a later prize, so never in a ring.
 func (w *world) weigh(v *engine.Version) {
 	left := v.Denominator
+	v.Boosts = nil
 	for i := range v.Prizes {
 		p := &v.Prizes[i]
 		p.Weight = 0
@@ -78,6 +80,17 @@ func (w *world) weigh(v *engine.Version) {
 	}
 	if w.chance(40) {
 		v.Prizes[w.rng.IntN(len(v.Prizes))].Weight += left // nothing is left for the miss
+	}
+	sharing := w.chance(40)
+	for i := range v.Prizes {
+		if p := &v.Prizes[i]; sharing && p.Unavailable == engine.OnMiss && p.Weight > 0 && w.chance(50) {
+			p.Unavailable = engine.OnRedistribute
+			b := engine.Boost{Prize: int16(i), Max: million + 1 + uint32(w.rng.IntN(3*million))}
+			if w.chance(40) {
+				b.Max = 1000 * million
+			}
+			v.Boosts = append(v.Boosts, b)
+		}
 	}
 }
 
@@ -96,7 +109,7 @@ func (w *world) guaranteed(v *engine.Version) bool {
 			return false
 		}
 	}
-	return sum == v.Denominator && len(v.Sessions) == 0 && len(v.Channels) == 0 && w.chance(80)
+	return sum == v.Denominator && v.Mode.Kind == engine.ModeWeighted && len(v.Boosts) == 0 && len(v.Sessions) == 0 && len(v.Channels) == 0 && w.chance(80)
 }
 
 func (w *world) known(id string) *campaign {
@@ -209,6 +222,7 @@ func (w *world) nextVersion() Command {
 	}
 	w.changePrizes(c, &v)
 	w.weigh(&v)
+	w.style(&v)
 	w.reset(&v)
 	w.channels(&v)
 	w.changeCaps(&v)
@@ -319,4 +333,35 @@ func (w *world) policy() Command {
 		put.Expect = w.ref.policies[1].Revision + uint64(w.rng.IntN(2))
 	}
 	return Command{Policy: put}
+}
+
+// style gives some campaigns a mode: a deck, or pacing.
+func (w *world) style(v *engine.Version) {
+	kind, known := w.styles[v.Campaign]
+	if !known || w.chance(5) && len(v.Sessions) == 0 {
+		kind = []engine.ModeKind{engine.ModeWeighted, engine.ModeWeighted, engine.ModeWeighted, engine.ModeDeck, engine.ModePace}[w.rng.IntN(5)]
+		w.styles[v.Campaign] = kind
+	}
+	v.Mode = engine.Mode{Kind: kind}
+	switch kind {
+	case engine.ModeDeck:
+		v.Boosts = nil
+		v.Mode.Entries = 1 + uint64(w.rng.IntN(80))
+		for i := range v.Prizes {
+			p := &v.Prizes[i]
+			p.Weight = 0
+			if p.Kind == engine.KindThanks {
+				p.Kind = engine.KindPhysical
+			}
+			if p.Stock == engine.Unlimited {
+				p.Stock = engine.Quantity(w.rng.IntN(7))
+			}
+			if p.Unavailable == engine.OnRedistribute {
+				p.Unavailable = engine.OnMiss
+			}
+		}
+	case engine.ModePace:
+		v.Mode.Entries = []uint64{1, 10, 60, 2500, 5000}[w.rng.IntN(5)]
+		v.Mode.MaxBoost = million + uint32(w.rng.IntN(5*million))
+	}
 }
