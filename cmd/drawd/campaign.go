@@ -112,6 +112,7 @@ against the version that is live.`,
 	}
 	file := c.Flags().StringP("file", "f", "", "campaign file, YAML or JSON; - for standard input")
 	live := c.Flags().Bool("live", false, "ask the daemon too")
+	gone := c.Flags().StringSlice("without", nil, "show what is paid when these prizes are sold out")
 	k := a.adminClient(c)
 	a.outputFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -135,13 +136,13 @@ against the version that is live.`,
 			}
 			return writeJSON(a.stdout, map[string]any{"valid": true, "warnings": warnings, "odds": s.file.Odds(), "liability": campaignfile.Worst(s.file.Version)})
 		}
-		return describe(a.stdout, s)
+		return describe(a.stdout, s, *gone)
 	}
 	return c
 }
 
 // describe says what a good file comes to: a person compares this with what he meant.
-func describe(w io.Writer, s *campaignSource) error {
+func describe(w io.Writer, s *campaignSource, gone []string) error {
 	v := s.file.Version
 	zone, err := time.LoadLocation(v.TimeZone)
 	if err != nil {
@@ -151,7 +152,11 @@ func describe(w io.Writer, s *campaignSource) error {
 		return time.UnixMilli(int64(at)).In(zone).Format("2006-01-02 15:04:05")
 	}
 	fmt.Fprintf(w, "%s is valid: campaign %s, %s to %s in %s\n\n", s.name, v.Campaign, local(v.StartsAt), local(v.EndsAt), v.TimeZone)
-	if err := describeOdds(w, v); err != nil {
+	soldOut, err := without(v, gone)
+	if err != nil {
+		return err
+	}
+	if err := describeOdds(w, v, soldOut); err != nil {
 		return err
 	}
 	for _, f := range s.file.Warnings {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/drawd/drawd/engine"
@@ -71,12 +72,12 @@ func differs(v *engine.Version, place *campaignfile.Place, pays *odds.Effective)
 }
 
 // describeOdds says what a version really pays in each place, what it can cost, and what each pity promises.
-func describeOdds(w io.Writer, v *engine.Version) error {
+func describeOdds(w io.Writer, v *engine.Version, soldOut func(prize int) bool) error {
 	var row []*big.Rat // of the first place: how long the rows of the pities are
 	places := campaignfile.Places(v)
 	for i := range places {
 		place := &places[i]
-		e, failed := campaignfile.Pays(v, place)
+		e, failed := campaignfile.PaysWithout(v, place, soldOut)
 		if failed == nil && i == 0 {
 			row = e.Row
 		}
@@ -165,4 +166,17 @@ func placeTitle(p *campaignfile.Place) string {
 		parts = append(parts, "channel "+p.Channel)
 	}
 	return strings.Join(parts, ", ")
+}
+
+// without returns what tells the prizes that are sold out by their ids; nil for none.
+func without(v *engine.Version, ids []string) (func(prize int) bool, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	for _, id := range ids {
+		if !slices.ContainsFunc(v.Prizes, func(p engine.Prize) bool { return p.ID == id }) {
+			return nil, usage(fmt.Errorf("--without %s: the file has no such prize", id))
+		}
+	}
+	return func(prize int) bool { return slices.Contains(ids, v.Prizes[prize].ID) }, nil
 }

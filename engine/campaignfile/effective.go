@@ -66,8 +66,13 @@ func (p *Place) Weight(prize int) (weight int64, here bool) {
 
 // Pays returns what a version really pays in a place in the long run: pity, fallbacks and release counted in, everything
 // in stock.
-func Pays(v *engine.Version, p *Place) (*odds.Effective, error) {
-	e, err := odds.Of(v, odds.Options{Available: func(prize int) *big.Rat { return released(v, prize) }, Weight: p.Weight})
+func Pays(v *engine.Version, p *Place) (*odds.Effective, error) { return PaysWithout(v, p, nil) }
+
+// PaysWithout returns the same for a time when some prizes are sold out.
+func PaysWithout(v *engine.Version, p *Place, soldOut func(prize int) bool) (*odds.Effective, error) {
+	e, err := odds.Of(v, odds.Options{
+		SoldOut: soldOut, Available: func(prize int) *big.Rat { return released(v, prize) }, Weight: p.Weight,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("effective odds: %w", err)
 	}

@@ -65,14 +65,22 @@ func drawn(t *testing.T, v *engine.Version, n int) []int {
 func TestAgainstTheEngine(t *testing.T) {
 	extra := hard(version(100, 3, 30), 12, 0)
 	extra.Pity[0].Extra = true
+	gone := hard(version(100, 10, 4, 20, 30), 15, 1)
+	gone.Prizes[0].Stock, gone.Prizes[0].Unavailable = 0, engine.OnRedistribute
+	gone.Prizes[2].Stock, gone.Prizes[2].Unavailable = 0, engine.OnRedistribute
+	gone.Boosts = []engine.Boost{{Prize: 0, Max: 3 * engine.FullPPM}, {Prize: 2, Max: 1_300_000}}
+	fallback := version(100, 30, 10)
+	fallback.Prizes[0].Stock, fallback.Prizes[0].Unavailable, fallback.Prizes[0].Fallback = 0, engine.OnFallback, 1
 	for name, v := range map[string]*engine.Version{
-		"hard":  hard(version(100, 1), 100, 0),
-		"soft":  ramp(),
-		"extra": extra,
-		"two":   hard(hard(version(100, 1, 5), 30, 0), 10, 1, 0),
+		"hard":             hard(version(100, 1), 100, 0),
+		"soft":             ramp(),
+		"extra":            extra,
+		"two":              hard(hard(version(100, 1, 5), 30, 0), 10, 1, 0),
+		"sold out, shared": gone,
+		"sold out":         fallback,
 	} {
 		const n = 100_000
-		e := of(t, v, Options{})
+		e := of(t, v, Options{SoldOut: func(prize int) bool { return v.Prizes[prize].Stock == 0 }})
 		for i, got := range drawn(t, v, n) {
 			share, _ := e.Prizes[i].Float64()
 			if sigma := math.Sqrt(n * share * (1 - share)); math.Abs(float64(got)-n*share) > 5*sigma {

@@ -11,8 +11,11 @@ import (
 
 // Options is the state that odds are computed for. The zero value is a campaign in which everything is there.
 type Options struct {
-	// Available returns the chance that a prize (an index into Version.Prizes) can be given when it is hit: 0 when it is
-	// sold out, or the part of the time at which a release schedule has it. nil, for all or as an answer, means always.
+	// SoldOut reports that a prize (an index into Version.Prizes) is gone: its fallback is given, or the others share its
+	// weight, as the version says. nil means that none is.
+	SoldOut func(prize int) bool
+	// Available returns the chance that a prize which is not sold out can be given when it is hit: the part of the time at
+	// which its release schedule has units. nil, for all or as an answer, means always.
 	Available func(prize int) *big.Rat
 	// Weight returns the weight of a prize where the draw is made, in one session and channel; here is false when the prize
 	// is not among those that can be won there. nil means the prizes' own weights.
@@ -168,13 +171,10 @@ func (m *model) decide(step, due int) *outcome {
 
 // weight returns the weight of a prize at a soft step; -1 is before the first.
 func (m *model) weight(step, prize int) int64 {
-	own := Weight(m.version, prize)
 	if m.options.Weight != nil {
-		weight, here := m.options.Weight(prize)
-		if !here {
+		if _, here := m.options.Weight(prize); !here {
 			return 0
 		}
-		own = weight
 	}
 	if step >= 0 {
 		for i := range m.rules {
@@ -187,7 +187,7 @@ func (m *model) weight(step, prize int) int64 {
 			}
 		}
 	}
-	return own
+	return m.own(prize)
 }
 
 // Weight returns the share of a prize, out of Denominator, that the file alone says. In a deck that is how many of its
@@ -220,6 +220,9 @@ func (m *model) give(o *outcome, due, prize int, chance *big.Rat) {
 			m.settle(o, due, -1, at, chance)
 			return
 		}
+		if m.share(o, due, at, chance) {
+			return
+		}
 		there := m.available(at)
 		m.settle(o, due, at, -1, new(big.Rat).Mul(chance, there))
 		chance = new(big.Rat).Mul(chance, new(big.Rat).Sub(big.NewRat(1, 1), there))
@@ -232,6 +235,9 @@ func (m *model) available(prize int) *big.Rat {
 		if _, here := m.options.Weight(prize); !here {
 			return new(big.Rat)
 		}
+	}
+	if m.out(prize) {
+		return new(big.Rat)
 	}
 	if m.options.Available != nil {
 		if r := m.options.Available(prize); r != nil {
