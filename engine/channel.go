@@ -95,6 +95,21 @@ func (v *Version) SetOf(session int) PrizeSet {
 	return set
 }
 
+// SetIn returns the prizes and weights of a draw: of a session (-1 for none), in a channel where the version has any.
+func (v *Version) SetIn(session int, channel []byte) PrizeSet {
+	c := v.Channel(channel)
+	if c == nil {
+		return v.SetOf(session)
+	}
+	var set PrizeSet
+	for _, p := range v.SetOf(session) {
+		if weight, here := c.WeightIn(p.Prize, p.Weight); here {
+			set = append(set, SetPrize{p.Prize, weight, p.Stock})
+		}
+	}
+	return set
+}
+
 // compileSet makes the set of a channel, nil for none, ready for draws.
 func compileSet(prizes PrizeSet, channel *Channel) (s set) {
 	var sum uint32

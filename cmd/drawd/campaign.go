@@ -29,6 +29,7 @@ func (a *app) campaignCommand() *cobra.Command {
 	c.AddCommand(a.newCommand(), a.validateCommand(), a.diffCommand(), a.publishCommand(), a.showCommand(),
 		a.controlCommand("pause", "Stop deciding draws for a while", "wrong picture"),
 		a.controlCommand("resume", "Go on deciding draws", "picture replaced"),
+		a.controlCommand("withdraw", "Take back a version that is to become live", "not yet"),
 		a.controlCommand("end", "End a campaign for good", "called off"))
 	return c
 }
@@ -204,12 +205,14 @@ func (a *app) publishCommand() *cobra.Command {
 		Long: `Publishing a form that is already live changes nothing. A change that takes something from users (lower odds, a
 lower limit, an earlier end) is refused unless it is forced, with a reason.`,
 		Example: `  drawd campaign publish -f examples/flash-sale.yaml
-  drawd campaign publish -f examples/flash-sale.yaml --reason "limit was a typo" --force`,
+  drawd campaign publish -f examples/flash-sale.yaml --reason "limit was a typo" --force
+  drawd campaign publish -f examples/flash-sale.yaml --at 2026-11-11T00:00:00+08:00`,
 		Args: cobra.NoArgs,
 	}
 	file := c.Flags().StringP("file", "f", "", "campaign file, YAML or JSON; - for standard input")
 	reason := c.Flags().String("reason", "", "why; kept in the records")
 	force := c.Flags().Bool("force", false, "publish although users are worse off; needs --reason")
+	at := c.Flags().String("at", "", "become live at this time, like 2026-11-11T00:00:00+08:00, and not at once")
 	k := a.adminClient(c)
 	a.outputFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -222,7 +225,7 @@ lower limit, an earlier end) is refused unless it is forced, with a reason.`,
 		}
 		ctx, cancel := a.interruptible(c.Context())
 		defer cancel()
-		answer, err := publish(ctx, k, s, *reason, *force)
+		answer, err := publish(ctx, k, s, *reason, *at, *force)
 		if err != nil {
 			return a.serverFaults(s, err)
 		}
@@ -232,7 +235,7 @@ lower limit, an earlier end) is refused unless it is forced, with a reason.`,
 }
 
 // publish saves the draft in place of whatever it was and publishes exactly that.
-func publish(ctx context.Context, k *client, s *campaignSource, reason string, force bool) (*reply, error) {
+func publish(ctx context.Context, k *client, s *campaignSource, reason, at string, force bool) (*reply, error) {
 	path := campaignPath(s.file.Version.Campaign)
 	condition := map[string]string{"If-None-Match": "*"}
 	draft, err := k.do(ctx, call{method: http.MethodGet, path: path + "/draft"})
@@ -254,6 +257,9 @@ func publish(ctx context.Context, k *client, s *campaignSource, reason string, f
 	if force {
 		body["forced"] = true
 	}
+	if at != "" {
+		body["at"] = at
+	}
 	return k.do(ctx, call{method: http.MethodPost, path: path + ":publish", body: body})
 }
 
@@ -270,6 +276,10 @@ func describePublished(w io.Writer, body []byte) error {
 	}
 	if p.AlreadyLive {
 		_, err := fmt.Fprintf(w, "already live: %s version %d\n", p.Campaign, p.Version)
+		return err
+	}
+	if p.Version == 0 {
+		_, err := fmt.Fprintf(w, "accepted: %s becomes live at %s, unless it is withdrawn (drawd campaign withdraw)\n", p.Campaign, p.At)
 		return err
 	}
 	_, err := fmt.Fprintf(w, "published: %s version %d, live since %s\nhash %s\n", p.Campaign, p.Version, p.At, p.Hash)

@@ -96,7 +96,7 @@ func (a *app) firstDraw(ctx context.Context, n *node) (string, error) {
 		return "", faults[0]
 	}
 	control := &client{base: n.adminURL(), flag: "admin", timeout: 5 * time.Second}
-	if _, err := publish(ctx, control, &campaignSource{"the demo campaign", []byte(src), file}, "", false); err != nil {
+	if _, err := publish(ctx, control, &campaignSource{"the demo campaign", []byte(src), file}, "", "", false); err != nil {
 		return "", err
 	}
 	data := &client{base: n.apiURL(), flag: "api", timeout: 5 * time.Second}

@@ -78,6 +78,13 @@ func (d *draw) explain() *explanation {
 	}
 	d.sayIdempotency(&e.Steps[rungIdempotency])
 	e.Steps[rungCampaign].Says = fmt.Sprintf("version %d was live, and %s is inside its time", r.Version, instant(r.At))
+	if n := int(r.Session); n > 0 && n <= len(d.version.Sessions) {
+		in := &d.version.Sessions[n-1]
+		e.Steps[rungCampaign].Says += fmt.Sprintf(" and in session %s, from %s to %s", in.ID, instant(in.StartsAt), instant(in.EndsAt))
+	}
+	if len(d.version.Channels) > 0 {
+		e.Steps[rungCampaign].Says += "; channel " + string(r.Channel)
+	}
 	e.Steps[rungEligibility].Says = "the user was eligible"
 	d.sayCaps(&e.Steps[rungCaps])
 	e.Steps[rungExhaustion].Says = "something was left to win"
@@ -160,6 +167,11 @@ func (d *draw) sayWord(s *step) {
 		p := &d.version.Prizes[r.Natural]
 		natural = p.ID
 		s.Facts["natural"], s.Facts["weight"] = p.ID, p.Weight
+		for _, z := range d.set() {
+			if int(z.Prize) == r.Natural {
+				s.Facts["weight"] = z.Weight
+			}
+		}
 	}
 	s.Says = fmt.Sprintf("word %016x names %s", r.Word, natural)
 	if from, to, ok := d.share(value); ok {
@@ -173,14 +185,17 @@ func (d *draw) sayWord(s *step) {
 	}
 }
 
-// share returns the share of the denominator that the value fell into, by the weights of the version as they stand in its
-// file. ok is false where other weights were in force: of a session, a channel, a soft pity.
+// set returns the prizes and weights of the draw's session and channel.
+func (d *draw) set() engine.PrizeSet { return d.version.SetIn(int(d.record.Session)-1, d.record.Channel) }
+
+// share returns the share of the denominator that the value fell into, by the weights of the draw's session and channel. ok
+// is false where other weights were in force: of a soft pity.
 func (d *draw) share(value uint64) (from, to uint64, ok bool) {
 	natural := engine.NoPrize
-	for i := range d.version.Prizes {
-		to = from + uint64(d.version.Prizes[i].Weight)
+	for _, p := range d.set() {
+		to = from + uint64(p.Weight)
 		if value < to {
-			natural = i
+			natural = int(p.Prize)
 			break
 		}
 		from = to

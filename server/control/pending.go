@@ -61,10 +61,10 @@ func (p *Plane) withdraw(x *exchange) *render.Problem {
 		return refused
 	}
 	return x.answer(http.StatusOK, struct {
-		Campaign  string `json:"campaign"`
-		Withdrawn bool   `json:"withdrawn"`
-		At        stamp  `json:"at"`
-	}{x.params.campaign, true, stamp(b.Time)})
+		Campaign string `json:"campaign"`
+		Status   string `json:"status"`
+		At       stamp  `json:"at"`
+	}{x.params.campaign, "withdrawn", stamp(b.Time)})
 }
 
 // listPending tells what is to become live, by campaign.
