@@ -186,7 +186,9 @@ func (d *draw) sayWord(s *step) {
 }
 
 // set returns the prizes and weights of the draw's session and channel.
-func (d *draw) set() engine.PrizeSet { return d.version.SetIn(int(d.record.Session)-1, d.record.Channel) }
+func (d *draw) set() engine.PrizeSet {
+	return d.version.SetIn(int(d.record.Session)-1, d.record.Channel)
+}
 
 // share returns the share of the denominator that the value fell into, by the weights of the draw's session and channel. ok
 // is false where other weights were in force: of a soft pity.
