@@ -73,10 +73,16 @@ func (c *campaignCut) checkMoney(live *Version) error {
 	case live.usesMoney() && c.money == nil,
 		live.Mode.Kind != ModeWeighted && c.mode == nil,
 		c.mode != nil && len(c.mode.sums) != 0 && len(c.mode.sums) != len(live.Prizes),
-		live.Budget.User != 0 && c.layout.find(userBudgetPlace) == nil:
+		live.Budget.User != 0 && c.layout.find(userBudgetPlace) == nil, c.damagedPlace():
 		return fmt.Errorf("engine: meta: money without its place: %w", errTruncated)
 	}
 	return nil
+}
+
+// damagedPlace reports whether the place of a user's budget is not as large as every drawd made it.
+func (c *campaignCut) damagedPlace() bool {
+	p := c.layout.find(userBudgetPlace)
+	return p != nil && (p.Scope != ScopeUser || p.Sizes[len(p.Sizes)-1] != userBudgetBytes)
 }
 
 // balanced reports whether what was paid adds up: no sum is negative, no part exceeds the whole, and a deck of amounts

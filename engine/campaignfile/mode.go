@@ -106,6 +106,12 @@ func (c *campaign) checkModeFits() {
 			break
 		}
 	}
+	for i := range c.prizes {
+		if r := c.prizes[i].release; r != nil {
+			c.fault(r.at, "released prizes go by weights: remove release, or use mode weighted")
+			break
+		}
+	}
 	if m.Kind == engine.ModePace && c.version.Guaranteed {
 		c.fault(c.modeAt, "pacing lowers weights, so somebody misses: a guaranteed campaign cannot have it")
 	}

@@ -25,6 +25,7 @@ func TestModeRules(t *testing.T) {
 			{"max_boost_ppm: 3000000", "max_boost_ppm: 999999", "/mode/pace/max_boost_ppm", "from 1000000 to"},
 			{"max_boost_ppm: 1500000", "max_boost_ppm: 1000000", "/prizes/0/on_unavailable/redistribute/max_boost_ppm", "from 1000001 to"},
 			{"weight: 50,", "weight: 0,", "/prizes/0/on_unavailable/redistribute", "no weight to share"},
+			{"stock: 20000}", "stock: 20000, release: {windows: hourly}}", "/prizes/1/release", "by weights"},
 			{"weight: 50, ", "", "/prizes/0/weight", "missing"},
 			{"{redistribute: {max_boost_ppm: 1500000}}", "{}", "/prizes/0/on_unavailable", "{redistribute: {max_boost_ppm: n}}"},
 			{"prizes:", "pity: [{id: p, guarantee_within: 9, prizes: [coupon], reserve: {coupon: 5}, soft: [{from: 5, weights: {coupon: 250000}}]}]\nprizes:", "/mode", "soft pity"},
