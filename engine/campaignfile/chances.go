@@ -177,6 +177,8 @@ func (c *campaign) checkChances() {
 	if e == nil || !e.moded {
 		return
 	}
+	c.warnPeriods(e)
+	c.warnEndless(e)
 	only := func(at value, mode engine.ChanceMode, name string) {
 		if at.node != nil && e.Mode != mode {
 			c.fault(at, "%s belongs to mode: %s, not %s", name, mode, e.Mode)
@@ -198,6 +200,35 @@ func (c *campaign) checkChances() {
 		c.fault(e.pricesAt, "needs price, what a draw costs at all other times")
 	case e.Mode == engine.ChancesGranted && len(e.Sources) == 0 && len(e.Milestones) == 0:
 		c.warn(e.at, "no_source", "no source may grant chances: nobody can draw but by compensation")
+	}
+}
+
+// warnPeriods finds prices that are never in force.
+func (c *campaign) warnPeriods(e *chancesEntry) {
+	for i, p := range e.Periods {
+		if v := c.version; v.StartsAt != 0 && v.EndsAt != 0 && (p.To <= v.StartsAt || p.From >= v.EndsAt) {
+			c.warn(e.pricesAt.item(i), "price_never", "this time is outside the campaign: the price is never in force")
+		}
+	}
+}
+
+// warnEndless finds campaigns whose draws win back what they cost, on average: who has begun may draw for ever.
+func (c *campaign) warnEndless(e *chancesEntry) {
+	price := int64(e.Price)
+	if !e.priced {
+		price = 1
+	}
+	for _, p := range e.Periods {
+		price = min(price, int64(p.Price))
+	}
+	var won int64
+	for i := range c.prizes {
+		if p := &c.prizes[i]; p.Kind == engine.KindChance && p.chancesFor == "" && p.Stock == engine.Unlimited {
+			won += int64(p.Weight) * p.Amount // at most 10^9 × 10^6 in all: the weights sum to the denominator
+		}
+	}
+	if d := int64(c.version.Denominator); e.Mode != engine.ChancesFree && d > 0 && won >= price*d {
+		c.warn(e.at, "endless_draws", "a draw wins %d chances for every %d that it costs, on average: who has begun may draw for ever", won/d, price)
 	}
 }
 

@@ -89,3 +89,26 @@ func TestPursesInAPolicy(t *testing.T) {
 		}
 	}
 }
+
+func TestWarningsAboutChances(t *testing.T) {
+	for _, tc := range []struct{ old, with, pointer, says string }{
+		{`"price":2,`, `"price":2,`, "", ""},
+		{`"to":"2026-11-11T03:00:00Z"`, `"to":"2026-11-11T03:00:00Z","price":1},{"from":"2026-11-12T00:00:00Z","to":"2026-11-13T00:00:00Z"`, "/chances/prices/1", "never in force"},
+		{`"weight":10,"stock":5,"chances":2,"chances_for":"d"`, `"weight":50,"stock":"unlimited","chances":2`, "/chances", "for ever"},
+		{`"weight":10,"stock":5,"chances":2,"chances_for":"d"`, `"weight":49,"stock":"unlimited","chances":2`, "", ""},
+		{`"weight":10,"stock":5,"chances":2,"chances_for":"d"`, `"weight":50,"stock":5,"chances":2`, "", ""},
+	} {
+		var got []Fault
+		for _, w := range parse(t, change(t, earned, tc.old, tc.with)).Warnings {
+			if strings.HasPrefix(w.Pointer, "/chances") {
+				got = append(got, w)
+			}
+		}
+		if tc.says == "" && len(got) == 0 {
+			continue
+		}
+		if len(got) != 1 || got[0].Pointer != tc.pointer || !strings.Contains(got[0].Message, tc.says) {
+			t.Errorf("%s: want %s %q, got %+v", tc.with, tc.pointer, tc.says, got)
+		}
+	}
+}
