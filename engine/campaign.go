@@ -40,16 +40,17 @@ type Campaign struct {
 		sync.Mutex
 		seq uint64
 	}
-	books    books          // under mu; prizes are added while every shard is locked too
-	cells    map[string]int // index of books by id; replaced with them
-	reserves reserves       // like books
-	releases releases       // like books
-	money    *money         // what was paid; nil while no version bounded that. Like books
-	mode     *modeState     // what a deck or pacing knows of the draws before; nil for neither ever. Like books
-	shares   shareTable     // under mu; follows from the rest
-	off      []switchedOff  // its switches; every shard is locked when they change
-	codes    []codeBook     // under mu; books are added while every shard is locked too
-	voids    []voided       // under mu, ascending seq
+	books    books                           // under mu; prizes are added while every shard is locked too
+	cells    map[string]int                  // index of books by id; replaced with them
+	reserves reserves                        // like books
+	releases releases                        // like books
+	money    *money                          // what was paid; nil while no version bounded that. Like books
+	mode     *modeState                      // what a deck or pacing knows of the draws before; nil for neither ever. Like books
+	shares   shareTable                      // under mu; follows from the rest
+	off      []switchedOff                   // its switches; every shard is locked when they change
+	forced   atomic.Pointer[[]ForcedVersion] // replaced, never changed; nil for none
+	codes    []codeBook                      // under mu; books are added while every shard is locked too
+	voids    []voided                        // under mu, ascending seq
 	// turned is the end of the last session that was closed. Every shard is locked when it changes.
 	turned  UnixMilli
 	chances *account // every shard is locked when it changes; nil when chances were never granted here

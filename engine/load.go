@@ -143,6 +143,7 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	c.layout, c.reserves, c.money, c.mode, c.mu.seq, c.turned = x.layout, x.reserves, x.money, x.mode, x.seq, x.turned
 	c.releases = x.releases
 	c.off, c.voids, c.codes = x.off, x.voids, x.codes
+	c.forced.Store(&x.forced)
 	c.keep(x.books)
 	if c.restoreChances(x.chances, x.versions) {
 		return fmt.Errorf("engine: meta: chances without a place: %w", errTruncated)

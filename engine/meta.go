@@ -64,6 +64,7 @@ type campaignCut struct {
 	rows       [scopes + 1]uint64
 	off        []switchedOff
 	voids      []voided
+	forced     []ForcedVersion
 	codes      []codeBook
 	attributes attributeCut
 	lists      listCut
@@ -110,6 +111,7 @@ func (c *Campaign) cut() campaignCut {
 		attributes: c.attributes.cut(), lists: c.lists.cut(),
 	}
 	x.off, x.voids, x.codes = slices.Clone(c.off), slices.Clone(c.voids), c.cutCodes()
+	x.forced = c.Forced()
 	if c.chances != nil {
 		x.chances = c.chances.cut("")
 	}
@@ -249,6 +251,7 @@ func (w *writer) campaignSections(c *campaignCut) {
 		}
 	})
 	w.section(campaignVoids, func(w *writer) { w.voids(c.voids) })
+	w.section(campaignForced, func(w *writer) { w.forcedVersions(c.forced) })
 	w.section(campaignRaffles, func(w *writer) { w.raffles(c.raffles) })
 }
 
@@ -272,6 +275,8 @@ func (c *campaignCut) section(tag uint8, r *reader) bool {
 		c.off = r.switches(SwitchCampaign, SwitchPrize)
 	case campaignCodes:
 		c.codes = r.codeBooks()
+	case campaignForced:
+		c.forced = r.forcedVersions()
 	case campaignVoids:
 		c.voids = r.voids()
 	case campaignAttributes:

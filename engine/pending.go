@@ -59,9 +59,13 @@ func (t *tx) applyPending(o op, r *reader) (res Result, err error) {
 		}
 		return res, err
 	}
+	body := r.b
 	at := UnixMilli(r.i64())
 	c, form := r.publish()
 	if err = r.done(); err == nil {
+		if refused, waits := t.needsEyes(&c, o, body, at); waits {
+			return refused, nil
+		}
 		res = t.applyPublishAt(&c, form, at)
 	}
 	return res, err

@@ -71,6 +71,7 @@ func (t *tx) makeLive(c *Publish, form []byte) Result {
 		w.addCampaign(a)
 		a.rekill()
 	}
+	t.published(a, c)
 	return Result{Campaign: a.ref, Value: uint64(c.Version.Number)}
 }
 

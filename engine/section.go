@@ -36,6 +36,7 @@ const (
 	campaignGuard      = 10
 	campaignSwitches   = 12
 	campaignVoids      = 13
+	campaignForced     = 14
 	campaignRaffles    = 20
 )
 

@@ -246,9 +246,10 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 			res = t.applyNamespace(&c)
 		}
 	case opPublish:
+		body := r.b
 		c, form := r.publish()
 		if err = r.done(); err == nil {
-			res = t.applyPublish(&c, form)
+			res = t.applyNow(&c, form, body)
 		}
 	case opControl:
 		c := r.control()

@@ -229,7 +229,7 @@ lower limit, an earlier end) is refused unless it is forced, with a reason.`,
 		if err != nil {
 			return a.serverFaults(s, err)
 		}
-		return a.answer(answer.body, func(w io.Writer) error { return describePublished(w, answer.body) })
+		return a.answer(answer.body, func(w io.Writer) error { return describePublished(w, answer) })
 	}
 	return c
 }
@@ -263,7 +263,10 @@ func publish(ctx context.Context, k *client, s *campaignSource, reason, at strin
 	return k.do(ctx, call{method: http.MethodPost, path: path + ":publish", body: body})
 }
 
-func describePublished(w io.Writer, body []byte) error {
+func describePublished(w io.Writer, answer *reply) error {
+	if answer.status == http.StatusAccepted {
+		return describeSwitch(w, answer) // it waits for another person
+	}
 	var p struct {
 		Campaign    string `json:"campaign"`
 		Version     int    `json:"version"`
@@ -271,7 +274,7 @@ func describePublished(w io.Writer, body []byte) error {
 		AlreadyLive bool   `json:"already_live"`
 		At          string `json:"at"`
 	}
-	if err := decode(body, &p); err != nil {
+	if err := decode(answer.body, &p); err != nil {
 		return err
 	}
 	if p.AlreadyLive {

@@ -24,7 +24,8 @@ func (x *exchange) publishAt(file *campaignfile.File, reason string, at engine.U
 	publish := x.publication(file, reason)
 	var b engine.Batch
 	b.AddPublishAt(publish, at)
-	if _, refused := x.decide(&b); refused != nil {
+	r, refused := x.decide(&b)
+	if refused != nil {
 		switch refused.Code {
 		case problem.InvalidField:
 			refused.Detail = "The time must be in the future, and before the campaign ends."
@@ -35,6 +36,9 @@ func (x *exchange) publishAt(file *campaignfile.File, reason string, at engine.U
 			return x.whyRefused(file, refused)
 		}
 		return refused
+	}
+	if r.Pending {
+		return x.answerPending(uint32(r.Value))
 	}
 	return x.answer(http.StatusAccepted, pendingView{file.Version.Campaign, stamp(at), publish.Actor, reason})
 }

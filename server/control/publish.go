@@ -148,9 +148,6 @@ func (p *Plane) validate(x *exchange) *render.Problem {
 	}{true, warnings, file.Odds(), campaignfile.Worst(file.Version)})
 }
 
-// forcedPrefix marks in the record the reason of a version that takes something from users.
-const forcedPrefix = "forced: "
-
 func (p *Plane) publish(x *exchange) *render.Problem {
 	if refused := x.noQuery(); refused != nil {
 		return refused
@@ -159,7 +156,7 @@ func (p *Plane) publish(x *exchange) *render.Problem {
 	if refused != nil {
 		return refused
 	}
-	tag, reason, forced := f.text("draft_etag", 1, 64), f.text("reason", 0, engine.MaxReasonBytes-len(forcedPrefix)), f.flag("forced")
+	tag, reason, forced := f.text("draft_etag", 1, 64), f.text("reason", 0, engine.MaxReasonBytes-len(engine.ForcedPrefix)), f.flag("forced")
 	if forced && reason == "" {
 		f.fault("reason", "required", "publishing by force needs a reason")
 	}
@@ -184,7 +181,7 @@ func (p *Plane) publish(x *exchange) *render.Problem {
 			p.Errors = fieldErrors(worse)
 			return p
 		}
-		reason = forcedPrefix + reason
+		reason = engine.ForcedPrefix + reason
 	}
 	if !at.IsZero() {
 		return x.publishAt(file, reason, engine.UnixMilli(at.UnixMilli()))
@@ -223,6 +220,9 @@ func (x *exchange) makeLive(file *campaignfile.File, reason string) *render.Prob
 	r, refused := x.decide(&b)
 	if refused != nil {
 		return x.whyRefused(file, refused)
+	}
+	if r.Pending {
+		return x.answerPending(uint32(r.Value))
 	}
 	number := uint32(r.Value)
 	c, refused := x.campaign()

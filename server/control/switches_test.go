@@ -169,3 +169,28 @@ func TestSwitchesOfLimitedKeys(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 }
+
+// What takes something from users needs another person, and everybody sees it.
+func TestForcedNeedsApproval(t *testing.T) {
+	w := newWorld(t)
+	w.publish("flash", flashFile)
+	_, ann := w.newKey("", operatorBody)
+	_, bob := w.newKey(ann, `{"name":"bob","scopes":["admin"]}`)
+	w.want(200, "PUT", "/admin/v1/policy", `{"time_zone":"UTC","approvals":1}`, `If-Match: "0"`, ann)
+	worse := strings.Replace(flashFile, "weight: 300", "weight: 200", 1)
+	tag := w.want(200, "PUT", "/admin/v1/campaigns/flash/draft", worse, `If-Match: "1"`, ann).header.Get("ETag")
+	const path = "/admin/v1/campaigns/flash:publish"
+	w.refused(problem.Conflict, "POST", path, publishBody(tag), ann)
+	asked := w.want(202, "POST", path, publishBody(tag, `,"forced":true,"reason":"a slip"`), ann)
+	expect(t, "asked", string(asked.body), `"subject":"publish by force campaign/flash"`, `"reason":"a slip"`)
+	c, _ := w.engine.Namespaces()[0].Campaign([]byte("flash"))
+	if c.Version().Number != 1 {
+		t.Error("it is live")
+	}
+	answer := `{"digest":"` + asked.text("digest") + `"}`
+	w.refused(problem.Forbidden, "POST", "/admin/v1/approvals/"+asked.text("approval")+":approve", answer, ann)
+	w.want(200, "POST", "/admin/v1/approvals/"+asked.text("approval")+":approve", answer, bob)
+	if f := c.Forced(); c.Version().Number != 2 || len(f) != 1 || f[0].Reason != "a slip" {
+		t.Errorf("version %d, forced %+v", c.Version().Number, f)
+	}
+}

@@ -107,6 +107,7 @@ func (w *worker) readCampaign() {
 	now := max(engine.UnixMilli(w.now.UnixMilli()), w.server.options.Engine.LogTime())
 	page := render.Page{
 		Campaign: c.ID(), Version: c.Version(), Status: c.Status(now), EndsAt: c.EndsAt(), Now: now, SeedHash: c.SeedHash(),
+		Forced: c.Forced(),
 	}
 	if hash, ok := c.ReleaseHash(page.Version); ok {
 		page.ReleaseHash, page.Releases, page.Odds = hash, render.Windows(c, now), w.server.odds.of(c)

@@ -425,3 +425,16 @@ func TestReadVoidedDraw(t *testing.T) {
 		t.Errorf("the replay is\n%s\nand was\n%s", again.body, first.body)
 	}
 }
+
+// A version that took something from users is shown to everybody.
+func TestPageTellsForcedVersions(t *testing.T) {
+	r := start(t, nil)
+	v := flash()
+	v.Prizes[0].Weight = 400
+	var b engine.Batch
+	b.AddPublish(&engine.Publish{Namespace: 1, Version: v, Reason: engine.ForcedPrefix + "a slip", Actor: "ann"})
+	r.decide(&b)
+	if page := r.do("GET", "/v1/campaigns/flash", ""); !bytes.Contains(page.body, []byte(`"forced":[{"version":2,"at":"2026-11-10T16:00:00.000Z","reason":"a slip"}]`)) {
+		t.Errorf("%s", page.body)
+	}
+}

@@ -81,3 +81,21 @@ func AppendVoided(dst []byte, fault engine.VoidFault, at engine.UnixMilli) []byt
 	dst = AppendString(append(dst[:len(dst)-1], `,"award":{"state":"voided","fault":`...), fault.String())
 	return append(AppendTime(append(dst, `,"at":`...), at), `}}`...)
 }
+
+// appendForced appends the versions that took something from users, for everybody to see; nothing when there are none.
+func appendForced(dst []byte, all []engine.ForcedVersion) []byte {
+	for i := range all {
+		if i == 0 {
+			dst = append(dst, `,"forced":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = appendUint(append(dst, `{"version":`...), uint64(all[i].Number))
+		dst = AppendTime(append(dst, `,"at":`...), all[i].At)
+		dst = append(AppendString(append(dst, `,"reason":`...), all[i].Reason), '}')
+	}
+	if len(all) > 0 {
+		dst = append(dst, ']')
+	}
+	return dst
+}

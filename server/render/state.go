@@ -139,6 +139,7 @@ type Page struct {
 	Releases    []engine.ReleasedWindow // Windows; none for a campaign without release schedules
 	Odds        []byte                  // AppendOdds; none for a campaign without release schedules
 	SeedHash    [32]byte
+	Forced      []engine.ForcedVersion // versions that took something from users
 }
 
 // AppendPage appends what a player may know of a campaign: titles, listed prizes, rules, times, version and hashes.
@@ -178,6 +179,7 @@ func AppendPage(dst []byte, p *Page) []byte {
 		n++
 	}
 	dst = append(dst, ']')
+	dst = appendForced(dst, p.Forced)
 	dst = appendGates(dst, v.Audience)
 	dst = appendPagePrices(dst, v)
 	dst = appendPityRules(dst, v)
