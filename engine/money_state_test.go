@@ -309,3 +309,64 @@ func TestDeckAsALibrary(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// FuzzMoneyForms: no bytes make a decoder of money, modes, shares or raffles panic, what it takes can be validated, and
+// encodes to the same bytes.
+func FuzzMoneyForms(f *testing.F) {
+	v := purseful(func(v *Version) { v.Mode = Mode{Kind: ModePace, Entries: 9, MaxBoost: FullPPM} })
+	k := &money{spent: 9, day: 1, today: 2, prizes: []paid{{id: "p", sum: 9, dealt: []Card{{3, 1}, {6, 1}}}}}
+	raffles := []*Raffle{{ID: "r", Entrants: []string{"a", "b"}, Drawn: true, Winners: 1, Absent: []string{"b"}}}
+	forms := []func(w *writer){
+		func(w *writer) { w.amounts(v) }, func(w *writer) { w.mode(&v.Mode) }, func(w *writer) { w.boosts(v.Boosts) },
+		func(w *writer) { w.money(k) }, func(w *writer) { w.modeState(&modeState{7, []uint32{1, 2}}) }, func(w *writer) { w.raffles(raffles) },
+	}
+	for i, form := range forms {
+		var w writer
+		form(&w)
+		f.Add(byte(i), w.b)
+	}
+	f.Fuzz(func(t *testing.T, which byte, b []byte) {
+		var w writer
+		r := reader{b: b}
+		v := purseful()
+		switch which % 6 {
+		case 0:
+			v.Amounts, v.Budget = nil, Budget{}
+			r.amounts(v)
+			w.amounts(v)
+		case 1:
+			v.Mode = r.mode()
+			w.mode(&v.Mode)
+		case 2:
+			v.Boosts = r.boosts()
+			w.boosts(v.Boosts)
+		case 3:
+			k := r.money()
+			k.balanced()
+			w.money(k)
+		case 4:
+			w.modeState(r.modeState())
+		case 5:
+			w.raffles(r.raffles())
+		}
+		if r.done() != nil {
+			return
+		}
+		if string(w.b) != string(b) {
+			t.Errorf("form %d: %x is taken and written as %x", which%6, b, w.b)
+		}
+		if v.Validate() == nil && which%6 < 3 {
+			e, _ := New(Options{Shards: 1})
+			var batch Batch
+			batch.AddInit(&Init{Namespace: NewNamespace{Name: "default"}})
+			batch.AddPublish(&Publish{Namespace: 1, Version: v, SealedSeed: SealSeed([32]byte{}, [12]byte{}, [16]byte{})})
+			batch.AddDraw(&Draw{Campaign: 1, UserID: []byte("u"), Times: MaxTimes, Listed: true})
+			if err := e.Decide(&batch, start); err != nil {
+				t.Fatal(err)
+			}
+			if err := e.CheckInvariants(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

@@ -1,7 +1,5 @@
 package engine
 
-import "slices"
-
 // The commands of raffles, and their section of a campaign's state.
 
 // AddEntrants appends an import of entrants. MaxEntrantsBytes bounds their ids together.
@@ -136,10 +134,10 @@ func (r *reader) raffles() (all []*Raffle) {
 }
 
 func strictlyAscending(all []string) bool {
-	return slices.IsSortedFunc(all, func(a, b string) int {
-		if a < b {
-			return -1
+	for i := 1; i < len(all); i++ {
+		if all[i-1] >= all[i] {
+			return false
 		}
-		return 1
-	})
+	}
+	return true
 }

@@ -177,6 +177,17 @@ func TestRafflesOverASnapshot(t *testing.T) {
 	x.wantCode("goes on", x.enter("open", "more"), problem.OK)
 }
 
+// A list with somebody twice, or out of order, is no state of ours.
+func TestDamagedRaffles(t *testing.T) {
+	for _, users := range [][]string{{"a", "a"}, {"b", "a"}, {""}} {
+		var w writer
+		w.raffles([]*Raffle{{ID: "r", Entrants: users}})
+		if r := (reader{b: w.b}); len(r.raffles()) >= 0 && r.done() == nil {
+			t.Errorf("%q was taken", users)
+		}
+	}
+}
+
 // Every order of places has the same chance: over many seeds each entrant stands in each place about equally often.
 func TestRafflePlacesAreFair(t *testing.T) {
 	const entrants, rounds = 5, 20_000
