@@ -306,7 +306,7 @@ func (c *Campaign) seen(digest *Key, fingerprint uint32, r *Result) (spot pages.
 // the spot.
 func (c *Campaign) remember(digest *Key, spot pages.Spot, k keyRow) {
 	part := c.keys.parts[c.world.shardOf(digest)]
-	k.put(part.Mutable(part.Fill((*pages.Key)(digest), spot)))
+	k.put(part.Fill((*pages.Key)(digest), spot))
 	c.namespace.keys.Add(1)
 }
 

@@ -27,11 +27,9 @@ type touches struct {
 }
 
 type touched struct {
-	users, keys  *pages.Table // nil for anything but a draw
-	user, digest *pages.Key
-	userPage     pages.Ahead // of the second step
-	keyPage      pages.Ahead
-	paged        bool // it was taken
+	draw      bool // anything else needs no memory ahead
+	paged     bool // the second step was taken
+	user, key pages.Ahead
 }
 
 // touchAhead takes the steps that are due before command n is decided. Only the applier does this: he alone moves pages.
@@ -44,14 +42,15 @@ func (t *tx) touchAhead(n int) {
 	still := t.still()
 	for ; a.page < min(n+touchPage, a.directory); a.page++ {
 		x := &a.ring[a.page&(touchRing-1)]
-		if x.paged = x.users != nil && still; x.paged {
-			x.userPage, x.keyPage = x.users.Touch(x.user), x.keys.Touch(x.digest)
+		if x.paged = x.draw && still; x.paged {
+			x.user.Tags()
+			x.key.Tags()
 		}
 	}
 	for ; a.row < min(n+touchRow, a.page); a.row++ {
 		if x := &a.ring[a.row&(touchRing-1)]; x.paged && still {
-			x.users.TouchRow(x.user, x.userPage)
-			x.keys.TouchRow(x.digest, x.keyPage)
+			x.user.Row()
+			x.key.Row()
 		}
 	}
 }
@@ -65,7 +64,7 @@ func (t *tx) still() bool { return t.bulk || !t.world.widened }
 
 // touch takes the first step for the next command, skips it and returns the rest.
 func (t *tx) touch(commands []byte, x *touched) []byte {
-	x.users = nil
+	x.draw = false
 	o, body, rest, err := nextCommand(commands)
 	if err != nil {
 		return nil // applyAll reports it when it gets there
@@ -77,10 +76,10 @@ func (t *tx) touch(commands []byte, x *touched) []byte {
 	if c == nil || c.keys == nil || !t.still() {
 		return rest
 	}
-	x.user, x.digest = (*pages.Key)(body[8:24]), (*pages.Key)(body[24:40])
-	shard := t.world.shardOf((*Key)(x.user))
-	x.users, x.keys = c.tables[ScopeUser].parts[shard], c.keys.parts[shard]
-	x.users.TouchDirectory(x.user)
-	x.keys.TouchDirectory(x.digest)
+	user, digest := (*Key)(body[8:24]), (*Key)(body[24:40])
+	shard := t.world.shardOf(user)
+	x.draw = true
+	x.user.Directory(c.tables[ScopeUser].parts[shard], (*pages.Key)(user))
+	x.key.Directory(c.keys.parts[shard], (*pages.Key)(digest))
 	return rest
 }

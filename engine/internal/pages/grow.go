@@ -1,6 +1,9 @@
 package pages
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // room finds a slot for a key, makes one if there is none, and returns the page and the offset of the row. While the
 // rows of a page are moving to a new width (moving), rows of other pages stay where they are, so that what was found
@@ -92,21 +95,24 @@ func (t *Table) moveUpper(p *page, up, to uint32, bit uint32) uint32 {
 	clear(p[headerSize:])
 	p.setDepth(p.depth() + 1)
 	q := t.arena.page(to)
-	for s := 0; s < g.slots; s++ {
-		if !occupied(old[:], s) {
-			continue
+	for first := 0; first < g.slots; first += groupSlots {
+		at := groupAt(first)
+		group := old[at : at+groupBytes]
+		for used := group[0]; used != 0; used &= used - 1 {
+			s := bits.TrailingZeros8(used)
+			row, tag, into := g.row(old[:], first+s), group[1+s], p[:]
+			head := binary.BigEndian.Uint64(row)
+			if hashOf(head)&bit != 0 {
+				into = q[:]
+			}
+			at := g.place(into, head, tag)
+			if at == 0 {
+				to = t.extend(up)
+				q = t.arena.page(to)
+				into, at = q[:], g.place(q[:], head, tag)
+			}
+			copy(into[at:], row)
 		}
-		head, tag, into := g.head(old[:], s), tagOf(old[:], s), p
-		if hashOf(head)&bit != 0 {
-			into = q
-		}
-		at := g.place(into[:], head, tag)
-		if at == 0 {
-			to = t.extend(up)
-			q = t.arena.page(to)
-			into, at = q, g.place(q[:], head, tag)
-		}
-		copy(into[at:], g.row(old[:], s))
 	}
 	return to
 }

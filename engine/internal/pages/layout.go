@@ -96,7 +96,9 @@ type geometry struct {
 	stride int // rest + width
 	slots  int // rows that fit
 	groups int
-	rows   int // offset of slot 0
+	rows   int  // offset of slot 0
+	last   int  // first slot of the last group
+	tail   byte // its occupancy bits when no slot is empty
 }
 
 func geometryOf(keyBytes, width int) geometry {
@@ -105,9 +107,12 @@ func geometryOf(keyBytes, width int) geometry {
 		g.groups = (g.slots + groupSlots - 1) / groupSlots
 		g.rows = PageSize - g.slots*g.stride
 		if headerSize+g.groups*groupBytes <= g.rows {
-			return g
+			break
 		}
 	}
+	g.last = (g.groups - 1) * groupSlots
+	g.tail = byte(1<<(g.slots-g.last) - 1)
+	return g
 }
 
 // checkGeometry says why such rows cannot be kept, nil if they can.
@@ -121,8 +126,8 @@ func checkGeometry(keyBytes, width int) error {
 	return nil
 }
 
-// groupAt returns the offset of the group of slot s.
-func groupAt(s int) int { return headerSize + s/groupSlots*groupBytes }
+// groupAt returns the offset of the group of slot s. Slots are unsigned where they are divided: that is a shift.
+func groupAt(s int) int { return headerSize + int(uint(s)/groupSlots)*groupBytes }
 
 // rowAt returns the offset of the row in slot s.
 func (g *geometry) rowAt(s int) int { return g.rows + s*g.stride }
@@ -133,8 +138,8 @@ func (g *geometry) row(p []byte, s int) []byte {
 	return p[at : at+g.stride : at+g.stride]
 }
 
-func tagOf(p []byte, s int) byte    { return p[groupAt(s)+1+s%groupSlots] }
-func occupied(p []byte, s int) bool { return p[groupAt(s)]>>(s%groupSlots)&1 != 0 }
+func tagOf(p []byte, s int) byte    { return p[groupAt(s)+1+s&(groupSlots-1)] }
+func occupied(p []byte, s int) bool { return p[groupAt(s)]>>(s&(groupSlots-1))&1 != 0 }
 
 // count returns the rows of a page.
 func (g *geometry) count(p []byte) (rows int) {
@@ -159,31 +164,42 @@ func (g *geometry) head(p []byte, s int) uint64 {
 
 // full returns the occupancy bits of a group, given its first slot, when no slot is empty.
 func (g *geometry) full(first int) byte {
-	return byte(1<<min(groupSlots, g.slots-first) - 1)
+	if first == g.last {
+		return g.tail
+	}
+	return 1<<groupSlots - 1
 }
 
 // place takes an empty slot for a key, whose bytes are zero, and returns the offset of the row; 0 if the page is full.
 // In the home group it is the next one after the key's home, cyclically: Touch counts on that.
 func (g *geometry) place(p []byte, head uint64, tag byte) int {
-	first := home(head, g.slots) &^ (groupSlots - 1)
+	s := home(head, g.slots)
+	first := s &^ (groupSlots - 1)
 	for range g.groups {
 		if p[groupAt(first)] != g.full(first) {
-			return g.fill(p, first, head, tag)
+			return g.fill(p, first, s, tag)
 		}
 		first = g.after(first)
 	}
 	return 0
 }
 
-// fill takes an empty slot of a group that has one, given its first slot, and returns the offset of the row.
-func (g *geometry) fill(p []byte, first int, head uint64, tag byte) int {
-	turn := home(head, g.slots) & (groupSlots - 1)
+// fill takes an empty slot of a group that has one, given its first slot and the key's home, and returns the offset of the
+// row.
+func (g *geometry) fill(p []byte, first, from int, tag byte) int {
 	at := groupAt(first)
-	empty := g.full(first) &^ p[at]
-	s := (turn + bits.TrailingZeros8(bits.RotateLeft8(empty, -turn))) & (groupSlots - 1)
-	p[at] |= 1 << s
-	p[at+1+s] = tag
+	group := p[at : at+groupBytes]
+	s := nextOf(g.full(first)&^group[0], from)
+	group[0] |= 1 << s
+	group[1+s] = tag
 	return g.rowAt(first + s)
+}
+
+// nextOf returns which of the slots of a group, one bit each, comes first from a slot on, cyclically. One is set.
+func nextOf(set byte, from int) int {
+	from &= groupSlots - 1
+	ring := uint(set)<<groupSlots | uint(set) // two rounds
+	return (from + bits.TrailingZeros(ring>>from)) & (groupSlots - 1)
 }
 
 // after returns the first slot of the next group.
@@ -201,8 +217,9 @@ func (g *geometry) search(p []byte, head uint64, k *Key) (at, room int) {
 	first := home(head, g.slots) &^ (groupSlots - 1)
 	for range g.groups {
 		tags := groupAt(first)
-		used := p[tags]
-		w := binary.LittleEndian.Uint64(p[tags+1:tags+9]) ^ pattern
+		group := p[tags : tags+groupBytes]
+		used := group[0]
+		w := binary.LittleEndian.Uint64(group[1:]) ^ pattern
 		// A byte of m is set where the tag fits; sometimes also above such a byte.
 		for m := (w - lowBits) &^ w & highBits; m != 0; m &= m - 1 {
 			j := bits.TrailingZeros64(m) >> 3
@@ -234,10 +251,11 @@ func (g *geometry) name(p []byte, row int, k *Key) {
 // guess returns the offset of the row that a key has in its home group, by its tag alone, or would get there.
 func (g *geometry) guess(p []byte, head uint64, tag byte) int {
 	s := home(head, g.slots)
-	first, turn := s&^(groupSlots-1), s&(groupSlots-1)
-	tags := groupAt(first)
-	used := p[tags]
-	w := binary.LittleEndian.Uint64(p[tags+1:tags+9]) ^ uint64(tag)*lowBits
+	first := s &^ (groupSlots - 1)
+	at := groupAt(first)
+	group := p[at : at+groupBytes]
+	used := group[0]
+	w := binary.LittleEndian.Uint64(group[1:]) ^ uint64(tag)*lowBits
 	m := (w - lowBits) &^ w & highBits
 	for ; m != 0; m &= m - 1 {
 		if j := bits.TrailingZeros64(m) >> 3; used>>j&1 != 0 {
@@ -248,7 +266,7 @@ func (g *geometry) guess(p []byte, head uint64, tag byte) int {
 	if empty == 0 {
 		return g.rowAt(s)
 	}
-	return g.rowAt(first + (turn+bits.TrailingZeros8(bits.RotateLeft8(empty, -turn)))&(groupSlots-1))
+	return g.rowAt(first + nextOf(empty, s))
 }
 
 // same reports whether the row at this offset begins with the key's bytes before the tag.

@@ -123,8 +123,8 @@ func (m *model) insertOrChange(id uint32, mt *modelTable) {
 	if len(mt.keys) > 0 && m.rng.IntN(3) == 0 {
 		k = mt.keys[m.rng.IntN(len(mt.keys))]
 	}
-	t.TouchDirectory(&k)
-	t.TouchRow(&k, t.Touch(&k))
+	ahead := t.Touch(&k)
+	ahead.Row()
 	r, ok := t.Find(&k)
 	seek := m.rng.IntN(2) == 0
 	var spot Spot
@@ -140,7 +140,10 @@ func (m *model) insertOrChange(id uint32, mt *modelTable) {
 			return
 		}
 		if seek {
-			r = t.Fill(&k, spot)
+			b := t.Fill(&k, spot)
+			if r, ok = t.Find(&k); !ok || &b[0] != &t.Payload(r)[0] {
+				m.t.Fatalf("table %d: Fill(%x) returned another row", id, k)
+			}
 		} else {
 			r = t.Insert(&k)
 		}
@@ -151,7 +154,10 @@ func (m *model) insertOrChange(id uint32, mt *modelTable) {
 	if got := t.Payload(r); !bytes.Equal(got, want) || cap(got) != len(want) {
 		m.t.Fatalf("table %d: Payload(%x) = %x, want %x", id, k, got, want)
 	}
-	b := t.Mutable(r)
+	b := t.Payload(r)
+	if t.Change(r); m.rng.IntN(2) == 0 {
+		b = t.Mutable(r)
+	}
 	b[m.rng.IntN(len(b))]++
 	b[len(b)-1] ^= byte(m.rng.Uint32())
 	copy(want, b)

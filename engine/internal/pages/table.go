@@ -120,17 +120,17 @@ func (t *Table) Seek(k *Key) (Row, Spot, bool) {
 	return Row{}, Spot{page: n, group: uint16(room)}, false
 }
 
-// Fill is Insert at the Spot that Seek gave for this key.
-func (t *Table) Fill(k *Key, s Spot) Row {
+// Fill is Insert at the Spot that Seek gave for this key. It returns the row's payload for writing, as Mutable does.
+func (t *Table) Fill(k *Key, s Spot) []byte {
 	if s.page == 0 {
-		return t.Insert(k)
+		return t.Mutable(t.Insert(k))
 	}
 	t.arena.mark(s.page)
-	p := t.arena.bytes(s.page)
-	at := t.geo.fill(p, int(s.group), keyHead(k), k[t.geo.rest&15])
-	t.geo.name(p, at, k)
+	p, g := t.arena.bytes(s.page), &t.geo
+	at := g.fill(p, int(s.group), home(keyHead(k), g.slots), k[g.rest&15])
+	g.name(p, at, k)
 	t.rows++
-	return Row{page: s.page, at: uint16(at + t.geo.rest)}
+	return p[at+g.rest : at+g.stride : at+g.stride]
 }
 
 // Payload returns a row's payload for reading.
@@ -139,43 +139,61 @@ func (t *Table) Payload(r Row) []byte {
 	return t.arena.bytes(r.page)[at : at+w : at+w]
 }
 
-// Mutable returns a row's payload for writing. The page counts as changed, and a pending capture keeps its old content,
-// so the slice must not be written after the next BeginCapture.
-func (t *Table) Mutable(r Row) []byte {
+// Change lets what Payload returned for a row be written. The page counts as changed, and a pending capture keeps its old
+// content, so the slice must not be written after the next BeginCapture.
+func (t *Table) Change(r Row) {
 	if r.page == 0 {
-		panic("BUG: pages: Mutable of the zero Row")
+		panic("BUG: pages: Change of the zero Row")
 	}
 	t.arena.mark(r.page)
-	at, w := int(r.at), t.geo.width
-	return t.arena.bytes(r.page)[at : at+w : at+w]
 }
 
-// TouchDirectory asks for the memory that says in which page a key's row is or would be.
-func (t *Table) TouchDirectory(k *Key) {
-	d := &t.dir[uint64(hashOf(keyHead(k)))>>(t.shift&63)]
+// Mutable returns a row's payload for writing: Payload and Change.
+func (t *Table) Mutable(r Row) []byte {
+	t.Change(r)
+	return t.Payload(r)
+}
+
+// Ahead is a key on its way: the memory that its row will need is asked for in three steps, each of which looks at what the
+// one before asked for, so each comes some time after the other. All of it is a hint: by the time of a step, the row may be
+// elsewhere. The table must not be widened, nor its pages moved by somebody else, between two steps.
+type Ahead struct {
+	table *Table
+	page  []byte
+	head  uint64
+	tag   byte
+}
+
+// Directory asks for the memory that says in which page a key's row is or would be.
+func (a *Ahead) Directory(t *Table, k *Key) {
+	a.table, a.head, a.tag = t, keyHead(k), k[t.geo.rest&15]
+	d := &t.dir[uint64(hashOf(a.head))>>(t.shift&63)]
 	prefetch(unsafe.Pointer(d), unsafe.Pointer(d))
 }
 
-// Ahead is a page that Touch found. It is a hint: by the time TouchRow uses it, the row may be elsewhere.
-type Ahead struct{ page []byte }
-
-// Touch asks for the memory that says where in its page a key's row is or would be. It waits for the directory.
-func (t *Table) Touch(k *Key) Ahead {
-	head := keyHead(k)
-	p := t.arena.bytes(t.dir[uint64(hashOf(head))>>(t.shift&63)])
-	group := groupAt(home(head, t.geo.slots))
-	prefetch(unsafe.Pointer(&p[group]), unsafe.Pointer(&p[group+8]))
-	return Ahead{p}
+// Tags asks for the memory that says where in its page the row is or would be.
+func (a *Ahead) Tags() {
+	t := a.table
+	a.page = t.arena.bytes(t.dir[uint64(hashOf(a.head))>>(t.shift&63)])
+	tags := a.page[groupAt(home(a.head, t.geo.slots)):][:groupBytes]
+	prefetch(unsafe.Pointer(&tags[0]), unsafe.Pointer(&tags[groupBytes-1]))
 }
 
-// TouchRow asks for the memory of the row that Find will find, or Insert will fill. It is for keys that were touched a while
-// before: it looks at what Touch asked for.
-func (t *Table) TouchRow(k *Key, a Ahead) {
-	if t.older != 0 {
+// Row asks for the memory of the row that Find will find, or Insert will fill.
+func (a *Ahead) Row() {
+	g := &a.table.geo
+	if a.table.older != 0 {
 		return // the page may have another geometry
 	}
-	at := t.geo.guess(a.page, keyHead(k), k[t.geo.rest&15])
-	prefetch(unsafe.Pointer(&a.page[at]), unsafe.Pointer(&a.page[at+t.geo.stride-1]))
+	at := g.guess(a.page, a.head, a.tag)
+	prefetch(unsafe.Pointer(&a.page[at]), unsafe.Pointer(&a.page[at+g.stride-1]))
+}
+
+// Touch takes the first two steps at once: it waits for the directory.
+func (t *Table) Touch(k *Key) (a Ahead) {
+	a.Directory(t, k)
+	a.Tags()
+	return a
 }
 
 // Range calls fn for each row until it returns false, in no particular order. k has only the stored bytes set. fn must
