@@ -3,6 +3,8 @@ package engine
 import (
 	"fmt"
 	"strings"
+
+	"github.com/drawd/drawd/engine/internal/pages"
 )
 
 // attributeRows are the counters of the caps that count by an attribute: one row for each value, in one table for all
@@ -126,14 +128,12 @@ func (a *attributeRows) complete(v *Version) bool {
 	return true
 }
 
-// lookAttributes finds the rows of the values that caps count by. refusal has seen that they are all there.
-func (t *tx) lookAttributes(d *Draw, c *Campaign) {
-	if t.plan.bySlot == 0 && !t.counted {
-		return
-	}
-	t.counted = t.plan.bySlot != 0 // else the rows of the draw before are forgotten
-	for slot := range MaxAttributeScopes {
-		t.campaign[int(ScopeAttribute)+slot].find(t.world, c.attributes.table, &d.By[slot], t.plan.bySlot&d.HasBy&(1<<slot) != 0)
+// reopen finds the rows of attributes again after one was added: they are rows of one table, and adding one moves others.
+func (t *tx) reopen() {
+	for left := t.mine & attributeScopes; left != 0; left &= left - 1 {
+		s := &t.campaign[left.first()]
+		s.row, _ = s.part.Find((*pages.Key)(s.key))
+		s.data = s.part.Mutable(s.row)
 	}
 }
 

@@ -218,22 +218,13 @@ func (p *plan) compileAudience(c *Campaign) {
 		return
 	}
 	for i := range a.Attributes {
-		if slot := c.attributes.slot(a.Attributes[i].Name); slot >= 0 && p.bySlot&(1<<slot) != 0 {
+		if slot := c.attributes.slot(a.Attributes[i].Name); slot >= 0 && p.rows&setOf(ScopeAttribute+Scope(slot)) != 0 {
 			p.slots[i] = int8(slot)
 		}
 	}
 	p.sparing = len(a.Valuable) > 0
 	for _, i := range a.Valuable {
 		p.prizes[i].valuable = true
-	}
-}
-
-// need notes that some cap counts by a scope.
-func (p *plan) need(s Scope) {
-	if s < ScopeAttribute {
-		p.needs[s] = true
-	} else {
-		p.bySlot |= 1 << (s - ScopeAttribute)
 	}
 }
 

@@ -98,7 +98,7 @@ func (n *Namespace) Purse(id string, user Key, now UnixMilli) (u ChanceUse, code
 		return u, problem.NotFound
 	}
 	var x subject
-	x.find(w, n.tables[ScopeUser], &user, true)
+	x.find(w, n.tables[ScopeUser], &user)
 	u = s.account.use(x.data, max(now, UnixMilli(w.logTime.Load())), false)
 	u.Mode, u.Purse = ChancesPurse, id
 	return u, problem.OK

@@ -356,23 +356,29 @@ func (t *tx) hold(c *Campaign) bool {
 
 // makeRows makes every row of the draw writable, and adds those that do not exist yet.
 func (t *tx) makeRows() {
-	for s := range t.campaign {
-		if t.campaign[s].part != nil {
-			t.campaign[s].open()
+	var added scopeSet
+	for left := t.mine; left != 0; left &= left - 1 {
+		if s := left.first(); t.campaign[s].open() {
+			added |= setOf(s)
 		}
 	}
-	for s := range t.everyone {
-		if t.everyone[s].part != nil {
-			t.everyone[s].open()
-		}
+	for left := t.ours; left != 0; left &= left - 1 {
+		t.everyone[left.first()].open()
+	}
+	if added&attributeScopes != 0 {
+		t.reopen()
 	}
 }
 
-func (s *subject) open() {
+// open makes a row writable, and adds it if there is none yet.
+func (s *subject) open() (added bool) {
 	if s.data == nil {
 		s.row = s.part.Insert((*pages.Key)(s.key))
+		s.data = s.part.Payload(s.row)
+		added = true
 	}
-	s.data = s.part.Mutable(s.row)
+	s.part.Change(s.row)
+	return added
 }
 
 // countDraws moves the caps on draws: once for each sub-draw.

@@ -134,12 +134,12 @@ func nextCommand(commands []byte) (o op, body, rest []byte, err error) {
 	if len(commands) < CommandHeaderSize {
 		return 0, nil, nil, fmt.Errorf("%w: command header", ErrDamagedEntry)
 	}
-	n := int(commands[1]) | int(commands[2])<<8 | int(commands[3])<<16
-	if n > len(commands)-CommandHeaderSize || n > MaxCommandBytes {
-		return 0, nil, nil, fmt.Errorf("%w: command of %d bytes", ErrDamagedEntry, n)
+	head := binary.LittleEndian.Uint32(commands)
+	end := CommandHeaderSize + int(head>>8)
+	if end > len(commands) || head>>8 > MaxCommandBytes {
+		return 0, nil, nil, fmt.Errorf("%w: command of %d bytes", ErrDamagedEntry, head>>8)
 	}
-	end := CommandHeaderSize + n
-	return op(commands[0]), commands[CommandHeaderSize:end:end], commands[end:], nil
+	return op(head), commands[CommandHeaderSize:end:end], commands[end:], nil
 }
 
 // The body of a draw. The order of the variable part is that of the flags, then channel, then user.

@@ -221,6 +221,33 @@ func restored(t *testing.T, from *Engine, shards int) *Engine {
 	return e
 }
 
+// Values of several attributes are rows of one table: adding the row of one moves those of others, which counted in the
+// wrong row then.
+func TestAttributeRowsMove(t *testing.T) {
+	const draws = 4000
+	for slot := range uint8(2) { // the value that all draws share stands before or behind the one that is new each time
+		x := newTable(t)
+		x.mustPublish(gated(func(v *Version) {
+			v.Caps[0].Limit, v.Prizes[0].Stock = draws, 1_000_000
+			v.Caps = append(v.Caps, v.Caps[0])
+			v.Caps[1].ID, v.Caps[1].Attribute = "l", 0
+		}))
+		draw := func(n int) Result {
+			d := x.request(userName(n), "k", x.passes(1, "SH"))
+			d.HasBy = 3
+			d.By[1-slot] = x.keys.Attribute("level", &Value{Type: TypeInt, Int: int64(n)})
+			d.By[slot] = x.keys.Attribute("region", &Value{Type: TypeText, Text: []byte("SH")})
+			return x.one(func(b *Batch) { b.AddDraw(&d) })
+		}
+		for n := range draws {
+			x.wantCode("draw", draw(n), problem.OK)
+		}
+		if r := draw(draws); r.Code != problem.Capped || r.Used != draws {
+			t.Errorf("slot %d: after %d draws the cap stands at %d: %v", slot, draws, r.Used, r.Code)
+		}
+	}
+}
+
 // The forms of what a gated campaign adds are on disk and in the log.
 func TestGoldenGate(t *testing.T) {
 	x := newTable(t)

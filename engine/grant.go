@@ -201,7 +201,7 @@ func (t *tx) granting(g *Grant) (x granting, code problem.Code) {
 		}
 		x.account, x.sources, x.zone, x.keys = p.chances.account, p.chances.sources, &p.zone, x.campaign.keys
 		purse = p.version.Chances.Purse
-		x.row.find(t.world, x.campaign.tables[ScopeUser], &t.draw.User, true)
+		x.row.find(t.world, x.campaign.tables[ScopeUser], &t.draw.User)
 	} else if x.namespace = t.world.namespace(g.Namespace); x.namespace == nil {
 		return x, problem.NamespaceNotFound
 	}
@@ -212,7 +212,7 @@ func (t *tx) granting(g *Grant) (x granting, code problem.Code) {
 			return x, problem.NotFound
 		}
 		x.account, x.sources, x.zone, x.keys = s.account, s.sources, &x.namespace.rules.Load().zone, x.namespace.purseKeys
-		x.row.find(t.world, x.namespace.tables[ScopeUser], &t.draw.User, true)
+		x.row.find(t.world, x.namespace.tables[ScopeUser], &t.draw.User)
 		ref, x.purse = 0, purse
 	} else if x.campaign == nil {
 		return x, problem.NotFound

@@ -216,26 +216,30 @@ func newCounter(p *place, index int, limit uint32) counter {
 
 // used returns how far the counter has moved in the window of m. A nil row is a subject that was never seen.
 func (c *counter) used(row []byte, m *moment) uint32 {
-	if row == nil {
+	switch {
+	case row == nil:
 		return 0
-	}
-	switch c.kind {
-	case WindowCampaign:
+	case c.kind == WindowCampaign:
 		return binary.LittleEndian.Uint32(row[c.at:])
-	case WindowRolling:
-		var times [2 * MaxRollingLimit]UnixMilli
-		return uint32(len(c.rolling(row, m.at, times[:0])))
-	case WindowCooldown:
+	case c.kind == WindowRolling:
+		return c.usedRolling(row, m.at)
+	case c.kind == WindowCooldown:
 		if last := getU48(row[c.at:]); last != 0 && int64(m.at) < int64(last)+c.duration {
 			return 1
 		}
 		return 0
 	}
 	// A clock set back may repeat the end of a window that is over: what was counted since still counts.
-	if binary.LittleEndian.Uint32(row[c.at:]) >= m.windows[c.kind] {
-		return binary.LittleEndian.Uint32(row[c.at+4:])
+	if both := binary.LittleEndian.Uint64(row[c.at:]); uint32(both) >= m.windows[c.kind&windowMask] {
+		return uint32(both >> 32)
 	}
 	return 0
+}
+
+// usedRolling stands alone for its stack, which every call of used would have to ask for.
+func (c *counter) usedRolling(row []byte, now UnixMilli) uint32 {
+	var times [2 * MaxRollingLimit]UnixMilli
+	return uint32(len(c.rolling(row, now, times[:0])))
 }
 
 // rolling appends the times that are still inside the window, ascending.
@@ -293,11 +297,12 @@ func (c *counter) add(row []byte, m *moment, n uint32) {
 	case WindowRolling:
 		c.addRolling(row, m.at, n)
 	default:
-		used := c.used(row, m)
-		if window := m.windows[c.kind]; binary.LittleEndian.Uint32(row[c.at:]) < window {
-			binary.LittleEndian.PutUint32(row[c.at:], window)
+		b := row[c.at : c.at+calendarSlot]
+		window, used := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
+		if now := m.windows[c.kind&windowMask]; window < now {
+			window, used = now, 0
 		}
-		binary.LittleEndian.PutUint32(row[c.at+4:], saturate(used, n))
+		binary.LittleEndian.PutUint64(b, uint64(window)|uint64(saturate(used, n))<<32)
 	}
 }
 

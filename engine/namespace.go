@@ -40,8 +40,8 @@ type rules struct {
 	draws    []counter // aggregate caps counting draws, in order
 	wins     []counter
 	amounts  []counter
-	needs    [scopes]bool
-	places   []uint8 // of each aggregate cap, its number in the namespace's layout
+	rows     scopeSet // whose rows they need
+	places   []uint8  // of each aggregate cap, its number in the namespace's layout
 	maxUsers uint64
 	maxKeys  uint64
 }
@@ -71,7 +71,7 @@ func (n *Namespace) compile(p *NamespacePolicy) *rules {
 		c := newCounter(n.layout.find(a.ID), i, a.Limit)
 		c.aggregate = true
 		r.places = append(r.places, n.layout.number(a.ID))
-		r.needs[a.Scope] = true
+		r.rows |= setOf(a.Scope)
 		switch a.Counts {
 		case CountDraws:
 			r.draws = append(r.draws, c)

@@ -13,12 +13,12 @@ type plan struct {
 	money    *moneyPlan  // nil when no prize pays an amount
 	mode     *modePlan   // nil when draws go by weights
 	ofUser   []counter   // caps of the user's scope, in file order: what a record keeps
-	needs    [scopes]bool
-	denyWins bool         // some cap on wins or amounts denies when it is reached
-	shares   [scopes]bool // of the namespace's rows too, for more than its policy
-	pity     *pityPlan    // nil for none
-	codes    []codePlan   // by prize; nil when none hands out unique codes
-	places   []uint8      // of each cap of the version, its number in the campaign's layout
+	rows     scopeSet    // whose rows of the campaign a draw needs
+	shared   scopeSet    // whose rows of the namespace, for more than its policy
+	denyWins bool        // some cap on wins or amounts denies when it is reached
+	pity     *pityPlan   // nil for none
+	codes    []codePlan  // by prize; nil when none hands out unique codes
+	places   []uint8     // of each cap of the version, its number in the campaign's layout
 	calendar calendar
 	channels []set // by index into Version.Channels; nil when the version has none
 
@@ -26,7 +26,6 @@ type plan struct {
 	stamped  bool                // a draw needs the audience's stamp
 	slots    [MaxAttributes]int8 // of each attribute its slot in attributeRows, -1 for none
 	sparing  bool                // the version names valuable prizes
-	bySlot   uint8               // slots that the caps count by, one bit each
 	chances  *chancePlan         // nil: free
 }
 
@@ -59,7 +58,7 @@ type prizePlan struct {
 // compile resolves a version, in one of its sessions, against the campaign's layout and cells, which must have claimed its
 // caps and prizes. The plan of another session is another plan.
 func (c *Campaign) compile(v *Version, in calendar) *plan {
-	p := &plan{version: v, zone: zone{v.Transitions}, calendar: in}
+	p := &plan{version: v, zone: zone{v.Transitions}, calendar: in, rows: setOf(ScopeUser)}
 	prizes := v.SetOf(in.live)
 	p.whole = compileSet(prizes, nil)
 	for i := range v.Channels {
@@ -76,12 +75,14 @@ func (c *Campaign) compile(v *Version, in calendar) *plan {
 	for _, z := range prizes {
 		p.prizes[z.Prize].absent = false
 	}
-	if p.chances = c.compileChances(v); p.chances != nil {
-		p.shares[ScopeUser] = p.chances.purse
+	if p.chances = c.compileChances(v); p.chances != nil && p.chances.purse {
+		p.shared = setOf(ScopeUser)
 	}
 	p.codes = c.compileCodes(v)
 	if p.pity = c.compilePity(v); p.pity != nil {
-		p.shares[ScopeUser] = p.shares[ScopeUser] || p.pity.shared
+		if p.pity.shared {
+			p.shared = setOf(ScopeUser)
+		}
 		p.pity.soften(&p.whole, p.whole.weights())
 		for i := range p.channels {
 			p.pity.soften(&p.channels[i], p.channels[i].weights())
@@ -91,7 +92,7 @@ func (c *Campaign) compile(v *Version, in calendar) *plan {
 		p.places = append(p.places, c.number(&v.Caps[i]))
 		k := c.counter(v, i)
 		k.prize, k.deny = v.Caps[i].Prize, v.Caps[i].DenyWhenReached
-		p.need(k.scope)
+		p.rows |= setOf(k.scope)
 		switch v.Caps[i].Counts {
 		case CountDraws:
 			p.draws = append(p.draws, k)

@@ -70,14 +70,16 @@ func appendDraw(dst []byte, r *Record) []byte {
 	putLocation(b[64:], r.Previous)
 	putLocation(b[71:], r.PrevWin)
 	b[78], b[79], b[80] = byte(len(r.Used)), byte(len(r.User)), byte(len(r.Channel))
-	rest := dst[start+drawRecordFixed:]
+	at := start + drawRecordFixed
 	for _, u := range r.Used {
-		binary.LittleEndian.PutUint32(rest, u)
-		rest = rest[4:]
+		binary.LittleEndian.PutUint32(dst[at:], u)
+		at += 4
 	}
-	rest = rest[copy(rest, r.User):]
-	rest = rest[copy(rest, r.Channel):]
-	copy(rest, r.Sections)
+	at += copy(dst[at:], r.User)
+	if len(r.Channel)+len(r.Sections) > 0 {
+		at += copy(dst[at:], r.Channel)
+		copy(dst[at:], r.Sections)
+	}
 	return dst
 }
 

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"math/bits"
-
 	"github.com/drawd/drawd/engine/internal/pages"
 	"github.com/drawd/drawd/engine/problem"
 )
@@ -118,16 +116,8 @@ func (t *tx) closed(c *Campaign, s sight) problem.Code {
 
 // missing refuses a draw without a value that a cap counts by. Cap says which scope's.
 func (t *tx) missing(d *Draw) problem.Code {
-	if (t.rules.needs[ScopeDevice] || t.plan.needs[ScopeDevice]) && !d.HasDevice {
-		t.result.Cap = uint8(ScopeDevice)
-		return t.refuse(problem.ScopeValueMissing)
-	}
-	if (t.rules.needs[ScopeIP] || t.plan.needs[ScopeIP]) && !d.HasIP {
-		t.result.Cap = uint8(ScopeIP)
-		return t.refuse(problem.ScopeValueMissing)
-	}
-	if slots := t.plan.bySlot &^ d.HasBy; slots != 0 {
-		t.result.Cap = uint8(ScopeAttribute) + uint8(bits.TrailingZeros8(slots))
+	if without := (t.plan.rows | t.rules.rows) &^ d.scopes(); without != 0 {
+		t.result.Cap = uint8(without.first())
 		return t.refuse(problem.ScopeValueMissing)
 	}
 	return problem.OK
@@ -142,22 +132,27 @@ func (t *tx) look(d *Draw, c *Campaign, now UnixMilli) {
 	if len(t.rules.draws)+len(t.rules.wins)+len(t.rules.amounts) > 0 {
 		t.shared.set(&t.rules.zone, now)
 	}
-	t.lookAttributes(d, c)
-	keys, has := [scopes]*Key{&d.User, &d.Device, &d.IP}, [scopes]bool{true, d.HasDevice, d.HasIP}
-	for s := range keys { // has is false: its shard is not locked either
-		t.campaign[s].find(t.world, c.tables[s], keys[s], has[s] && (s == int(ScopeUser) || t.plan.needs[s]))
-		t.everyone[s].find(t.world, c.namespace.tables[s], keys[s], has[s] && (t.rules.needs[s] || t.plan.shares[s]))
+	has := d.scopes() // not the others: their shards are not locked
+	mine, ours := t.plan.rows&has, (t.rules.rows|t.plan.shared)&has
+	for left := t.mine &^ mine; left != 0; left &= left - 1 {
+		t.campaign[left.first()] = subject{} // of the draw before
+	}
+	for left := t.ours &^ ours; left != 0; left &= left - 1 {
+		t.everyone[left.first()] = subject{}
+	}
+	t.mine, t.ours = mine, ours
+	for ; mine != 0; mine &= mine - 1 {
+		s := mine.first()
+		t.campaign[s].find(t.world, c.rowsOf(s), d.subject(s))
+	}
+	for ; ours != 0; ours &= ours - 1 {
+		s := ours.first()
+		t.everyone[s].find(t.world, c.namespace.tables[s], d.subject(s))
 	}
 }
 
-// find looks a subject's row up if it is wanted, else it forgets the one of the draw before.
-func (s *subject) find(w *world, table *rowTable, key *Key, wanted bool) {
-	if !wanted {
-		if s.part != nil {
-			*s = subject{}
-		}
-		return
-	}
+// find looks a subject's row up.
+func (s *subject) find(w *world, table *rowTable, key *Key) {
 	s.part, s.key, s.data = table.parts[w.shardOf(key)], key, nil
 	if row, ok := s.part.Find((*pages.Key)(key)); ok {
 		s.row, s.data = row, s.part.Payload(row)

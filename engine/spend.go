@@ -254,7 +254,7 @@ func (t *tx) crowded(c *Campaign) bool {
 	if c.plan.Load().chances.purse || c.namespace.users.Load() < t.rules.maxUsers {
 		return false
 	}
-	t.elsewhere.find(t.world, c.tables[ScopeUser], &t.draw.User, true)
+	t.elsewhere.find(t.world, c.tables[ScopeUser], &t.draw.User)
 	return t.elsewhere.data == nil
 }
 
@@ -273,7 +273,7 @@ func (t *tx) giveChances(prize int) {
 		if q.purse {
 			table = c.namespace.tables[ScopeUser]
 		}
-		s.find(t.world, table, &t.draw.User, true)
+		s.find(t.world, table, &t.draw.User)
 		if s.data == nil && !q.purse {
 			c.namespace.users.Add(1)
 		}

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/drawd/drawd/engine/internal/pages"
@@ -32,7 +34,8 @@ type tx struct {
 	everyone [scopes]subject // rows of the namespace
 	locked   [subjects]int   // shards, ascending
 	listed   standing        // what the lists say of the user
-	counted  bool            // rows of attributes are in campaign
+	mine     scopeSet        // whose rows are in campaign
+	ours     scopeSet        // and in everyone
 	locks    int
 	spot     pages.Spot // where the key goes
 	draw     Draw
@@ -176,8 +179,10 @@ func (w *world) advance(index LogIndex, now UnixMilli, entry []byte, out *Outcom
 		b.u64(h.Hi)
 		b.u64(h.Lo)
 	}
+	at, n := len(b.b), len(out.Results)*resultBytes
+	b.b = slices.Grow(b.b, n)[:at+n]
 	for i := range out.Results {
-		b.result(&out.Results[i])
+		out.Results[i].put((*[resultBytes]byte)(b.b[at+i*resultBytes:]))
 	}
 	running := xxh3.Hash128(b.b).Bytes()
 	out.scratch = b.b
@@ -189,16 +194,20 @@ func (w *world) advance(index LogIndex, now UnixMilli, entry []byte, out *Outcom
 	w.applied.Store(uint64(index))
 }
 
-func (w *writer) result(r *Result) {
-	w.u8(uint8(r.Code))
-	w.flag(r.Replayed)
-	w.u8(r.Records)
-	w.u8(r.Cap)
-	w.u8(r.Allowed)
-	w.u32(r.Used)
-	w.u64(uint64(r.At.Index))
-	w.u16(r.At.Ordinal)
-	w.u64(r.Value)
+// resultBytes is the size of a result as it is hashed.
+const resultBytes = 27
+
+// put writes what of a result is hashed.
+func (r *Result) put(b *[resultBytes]byte) {
+	b[0], b[1] = uint8(r.Code), 0
+	if r.Replayed {
+		b[1] = 1
+	}
+	b[2], b[3], b[4] = r.Records, r.Cap, r.Allowed
+	binary.LittleEndian.PutUint32(b[5:], r.Used)
+	binary.LittleEndian.PutUint64(b[9:], uint64(r.At.Index))
+	binary.LittleEndian.PutUint16(b[17:], r.At.Ordinal)
+	binary.LittleEndian.PutUint64(b[19:], r.Value)
 }
 
 // apply decides one command into t.result. Draws take their own locks; everything else takes every shard.

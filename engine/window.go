@@ -54,11 +54,14 @@ func windowEnd(kind WindowKind, window uint32) int64 {
 	return daysBefore(next/12, next%12+1) * dayMilli
 }
 
+// windowMask covers the kinds of window: an index that it bounds needs no other check.
+const windowMask = WindowSession
+
 // now is a moment in a zone: the numbers of its calendar windows, computed once for all caps of a command.
 type moment struct {
 	zone       *zone
 	at         UnixMilli
-	windows    [WindowSession + 1]uint32
+	windows    [windowMask + 1]uint32
 	sessionEnd UnixMilli // when something can be drawn that the session in force does not count; 0 for never
 }
 
