@@ -7,7 +7,7 @@
 //
 // [Engine.Apply] takes one log entry, a header and commands, and decides the commands in order. A draw is one flat
 // ladder (draw.go), in the order of the semantics: idempotency, campaign, scope values, caps on draws, exhaustion,
-// word, availability, outcome. Each rung is one check, one early return and one named code. All checks of a command
+// word, pity, availability, outcome. Each rung is one check, one early return and one named code. All checks of a command
 // come before its first write.
 //
 // # State

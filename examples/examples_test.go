@@ -223,8 +223,8 @@ func TestDailyWheel(t *testing.T) {
 	if x.denied[problem.Capped] != spins-decided {
 		t.Errorf("%d spins were refused by a cap, %d spins were not decided: %v", x.denied[problem.Capped], spins-decided, x.denied)
 	}
-	for prize, weight := range map[string]int{"coupon": 300_000, "packet": 99_980} {
-		want := float64(decided) * float64(weight) / 1e6
+	for prize, pays := range paysOf(t, "daily-wheel.yaml", "coupon", "packet") {
+		want := float64(decided) * float64(pays) / 1e9
 		if got := float64(x.wins[prize]); got < want*0.93 || got > want*1.07 {
 			t.Errorf("%s was given out %v times, about %v are expected", prize, got, want)
 		}
