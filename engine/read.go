@@ -69,8 +69,12 @@ func (c *Campaign) Status(now UnixMilli) Status {
 	return StatusRunning
 }
 
-// Exhausted reports whether every prize of the live version is out.
-func (c *Campaign) Exhausted() bool { return c.winnable.Load() == 0 }
+// Exhausted reports whether every prize of the live version is out; with sessions, of the one in force.
+func (c *Campaign) Exhausted() bool {
+	p := c.plan.Load()
+	between := len(p.version.Sessions) > 0 && p.calendar.live < 0
+	return !between && c.winnable.Load() == 0
+}
 
 // EndsAt returns when c ends, pauses added, or when it was ended.
 func (c *Campaign) EndsAt() UnixMilli { return c.endsAt(c.control.Load()) }

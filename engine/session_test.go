@@ -84,6 +84,9 @@ func TestSessions(t *testing.T) {
 	if r := at(open+hourMilli, "between", problem.NotStarted); r.ResetsAt != open+2*hourMilli || r.Now != x.now {
 		t.Errorf("between sessions the next start is named: %+v", r)
 	}
+	if c.Exhausted() {
+		t.Error("between two sessions nothing is out")
+	}
 	x.wantBooks(c, "one", "a", 1, 0, 1, 0)
 	x.wantBooks(c, "two", "a", 4, 4, 0, 0)
 	x.now = open + 2*hourMilli
