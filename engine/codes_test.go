@@ -109,7 +109,11 @@ func TestVoidedCode(t *testing.T) {
 	x.mustPublish(coded())
 	x.importCodes(sealedCodes(0, 2))
 	draw, at := x.encoded(x.draw("u", "1"))
-	x.wantCode("void", x.void(draw, at, VoidSystem), problem.OK)
+	r := x.void(draw, at, VoidSystem)
+	x.wantCode("void", r, problem.OK)
+	if _, refunds := VoidFlags(x.records(r)[0].Flags); refunds&VoidStock != 0 {
+		t.Error("a code that was handed out counts as given back")
+	}
 	c, _ := x.CampaignByRef(1)
 	if _, stock := c.Stock(); stock[0].Withdrawn != 1 || stock[0].Available != 1 || stock[0].Issued != 0 {
 		t.Errorf("%+v", stock)

@@ -260,7 +260,7 @@ func (c *Campaign) takeBack(x *voiding, g *givenBack) {
 		return
 	}
 	cell.Issued -= g.units
-	if !abuse {
+	if !abuse && !x.version.unique(g.prize) {
 		x.refunds |= VoidStock
 	}
 	switch session := int(x.draw.Session) - 1; {
