@@ -178,6 +178,35 @@ func TestTickets(t *testing.T) {
 		body(g.sign("n9", func(c *ticket.Claims) { c.ExpiresAt += 7200; c.Attributes["level"] = "three" }))), 422, "invalid_field")
 }
 
+// A user who is denied is told so, before he draws too, and the node does not need the log for it.
+func TestListedUsers(t *testing.T) {
+	g := newGatedRig(t)
+	ns, _ := g.engine.Namespace("default")
+	list := func(user string, treatment engine.Treatment) {
+		keyer := ns.Keyer()
+		var b engine.Batch
+		b.AddList(&engine.PutList{Namespace: 1, List: engine.ListDeny, Actor: "op", Entries: []engine.ListEntry{
+			{User: keyer.User([]byte(user)), UserID: []byte(user), Treatment: treatment, Reason: []byte("bot")},
+		}})
+		g.decide(&b)
+	}
+	list("bad", engine.Block)
+	list("odd", engine.Restrict)
+	before := g.engine.AppliedIndex()
+	g.want("blocked", g.draw("open", "k1", `{"user":"bad"}`), 403, "blocked")
+	if g.engine.AppliedIndex() != before {
+		t.Error("a denial went through the log")
+	}
+	if a := g.do("GET", "/v1/campaigns/open/users/bad", ""); !strings.Contains(string(a.body), `"can_draw":false`) || !strings.Contains(string(a.body), `"code":"blocked"`) {
+		t.Errorf("the user's page: %s", a.body)
+	}
+	for i := range 20 {
+		if a := g.draw("open", fmt.Sprint("k", i), `{"user":"odd"}`); a.status != 200 || a.json["outcome"] != "miss" {
+			t.Errorf("restricted: %s", a.body)
+		}
+	}
+}
+
 // A key that was deleted signs no more, and one that the version does not name never did.
 func TestTicketKeys(t *testing.T) {
 	g := newGatedRig(t)
