@@ -258,7 +258,8 @@ func TestSharedPityRefusals(t *testing.T) {
 	x.unchanged("another audience", func() { x.wantCode("few", x.publish(shared("d", few)), problem.InvalidCampaign) })
 	x.mustPublish(shared("own", dear, few, func(v *Version) { v.Pity[0].Shared = false }))
 	x.mustPublish(shared("other", dear, func(v *Version) { v.Pity[0].ID = "z" }))
-	x.now += 31 * dayMilli // over campaigns hold nobody
+	x.mustPublish(shared("spared", func(v *Version) { v.Audience = &Audience{Valuable: []int16{0}} })) // who may draw is the same
+	x.now += 31 * dayMilli                                                                             // over campaigns hold nobody
 	later := func(v *Version) { v.EndsAt += 31 * dayMilli }
 	x.one(func(b *Batch) { b.AddTick() })
 	x.mustPublish(shared("d", dear, later))

@@ -165,10 +165,16 @@ func (v *Version) priceForm() string {
 	return fmt.Sprint(v.Chances.Price, v.Chances.Periods)
 }
 
-// audienceForm is who may draw, as a comparable value.
+// audienceForm is who may draw, as a comparable value. Which prizes are kept from whom, and what caps count by, is not part
+// of that.
 func (v *Version) audienceForm() string {
+	who := Audience{}
+	if v.Audience != nil {
+		who = *v.Audience
+	}
+	who.Valuable = nil
 	var w writer
-	w.audience(v)
+	w.audience(&Version{Audience: &who})
 	return string(w.b)
 }
 

@@ -21,6 +21,7 @@ type Command struct {
 	Switch  *engine.SetSwitch
 	Grant   *engine.Grant
 	Revoke  *engine.Revoke
+	List    *engine.PutList
 }
 
 // AddTo encodes the command into b.
@@ -40,6 +41,8 @@ func (c *Command) AddTo(b *engine.Batch) {
 		b.AddAbandon(c.Abandon)
 	case c.Switch != nil:
 		b.AddSwitch(c.Switch)
+	case c.List != nil:
+		b.AddList(c.List)
 	case c.Grant != nil:
 		b.AddGrant(c.Grant)
 	case c.Revoke != nil:
@@ -93,6 +96,8 @@ func (c *Command) String() string {
 	case c.Revoke != nil:
 		v := c.Revoke
 		return fmt.Sprintf("%s revoke campaign %d purse %q %s %s/%s", at, v.Campaign, v.Purse, v.UserID, v.Source, v.Event)
+	case c.List != nil:
+		return fmt.Sprintf("%s %s list of campaign %d remove=%v: %+v", at, c.List.List, c.List.Campaign, c.List.Remove, c.List.Entries)
 	case c.Switch != nil:
 		return fmt.Sprintf("%s switch %+v on=%v", at, c.Switch.Scope, c.Switch.On)
 	}
@@ -121,6 +126,14 @@ func drawLine(d *engine.Draw) string {
 	}
 	if d.ExpectVersion > 0 || d.MaxPrice > 0 {
 		fmt.Fprintf(&s, " expect version=%d price=%d", d.ExpectVersion, d.MaxPrice)
+	}
+	if d.Stamp.Version != 0 || d.Ticket.Key != 0 {
+		fmt.Fprintf(&s, " stamp=%+v ticket=%+v", d.Stamp, d.Ticket)
+	}
+	for slot := range d.By {
+		if d.HasBy&(1<<slot) != 0 {
+			fmt.Fprintf(&s, " by%d=%x", slot, d.By[slot][:2])
+		}
 	}
 	return s.String()
 }
@@ -156,6 +169,9 @@ func versionLines(v *engine.Version) string {
 	}
 	for i := range v.Channels {
 		fmt.Fprintf(&s, "\n    channel %+v", v.Channels[i])
+	}
+	if v.Audience != nil {
+		fmt.Fprintf(&s, "\n    audience %+v", *v.Audience)
 	}
 	if v.Chances != nil {
 		fmt.Fprintf(&s, "\n    chances %+v", *v.Chances)

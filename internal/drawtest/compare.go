@@ -150,6 +150,9 @@ func diffDecided(got []engine.Record, want *Decided) string {
 		if d := diffMoves(what, &got[i], want.Pity, i); d != "" {
 			return d
 		}
+		if d := diffAudit(what, &got[i], want.Audit, i); d != "" {
+			return d
+		}
 		if d := diffChances(what, &got[i], want, i); d != "" {
 			return d
 		}

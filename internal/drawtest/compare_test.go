@@ -75,6 +75,7 @@ func TestScriptsReachEverything(t *testing.T) {
 			}
 			countChances(pities, &d)
 			countModes(pities, ref, &d)
+			countGate(pities, ref, &script[i], &d)
 			for j := range d.Records {
 				causes[d.Records[j].Cause]++
 				if p := d.Records[j].AmountPaid; p.AmountMost > p.AmountLeast {
@@ -97,7 +98,7 @@ func TestScriptsReachEverything(t *testing.T) {
 		problem.Exhausted, problem.NothingLeftForUser, problem.VersionChanged, problem.StockChanged, problem.KeyAbandoned,
 		problem.VersionConflict, problem.ScopeValueMissing, problem.IdempotencyMismatch, problem.Capacity,
 		problem.PrizeNotFound, problem.InsufficientStock, problem.NoChances, problem.ChancesFull, problem.KeyUnknown,
-		problem.InvalidField, problem.Conflict, problem.NotFound,
+		problem.InvalidField, problem.Conflict, problem.NotFound, problem.TicketInvalid, problem.NotEligible, problem.Blocked,
 	} {
 		if codes[c] < 5 {
 			t.Errorf("%s came up %d times", c, codes[c])
@@ -109,6 +110,7 @@ func TestScriptsReachEverything(t *testing.T) {
 		"grant all", "grant daily_limit", "grant late_event", "grant ended", "grant expired", "grant pays debt", "debt", "taken back",
 		"free draw with a price", "granted draw", "purse draw", "several lots", "dearer draw", "milestone", "chance prize",
 		"deck win", "deck miss", "deck of wins only", "pace win", "pace miss", "share taken", "share missed", "session budget",
+		"ticket", "allowed", "restricted", "draw with attributes", "attribute missing", "capped by an attribute", "listed", "unlisted", "list unchanged",
 	} {
 		if pities[what] < 5 {
 			t.Errorf("%s: %d times", what, pities[what])
@@ -116,7 +118,7 @@ func TestScriptsReachEverything(t *testing.T) {
 	}
 	for _, c := range []engine.Cause{
 		engine.CauseSoldOut, engine.CauseWinCap, engine.CauseUserPrizeCap, engine.CauseBudget, engine.CauseAmountCap,
-		engine.CauseChancesClosed,
+		engine.CauseChancesClosed, engine.CauseRestricted,
 	} {
 		if causes[c] < 10 {
 			t.Errorf("cause %s came up %d times", c, causes[c])
@@ -124,6 +126,35 @@ func TestScriptsReachEverything(t *testing.T) {
 	}
 	if wins < 500 || several < 100 || versions < 50 {
 		t.Errorf("%d wins, %d replays, %d later versions", wins, several, versions)
+	}
+}
+
+func countGate(n map[string]int, ref *Reference, c *Command, d *Decided) {
+	for _, a := range d.Audit {
+		switch {
+		case a == nil:
+		case a.Restricted:
+			n["restricted"]++
+		case a.Allowed:
+			n["allowed"]++
+		case a.Ticket != 0:
+			n["ticket"]++
+		}
+	}
+	if r := &d.Result; r.Code == problem.Capped && r.Cap&engine.AggregateBit == 0 && ref.campaign(r.Campaign).live().Caps[r.Cap].Scope == engine.ScopeAttribute {
+		n["capped by an attribute"]++
+	}
+	switch {
+	case c.Draw != nil && c.Draw.HasBy != 0 && d.Result.Code == problem.OK:
+		n["draw with attributes"]++
+	case d.Result.Code == problem.ScopeValueMissing && d.Result.Cap >= uint8(engine.ScopeAttribute):
+		n["attribute missing"]++
+	case c.List != nil && d.Result.AlreadyLive:
+		n["list unchanged"]++
+	case c.List != nil && c.List.Remove:
+		n["unlisted"]++
+	case c.List != nil:
+		n["listed"]++
 	}
 }
 

@@ -41,7 +41,7 @@ func (r *Reference) rules(c *campaign) []rule {
 			prize = v.Prizes[k.Prize].ID
 		}
 		out = append(out, rule{
-			id: k.ID, index: uint8(i), counts: k.Counts, scope: k.Scope, window: k.Window, limit: k.Limit, prize: prize,
+			id: k.ID, index: uint8(i), counts: k.Counts, scope: c.scopeOf(v, k), window: k.Window, limit: k.Limit, prize: prize,
 			deny: k.DenyWhenReached, zone: v.Transitions,
 		})
 	}
@@ -54,10 +54,21 @@ type subject struct {
 	user     engine.Key
 	device   *engine.Key
 	ip       *engine.Key
+	by       [engine.MaxAttributeScopes]engine.Key
+	hasBy    uint8
+	standing standing
+}
+
+// slot returns the slot of a scope of attributes.
+func slot(s engine.Scope) (n int, ok bool) {
+	return int(s) - int(engine.ScopeAttribute), s >= engine.ScopeAttribute
 }
 
 // missing reports whether the draw lacks the value that the rule counts by.
 func (s *subject) missing(k *rule) bool {
+	if n, ok := slot(k.scope); ok {
+		return s.hasBy&(1<<n) == 0
+	}
 	return k.scope == engine.ScopeDevice && s.device == nil || k.scope == engine.ScopeIP && s.ip == nil
 }
 
@@ -113,20 +124,27 @@ func (k *rule) times(e *event) (n int) {
 }
 
 func (r *Reference) concerns(k *rule, s *subject, e *event) bool {
-	if k.aggregate {
-		if e.campaign.namespace != s.campaign.namespace || !e.aggregate[k.id] {
-			return false
-		}
-	} else if e.campaign != s.campaign || !e.caps[k.id] {
+	if !k.ofSame(s, e) {
 		return false
 	}
+	if k.aggregate {
+		return e.campaign.namespace == s.campaign.namespace && e.aggregate[k.id]
+	}
+	return e.campaign == s.campaign && e.caps[k.id]
+}
+
+// ofSame reports whether an event has the subject's value of what the rule counts by.
+func (k *rule) ofSame(s *subject, e *event) bool {
 	switch k.scope {
+	case engine.ScopeUser:
+		return e.user == s.user
 	case engine.ScopeDevice:
 		return e.device != nil && s.device != nil && *e.device == *s.device
 	case engine.ScopeIP:
 		return e.ip != nil && s.ip != nil && *e.ip == *s.ip
 	}
-	return e.user == s.user
+	n, _ := slot(k.scope)
+	return e.hasBy&s.hasBy&(1<<n) != 0 && e.by[n] == s.by[n]
 }
 
 func (r *Reference) inWindow(k *rule, s *subject, e *event) bool {
@@ -153,7 +171,10 @@ type denial struct {
 // limit returns what the cap says to n more: nil when they fit.
 func (r *Reference) limit(k *rule, s *subject, n uint32) *denial {
 	times := r.counted(k, s)
-	used := r.used(k, s)
+	used := uint32(len(times))
+	if k.counts == engine.CountAmount {
+		used = r.used(k, s)
+	}
 	if k.counts == engine.CountDraws && k.window.Kind == engine.WindowCooldown {
 		if used == 0 {
 			return nil // a request counts once, however many draws it makes

@@ -27,6 +27,7 @@ type world struct {
 	totals           []engine.AggregateCap      // definitions of the aggregate caps; only limits change
 	modes            map[string]int             // where a campaign's chances come from, -1 for nowhere
 	givers           map[string]engine.ChanceSource
+	doors            map[string]int             // of campaigns: what kind of audience
 	styles           map[string]engine.ModeKind // of campaigns
 	given            []*engine.Grant
 	named            int // campaigns so far
@@ -36,7 +37,7 @@ type world struct {
 // Generate returns n commands: campaigns with small stocks and tight caps, few users who fight for them, a third of the
 // draws sent again, and time that jumps to the edges of windows.
 func Generate(rng *rand.Rand, n int) []Command {
-	w := &world{rng: rng, zone: rng.IntN(len(zones)), caps: map[string]definition{}, sets: map[string]engine.Quantity{}, modes: map[string]int{}, givers: map[string]engine.ChanceSource{}, styles: map[string]engine.ModeKind{}}
+	w := &world{rng: rng, zone: rng.IntN(len(zones)), caps: map[string]definition{}, sets: map[string]engine.Quantity{}, modes: map[string]int{}, givers: map[string]engine.ChanceSource{}, styles: map[string]engine.ModeKind{}, doors: map[string]int{}}
 	w.policyZone = w.zone
 	if w.chance(50) {
 		w.policyZone = rng.IntN(len(zones))
@@ -93,6 +94,8 @@ func (w *world) next() Command {
 		return Command{}
 	case n < 103:
 		return w.turn()
+	case n < 118:
+		return w.list()
 	case n < 220 && w.counted():
 		return w.grant()
 	case n < 240 && len(w.given) > 0:
@@ -163,6 +166,7 @@ func (w *world) draw() *engine.Draw {
 	} else if w.chance(20) {
 		d.Channel = []byte([]string{"h5", "app"}[w.rng.IntN(2)])
 	}
+	w.arrive(c, d)
 	if w.chance(5) {
 		d.ExpectVersion = uint32(1 + w.rng.IntN(len(c.versions)))
 	}

@@ -51,6 +51,9 @@ func (r *Reference) refusal(c *campaign, d *engine.Draw, who *subject, rules []r
 	if out, refused := r.place(c, d); refused {
 		return out, true
 	}
+	if out, refused := r.ineligible(c, d, who); refused {
+		return out, true
+	}
 	for i := range rules {
 		if who.missing(&rules[i]) {
 			return missing(who, rules), true
@@ -104,10 +107,12 @@ func (r *Reference) out(c *campaign, d *engine.Draw, who *subject, rules []rule)
 	return out, false
 }
 
-// missing names the scope whose value the draw lacks: the device before the ip.
+// missing names the scope whose value the draw lacks: the device, then the ip, then attributes by their slots.
 func missing(who *subject, rules []rule) Decided {
 	out := refuse(who.campaign.ref, problem.ScopeValueMissing)
-	for _, scope := range []engine.Scope{engine.ScopeIP, engine.ScopeDevice} {
+	for _, scope := range []engine.Scope{
+		engine.ScopeAttribute + 3, engine.ScopeAttribute + 2, engine.ScopeAttribute + 1, engine.ScopeAttribute, engine.ScopeIP, engine.ScopeDevice,
+	} {
 		for i := range rules {
 			if rules[i].scope == scope && who.missing(&rules[i]) {
 				out.Result.Cap = uint8(scope)
@@ -155,7 +160,7 @@ func (r *Reference) closed(c *campaign) (out Decided, refused bool) {
 }
 
 func subjectOf(c *campaign, d *engine.Draw) *subject {
-	s := &subject{campaign: c, user: d.User}
+	s := &subject{campaign: c, user: d.User, by: d.By, hasBy: d.HasBy}
 	if d.HasDevice {
 		s.device = &d.Device
 	}
@@ -233,6 +238,9 @@ func (r *Reference) unavailable(c *campaign, who *subject, rules []rule, prize i
 
 // withheld says why a prize that is there is not for the user now.
 func (r *Reference) withheld(c *campaign, who *subject, rules []rule, p *engine.Prize) engine.Cause {
+	if who.standing.restricted && spared(c.live(), indexOf(c.live(), p.ID)) {
+		return engine.CauseRestricted
+	}
 	if r.homeless(c, who, indexOf(c.live(), p.ID)) {
 		return engine.CauseChancesClosed
 	}
@@ -311,7 +319,7 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 	rec.Prize, t = r.pity(c, who, rules, rec.Prize)
 	e := &event{
 		at: r.now, location: r.here(int(part)), request: int(r.index), part: part, campaign: c, user: who.user,
-		device: who.device, ip: who.ip, caps: idsOf(rules, false), aggregate: idsOf(rules, true),
+		device: who.device, ip: who.ip, by: who.by, hasBy: who.hasBy, caps: idsOf(rules, false), aggregate: idsOf(rules, true),
 		draw: d, number: rec.DrawNumber, session: r.sessionStart(c, r.now), moves: spent,
 		streaks: c.streaks && len(milestonesOf(v)) > 0, moded: v.Mode.Kind != engine.ModeWeighted,
 	}
@@ -327,6 +335,7 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 	r.milestones(c, e, &e.moves)
 	out.Pity = append(out.Pity, t.PityMoves)
 	out.Chances = append(out.Chances, e.moves)
+	out.Audit = append(out.Audit, audit(v, d, who))
 	for i := range rules {
 		if k := &rules[i]; !k.aggregate && k.scope == engine.ScopeUser {
 			rec.Used = append(rec.Used, r.used(k, who))

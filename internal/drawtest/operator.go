@@ -59,6 +59,7 @@ func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
 	c.bounded = c.bounded || asksForMoney(p.Version)
 	c.boundsUsers = c.boundsUsers || p.Version.Budget.User > 0
 	c.openChances(r, p.Version)
+	c.claimSlots(p.Version)
 	c.paced = nil
 	v := *p.Version
 	v.Number = uint32(len(c.versions) + 1)
@@ -162,7 +163,10 @@ func identical(live, next *engine.Version) bool {
 	if fmt.Sprintf("%+v", a.Chances) != fmt.Sprintf("%+v", b.Chances) {
 		return false
 	}
-	a.Chances, b.Chances = nil, nil
+	if fmt.Sprintf("%+v", a.Audience) != fmt.Sprintf("%+v", b.Audience) {
+		return false
+	}
+	a.Chances, b.Chances, a.Audience, b.Audience = nil, nil, nil, nil
 	return fmt.Sprint(a) == fmt.Sprint(b)
 }
 

@@ -196,7 +196,7 @@ func (r *Reference) pitiesAgree(id string, v *engine.Version) bool {
 			if !v.Pity[i].Shared || c.id == id || r.over(c) || !shares(c.live(), v.Pity[i].ID) {
 				continue
 			}
-			if priceList(c.live()) != priceList(v) {
+			if priceList(c.live()) != priceList(v) || whoMayDraw(c.live()) != whoMayDraw(v) {
 				return false
 			}
 		}

@@ -20,6 +20,8 @@ type Reference struct {
 	wallets   map[holder]*wallet
 	grants    map[grantKey]*granted
 	sources   map[account][]string // declared ones, by number
+	lists     map[*campaign]bool   // whether there ever were any; nil is the namespace's
+	entries   map[listing]*listed
 }
 
 // NewReference returns a reference as it is after the Init entry, which has index 1.
@@ -34,6 +36,8 @@ func NewReference(at engine.UnixMilli) *Reference {
 		wallets:  map[holder]*wallet{},
 		grants:   map[grantKey]*granted{},
 		sources:  map[account][]string{},
+		lists:    map[*campaign]bool{},
+		entries:  map[listing]*listed{},
 	}
 }
 
@@ -57,7 +61,8 @@ type campaign struct {
 
 	lots    uint8 // that grants may fill, since chances were granted here
 	paced   []uint32
-	streaks bool // some version had a milestone for days in a row: they are counted since
+	slots   []string // attributes that caps counted by
+	streaks bool     // some version had a milestone for days in a row: they are counted since
 
 	paused    bool
 	pausedAt  engine.UnixMilli
@@ -111,6 +116,8 @@ type event struct {
 	user      engine.Key
 	device    *engine.Key
 	ip        *engine.Key
+	by        [engine.MaxAttributeScopes]engine.Key // values of attributes
+	hasBy     uint8
 	session   engine.UnixMilli // start of the session it counts for
 	draw      *engine.Draw
 	number    uint32          // of the user's draws in the campaign
@@ -139,6 +146,7 @@ type Decided struct {
 	Records []engine.Record
 	Pity    []engine.PityMoves // of each record
 	Chances []moves            // of each record
+	Audit   []*engine.Audit    // of each record
 	Grant   *engine.GrantNote  // of the record of a grant or revocation
 }
 
@@ -163,6 +171,8 @@ func (r *Reference) Apply(c *Command) Decided {
 		return r.abandon(c.Abandon)
 	case c.Switch != nil:
 		return r.turn(c.Switch)
+	case c.List != nil:
+		return r.list(c.List)
 	case c.Grant != nil:
 		return r.grant(c.Grant)
 	case c.Revoke != nil:

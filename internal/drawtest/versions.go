@@ -25,6 +25,7 @@ func (w *world) newCampaign() Command {
 		w.schedule(v)
 	}
 	w.channels(v)
+	w.admit(v)
 	for range w.rng.IntN(6) {
 		v.Caps = append(v.Caps, w.newCap(v))
 	}
@@ -152,6 +153,9 @@ func (w *world) define(v *engine.Version, id string) definition {
 	def := definition{cap: engine.Cap{
 		ID: id, Counts: engine.Counts(w.rng.IntN(2)), Scope: w.scope(), Window: w.window(engine.WindowCampaign), Prize: -1,
 	}}
+	if attributed(v) && w.chance(50) {
+		def.cap.Scope, def.cap.Attribute = engine.ScopeAttribute, uint8(w.rng.IntN(2))
+	}
 	if len(v.Sessions) > 0 && w.chance(25) {
 		def.cap.Window = engine.Window{Kind: engine.WindowSession}
 	}
@@ -225,6 +229,7 @@ func (w *world) nextVersion() Command {
 	w.style(&v)
 	w.reset(&v)
 	w.channels(&v)
+	w.reopen(&v)
 	w.changeCaps(&v)
 	w.promise(&v)
 	w.bound(&v)
