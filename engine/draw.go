@@ -162,10 +162,12 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 	}
 	binary.LittleEndian.PutUint32(row[rowDraws:], rec.DrawNumber)
 	putLocation(row[rowLast:], t.at)
-	rec.Used = t.used[:0]
-	for i := range t.plan.ofUser {
-		rec.Used = append(rec.Used, t.plan.ofUser[i].used(row, &t.own))
+	of := t.plan.ofUser
+	used := t.used[:len(of)]
+	for i := range used {
+		used[i] = of[i].used(row, &t.own)
 	}
+	rec.Used = used
 	t.out.offsets = append(t.out.offsets, uint32(len(t.out.records)))
 	if rec.Amount != 0 || rec.ExtraAmount.Amount != 0 {
 		t.recordAmounts()

@@ -104,7 +104,7 @@ func (h *wordHasher) first(in *wordInput) uint64 {
 		h.block[wordBytes] = wordPadding
 		binary.BigEndian.PutUint16(h.block[62:], 8*wordBytes)
 	}
-	copy(h.block[:wordBytes], in[:wordBytes])
+	*(*[wordBytes]byte)(h.block[:]) = [wordBytes]byte(in[:])
 	h.sha.Reset()
 	_, _ = h.sha.Write(h.block[:])                // a hash never fails
 	state, _ := h.taker.AppendBinary(h.state[:0]) // nor does its state
@@ -117,9 +117,9 @@ func (h *wordHasher) first(in *wordInput) uint64 {
 func pick(sums []uint32, value uint64) int {
 	lo := 0
 	if len(sums) <= countedSums {
+		lo = len(sums)
 		for _, s := range sums {
-			_, above := bits.Sub64(value, uint64(s), 0)
-			lo += 1 - int(above)
+			lo -= int((value - uint64(s)) >> 63) // 1 where the sum is above value; both are below 2^63
 		}
 	} else {
 		hi := len(sums)

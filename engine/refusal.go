@@ -165,23 +165,31 @@ func (t *tx) capped(d *Draw, s sight) problem.Code {
 	code := problem.OK
 	for i := range t.rules.draws {
 		k := &t.rules.draws[i]
-		code = t.weigh(code, k, t.everyone[k.scope].data, &t.shared, d.Times, s)
+		if row := t.everyone[k.scope].data; k.free(row, &t.shared) < k.need(d.Times) {
+			code = t.weigh(code, k, row, &t.shared, d.Times, s)
+		}
 	}
 	for i := range t.plan.draws {
 		k := &t.plan.draws[i]
-		code = t.weigh(code, k, t.campaign[k.scope].data, &t.own, d.Times, s)
+		if row := t.campaign[k.scope].data; k.free(row, &t.own) < k.need(d.Times) {
+			code = t.weigh(code, k, row, &t.own, d.Times, s)
+		}
 	}
 	return code
 }
 
-// weigh takes one cap into account: n more must fit, a cooldown counting a request once. code is what the caps before
+// need returns how many of n sub-draws a cap counts: a cooldown counts a request once.
+func (k *counter) need(n uint8) uint32 {
+	if k.kind == WindowCooldown {
+		return 1
+	}
+	return uint32(n)
+}
+
+// weigh takes one cap into account: n more must fit. code is what the caps before
 // it said; their worst is in t.result.
 func (t *tx) weigh(code problem.Code, k *counter, row []byte, m *moment, n uint8, s sight) problem.Code {
-	need := uint32(n)
-	if k.kind == WindowCooldown {
-		need = 1
-	}
-	free := k.free(row, m)
+	need, free := k.need(n), k.free(row, m)
 	if free >= need {
 		return code
 	}
