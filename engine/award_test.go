@@ -19,7 +19,7 @@ func (x *table) award(prize, user, ticket, actor string) Result {
 
 func TestAward(t *testing.T) {
 	x := newTable(t)
-	c := x.mustPublish(simple(func(v *Version) {
+	x.mustPublish(simple(func(v *Version) {
 		v.Prizes[0].Stock, v.Prizes[0].Value = 2, 100
 		v.Caps = []Cap{{ID: "wins", Counts: CountWins, Limit: 1, Prize: -1, DenyWhenReached: true}}
 	}))
@@ -36,7 +36,7 @@ func TestAward(t *testing.T) {
 		}
 	})
 	x.reload()
-	c, _ = x.CampaignByRef(1)
+	c, _ := x.CampaignByRef(1)
 	x.wantCode("his caps stay", x.draw("u", "1"), problem.OK)
 	if _, stock := c.Stock(); stock[0].Issued != 2 || stock[0].Available != 0 || !c.Exhausted() {
 		t.Errorf("%+v", stock)

@@ -127,11 +127,11 @@ func twoPrizes(v *Version) {
 // The weight of a prize that is off is an ordinary miss: it consumes, takes no fallback, and the cause is recorded.
 func TestPrizeSwitch(t *testing.T) {
 	x := newTable(t)
-	c := x.mustPublish(simple(twoPrizes))
+	x.mustPublish(simple(twoPrizes))
 	q := SwitchScope{Kind: SwitchPrize, Campaign: 1, Prize: "q"}
 	x.wantCode("off", x.turn(q, false, "ann"), problem.OK)
 	x.reload()
-	c, _ = x.CampaignByRef(1)
+	c, _ := x.CampaignByRef(1)
 	off := 0
 	for i := range 200 {
 		rec := x.records(x.draw(userName(i), "1"))[0]

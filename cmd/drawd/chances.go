@@ -259,7 +259,7 @@ func (a *app) importChances(ctx context.Context, k *client, path string, in io.R
 		}
 		answer, err := a.sendPart(ctx, k, path, part.Bytes())
 		if err != nil {
-			return fmt.Errorf("lines %d to %d: %w\n  Run it again: nothing is granted twice.", from, n, err)
+			return fmt.Errorf("lines %d to %d: %w\n  Run it again: nothing is granted twice", from, n, err)
 		}
 		var r importReport
 		if err := decode(answer.body, &r); err != nil {

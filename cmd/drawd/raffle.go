@@ -143,7 +143,7 @@ func (a *app) importEntrants(ctx context.Context, k *client, path string, in io.
 		}
 		answer, err := a.sendPart(ctx, k, path, part.Bytes())
 		if err != nil {
-			return fmt.Errorf("lines %d to %d: %w\n  Run it again: nobody is on the list twice.", from, n, err)
+			return fmt.Errorf("lines %d to %d: %w\n  Run it again: nobody is on the list twice", from, n, err)
 		}
 		var r struct{ Added, Entrants int }
 		if err := decode(answer.body, &r); err != nil {

@@ -227,7 +227,7 @@ interrupted, run it again: what is done changes nothing.`,
 		return eachPart(in, func(from int, part []byte) error {
 			answer, err := k.do(ctx, call{method: http.MethodPost, path: path + ":import", body: part, contentType: "application/x-ndjson"})
 			if err != nil {
-				return fmt.Errorf("from line %d on: %w\n  Run it again: what is done changes nothing.", from, err)
+				return fmt.Errorf("from line %d on: %w\n  Run it again: what is done changes nothing", from, err)
 			}
 			_, err = a.stdout.Write(answer.body)
 			return err

@@ -14,7 +14,6 @@ type chancesEntry struct {
 	priced bool
 
 	at, purseAt, priceAt, pricesAt, lotsAt, sourcesAt, milestonesAt value
-	periodsAt                                                       []value
 	milestoneIDs                                                    []value
 }
 
