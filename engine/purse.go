@@ -185,6 +185,11 @@ func (c *Campaign) restoreChances(x *chancesCut, versions []*Version) (missing b
 	if x != nil {
 		c.chances = newAccount(x.sources)
 		c.chances.book.mu.sums = x.sums
+		lots := c.layout.find(placeLots)
+		if lots == nil {
+			return true
+		}
+		c.chances.fit(lots, 0) // the live version may not grant any more: users still hold what they have
 	}
 	for _, v := range versions { // records of all of them name sources
 		if h := v.Chances; h != nil && h.Mode == ChancesGranted {

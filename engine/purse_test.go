@@ -391,3 +391,25 @@ func TestChancesOfTheLibraryReplay(t *testing.T) {
 		t.Errorf("another state, after %d commands", len(order))
 	}
 }
+
+// A campaign that no longer grants chances keeps those that users hold, also over a snapshot.
+func TestChancesOfBeforeSurviveSnapshots(t *testing.T) {
+	x := newTable(t)
+	x.mustPublish(earned())
+	x.grantTo("u", "shop", "1", 5)
+	free := func(v *Version) { v.Chances, v.Prizes[0].Stock = nil, StockUnstated }
+	x.mustPublish(earned(free))
+	y := *x
+	y.out, y.Engine = Outcome{}, restored(t, x.Engine, 2)
+	for _, z := range []*table{x, &y} {
+		z.sound()
+		z.wantCode("free", z.draw("u", "k"), problem.OK)
+		z.mustPublish(earned(func(v *Version) { v.Prizes[0].Stock = StockUnstated }))
+		z.wantSums("as before", "u", 5, 0, 5, 0, 0, 0)
+		z.wantCode("paid", z.draw("u", "k2", times(5)), problem.OK)
+		z.sound()
+	}
+	if x.StateHash() != y.StateHash() {
+		t.Error("another state")
+	}
+}

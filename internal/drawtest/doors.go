@@ -104,6 +104,7 @@ func (w *world) list() Command {
 		}
 		if w.chance(50) {
 			e.ExpiresAt = w.now + engine.UnixMilli(w.rng.Int64N(int64([]engine.UnixMilli{second, minute, day}[w.rng.IntN(3)])))
+			w.listings = append(w.listings, e.ExpiresAt)
 		}
 		p.Entries = append(p.Entries, e)
 	}

@@ -21,6 +21,7 @@ type world struct {
 	zone, policyZone int // in zones; a campaign or a policy keeps its zone
 	script           []Command
 	sent             []*engine.Draw             // to be sent again
+	still            int                        // commands for which time stands still
 	fresh            int                        // number of the next idempotency key
 	caps             map[string]definition      // by campaign/cap
 	sets             map[string]engine.Quantity // units of sessions, by campaign/set/prize
@@ -30,8 +31,9 @@ type world struct {
 	doors            map[string]int             // of campaigns: what kind of audience
 	styles           map[string]engine.ModeKind // of campaigns
 	given            []*engine.Grant
-	named            int // campaigns so far
-	events           int // number of the last event that granted chances
+	listings         []engine.UnixMilli // when entries of lists expire
+	named            int                // campaigns so far
+	events           int                // number of the last event that granted chances
 }
 
 // Generate returns n commands: campaigns with small stocks and tight caps, few users who fight for them, a third of the

@@ -35,6 +35,10 @@ func (w *world) firstInstant() engine.UnixMilli {
 
 // nextInstant moves time on: mostly a little, often to just before, at or after something interesting.
 func (w *world) nextInstant() engine.UnixMilli {
+	if w.still > 0 { // so that several see the same edge
+		w.still--
+		return w.now
+	}
 	switch n := w.rng.IntN(100); {
 	case n < 65:
 		return w.now + engine.UnixMilli(w.rng.IntN(300))
@@ -45,6 +49,7 @@ func (w *world) nextInstant() engine.UnixMilli {
 	if edge <= w.now || w.tooFar(edge) {
 		return w.now
 	}
+	w.still = w.rng.IntN(6)
 	return edge + engine.UnixMilli(w.rng.IntN(3)) - 1
 }
 
@@ -84,7 +89,9 @@ func (w *world) edge() engine.UnixMilli {
 		if t := w.lotEdge(); t != 0 {
 			return t
 		}
-	case n < 75 && c.live().Chances != nil && len(c.live().Chances.Periods) > 0:
+	case n < 75 && len(w.listings) > 0:
+		return w.listings[len(w.listings)-1-w.rng.IntN(min(4, len(w.listings)))]
+	case n < 80 && c.live().Chances != nil && len(c.live().Chances.Periods) > 0:
 		p := c.live().Chances.Periods[w.rng.IntN(len(c.live().Chances.Periods))]
 		return []engine.UnixMilli{p.From, p.To}[w.rng.IntN(2)]
 	}

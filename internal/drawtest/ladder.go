@@ -174,6 +174,9 @@ func subjectOf(c *campaign, d *engine.Draw) *subject {
 // takes, or when it is switched off.
 func (r *Reference) exhausted(c *campaign) bool {
 	live, _ := r.session(c)
+	if len(c.live().Sessions) > 0 && live < 0 {
+		return false // between sessions nothing is out
+	}
 	for i := range c.set(live) {
 		p := &c.live().Prizes[i]
 		if p.Kind != engine.KindThanks && !c.off[p.ID] && r.booksOf(c, i).has(p.Units) {

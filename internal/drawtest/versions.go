@@ -87,8 +87,14 @@ func (w *world) weigh(v *engine.Version) {
 		if p := &v.Prizes[i]; sharing && p.Unavailable == engine.OnMiss && p.Weight > 0 && w.chance(50) {
 			p.Unavailable = engine.OnRedistribute
 			b := engine.Boost{Prize: int16(i), Max: million + 1 + uint32(w.rng.IntN(3*million))}
-			if w.chance(40) {
+			switch {
+			case w.chance(30):
 				b.Max = 1000 * million
+			case w.chance(50): // a bound that the shares of two reach
+				b.Max = million + million/5
+			}
+			if p.Stock > 0 && w.chance(40) && w.known(v.Campaign) == nil {
+				p.Stock = 0
 			}
 			v.Boosts = append(v.Boosts, b)
 		}
