@@ -1,6 +1,6 @@
 // Package ticket makes and checks signed tickets: what a trusted server hands to an untrusted front, so that the front can
 // draw for one user, once, with attributes that it cannot choose. The form is docs/tickets.md; why it is so, is
-// docs/adr/0011.
+// docs/adr/0013-tickets-and-audience-rules.md.
 //
 // # Form
 //
