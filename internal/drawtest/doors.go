@@ -84,6 +84,24 @@ func (w *world) arrive(c *campaign, d *engine.Draw) {
 	}
 }
 
+// guest is a user with an entry on a list that expires.
+type guest struct {
+	user     string
+	campaign engine.CampaignRef // 0: the namespace's list
+	expires  engine.UnixMilli
+}
+
+// leaving returns when one of the last guests leaves, and remembers him; 0 when none is still there.
+func (w *world) leaving() engine.UnixMilli {
+	for i := range min(6, len(w.listings)) {
+		if g := &w.listings[len(w.listings)-1-i]; g.expires > w.now {
+			w.guest = g
+			return g.expires
+		}
+	}
+	return 0
+}
+
 // list puts users on a list, or takes them off.
 func (w *world) list() Command {
 	p := &engine.PutList{Namespace: 1, List: engine.ListDeny, Remove: w.chance(45), Actor: "op"}
@@ -104,7 +122,7 @@ func (w *world) list() Command {
 		}
 		if w.chance(50) {
 			e.ExpiresAt = w.now + engine.UnixMilli(w.rng.Int64N(int64([]engine.UnixMilli{second, minute, day}[w.rng.IntN(3)])))
-			w.listings = append(w.listings, e.ExpiresAt)
+			w.listings = append(w.listings, guest{user, p.Campaign, e.ExpiresAt})
 		}
 		p.Entries = append(p.Entries, e)
 	}

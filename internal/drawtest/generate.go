@@ -31,9 +31,10 @@ type world struct {
 	doors            map[string]int             // of campaigns: what kind of audience
 	styles           map[string]engine.ModeKind // of campaigns
 	given            []*engine.Grant
-	listings         []engine.UnixMilli // when entries of lists expire
-	named            int                // campaigns so far
-	events           int                // number of the last event that granted chances
+	listings         []guest // entries of lists that expire
+	guest            *guest  // whose entry expires about now
+	named            int     // campaigns so far
+	events           int     // number of the last event that granted chances
 }
 
 // Generate returns n commands: campaigns with small stocks and tight caps, few users who fight for them, a third of the
@@ -149,6 +150,12 @@ func (w *world) draw() *engine.Draw {
 	}
 	c := w.playable()
 	user := fmt.Sprint("u", w.rng.IntN(5))
+	if g := w.guest; g != nil && w.chance(70) {
+		user = g.user
+		if other := w.ref.campaign(g.campaign); other != nil {
+			c = other
+		}
+	}
 	w.fresh++
 	d := &engine.Draw{
 		Campaign: c.ref, User: hashed("user", user), UserID: []byte(user), Digest: digest(hashed("user", user), w.fresh), Times: 1,

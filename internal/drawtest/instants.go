@@ -39,6 +39,7 @@ func (w *world) nextInstant() engine.UnixMilli {
 		w.still--
 		return w.now
 	}
+	w.guest = nil
 	switch n := w.rng.IntN(100); {
 	case n < 65:
 		return w.now + engine.UnixMilli(w.rng.IntN(300))
@@ -89,8 +90,8 @@ func (w *world) edge() engine.UnixMilli {
 		if t := w.lotEdge(); t != 0 {
 			return t
 		}
-	case n < 75 && len(w.listings) > 0:
-		return w.listings[len(w.listings)-1-w.rng.IntN(min(4, len(w.listings)))]
+	case n < 75:
+		return w.leaving()
 	case n < 80 && c.live().Chances != nil && len(c.live().Chances.Periods) > 0:
 		p := c.live().Chances.Periods[w.rng.IntN(len(c.live().Chances.Periods))]
 		return []engine.UnixMilli{p.From, p.To}[w.rng.IntN(2)]
