@@ -278,39 +278,6 @@ func TestInvalidChances(t *testing.T) {
 	}
 }
 
-func BenchmarkDrawWithChances(b *testing.B) {
-	e, _ := New(Options{Shards: 4})
-	x := &table{Engine: e, now: start}
-	var c Batch
-	c.AddInit(&Init{ClusterID: [16]byte{1}, IDKey: [16]byte{2}, Namespace: NewNamespace{Name: "default", Secret: [16]byte{3}}})
-	c.AddPublish(&Publish{Namespace: 1, SealedSeed: SealSeed([32]byte{}, [12]byte{1}, [16]byte{7}), Version: earned(func(v *Version) {
-		v.Prizes[0].Stock, v.Chances.Milestones = Unlimited, []Milestone{{ID: "m", Draws: 1, Repeat: true, Amount: 1}}
-	})})
-	x.keys = newKeyer([16]byte{3})
-	for i := range 1000 {
-		c.AddGrant(&Grant{Campaign: 1, User: x.keys.User([]byte(userName(i))), UserID: []byte(userName(i)), Source: "shop", Event: "e", Amount: 5})
-	}
-	if err := e.Apply(1, entryOf(&c, start), &x.out); err != nil {
-		b.Fatal(err)
-	}
-	var entries [][]byte
-	for i := range 1 + b.N/1000 {
-		c.Reset()
-		for j := range 1000 {
-			d := x.request(userName(j), fmt.Sprint(i))
-			c.AddDraw(&d)
-		}
-		entries = append(entries, entryOf(&c, start))
-	}
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i, entry := range entries {
-		if err := e.Apply(LogIndex(2+i), entry, &x.out); err != nil || x.out.Results[0].Code != problem.OK {
-			b.Fatal(err, x.out.Results[0])
-		}
-	}
-}
-
 // As a library many goroutines decide at once. Their commands, in the order of their positions, give the same again.
 func TestChancesOfTheLibraryReplay(t *testing.T) {
 	seat := func() *table {
