@@ -19,9 +19,10 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestSoak runs new seeds for as long as DRAWTEST_SOAK says; without it, one.
+// TestSoak runs scripts for as long as DRAWTEST_SOAK says; without it, one. Their seeds ascend from DRAWTEST_SEED, or from
+// a new one that it prints.
 func TestSoak(t *testing.T) {
-	last := time.Now()
+	last, seed := time.Now(), rand.Uint64()
 	if s := os.Getenv("DRAWTEST_SOAK"); s != "" {
 		d, err := time.ParseDuration(s)
 		if err != nil {
@@ -29,10 +30,16 @@ func TestSoak(t *testing.T) {
 		}
 		last = last.Add(d)
 	}
-	for n := 0; ; n++ {
-		Compare(t, rand.Uint64(), 1000)
+	if s := os.Getenv("DRAWTEST_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := uint64(0); ; n++ {
+		Compare(t, seed+n, 1000)
 		if t.Failed() || time.Now().After(last) {
-			t.Logf("%d scripts of 1000 commands", n+1)
+			t.Logf("%d scripts of 1000 commands, seeds from %d on", n+1, seed)
 			return
 		}
 	}
