@@ -143,6 +143,23 @@ func TestScopeValueMissing(t *testing.T) {
 	}
 }
 
+// Of several caps that reset together the first of the file is named, whatever they count (found by the comparison with
+// the reference).
+func TestCapsThatResetTogether(t *testing.T) {
+	x := newTable(t)
+	x.mustPublish(simple(func(v *Version) {
+		v.Prizes[0].Kind, v.Prizes[0].Amount = KindCash, 5
+		v.Caps = []Cap{
+			{ID: "money", Counts: CountAmount, Window: Window{Kind: WindowDay}, Limit: 5, Prize: -1, DenyWhenReached: true},
+			{ID: "wins", Counts: CountWins, Window: Window{Kind: WindowDay}, Limit: 1, Prize: -1, DenyWhenReached: true},
+		}
+	}))
+	x.wantCode("first", x.draw("u", "a"), problem.OK)
+	if r := x.draw("u", "b"); r.Code != problem.Capped || x.CapName(&r) != "money" {
+		t.Errorf("%+v: cap %s, want money", r, x.CapName(&r))
+	}
+}
+
 func TestCapsOnDraws(t *testing.T) {
 	x := newTable(t)
 	x.mustPublish(simple(func(v *Version) {

@@ -205,7 +205,10 @@ func (t *tx) weigh(code problem.Code, k *counter, row []byte, m *moment, n uint8
 		worst.Allowed = n
 	}
 	worst.Allowed = uint8(min(uint32(worst.Allowed), free))
-	if code == problem.OK || worst.ResetsAt != 0 && (resets == 0 || resets > worst.ResetsAt) {
+	later := worst.ResetsAt != 0 && (resets == 0 || resets > worst.ResetsAt)
+	// Caps are asked by what they count, so of two that reset together the one that stands first may come second.
+	first := resets == worst.ResetsAt && !k.aggregate && k.index < worst.Cap && worst.Cap&AggregateBit == 0
+	if code == problem.OK || later || first {
 		worst.Cap, worst.ResetsAt, worst.Now = k.name(), resets, s.now
 		worst.Used, worst.Limit = k.used(row, m), k.limit // used is above the limit when that was lowered
 	}
