@@ -46,6 +46,7 @@ type Campaign struct {
 	releases releases                        // like books
 	money    *money                          // what was paid; nil while no version bounded that. Like books
 	mode     *modeState                      // what a deck or pacing knows of the draws before; nil for neither ever. Like books
+	burn     *burn                           // what its guard counts; nil without one. Like books
 	shares   shareTable                      // under mu; follows from the rest
 	off      []switchedOff                   // its switches; every shard is locked when they change
 	forced   atomic.Pointer[[]ForcedVersion] // replaced, never changed; nil for none

@@ -119,6 +119,9 @@ func (t *tx) commit(d *Draw, c *Campaign, print uint32, word uint64, natural int
 	c.remember(&d.Digest, t.spot, keyRow{at, print})
 	r := &t.result
 	r.At, r.Records, r.Offset, r.Length = at, d.Times, uint32(start), uint32(len(t.out.records)-start)
+	if c.burn != nil {
+		t.watch(c)
+	}
 }
 
 // choose is rung 7: the word, and the prize that it names by the weights.
@@ -202,6 +205,9 @@ func (t *tx) award(c *Campaign, prize int) (left Quantity) {
 	}
 	t.out.wins = append(t.out.wins, Win{c.ref, uint16(cell), t.at.Ordinal})
 	t.countWin(prize)
+	if c.burn != nil {
+		c.burn.at(t.now).wins++
+	}
 	if t.plan.chances != nil && t.plan.version.Prizes[prize].Kind == KindChance {
 		t.giveChances(prize)
 	}

@@ -132,6 +132,9 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 			return fmt.Errorf("engine: meta: cap without a place: %w", errTruncated)
 		}
 	}
+	if (live.Guard == nil) != (x.burn == nil) {
+		return fmt.Errorf("engine: meta: guard without a count: %w", errTruncated)
+	}
 	if err := x.checkMoney(live); err != nil {
 		return err
 	}
@@ -141,7 +144,7 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	}
 	c := w.newCampaign(n, x.id, x.sealedSeed, seed)
 	c.layout, c.reserves, c.money, c.mode, c.mu.seq, c.turned = x.layout, x.reserves, x.money, x.mode, x.seq, x.turned
-	c.releases = x.releases
+	c.releases, c.burn = x.releases, x.burn
 	c.off, c.voids, c.codes = x.off, x.voids, x.codes
 	c.forced.Store(&x.forced)
 	c.keep(x.books)

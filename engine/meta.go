@@ -57,6 +57,7 @@ type campaignCut struct {
 	layout     layout
 	money      *money
 	mode       *modeState
+	burn       *burn // nil for no guard
 	raffles    []*Raffle
 	remembers  bool // keys are still kept
 	turned     UnixMilli
@@ -111,7 +112,7 @@ func (c *Campaign) cut() campaignCut {
 		attributes: c.attributes.cut(), lists: c.lists.cut(),
 	}
 	x.off, x.voids, x.codes = slices.Clone(c.off), slices.Clone(c.voids), c.cutCodes()
-	x.forced = c.Forced()
+	x.forced, x.burn = c.Forced(), c.burn.clone()
 	if c.chances != nil {
 		x.chances = c.chances.cut("")
 	}
@@ -245,6 +246,7 @@ func (w *writer) campaignSections(c *campaignCut) {
 	w.section(campaignAttributes, func(w *writer) { w.attributeRows(&c.attributes) })
 	w.section(campaignLists, func(w *writer) { w.listCut(c.lists) })
 	w.section(campaignCodes, func(w *writer) { w.codeBooks(c.codes) })
+	w.section(campaignGuard, func(w *writer) { w.burn(c.burn) })
 	w.section(campaignSwitches, func(w *writer) {
 		if len(c.off) > 0 {
 			w.switches(c.off)
@@ -275,6 +277,8 @@ func (c *campaignCut) section(tag uint8, r *reader) bool {
 		c.off = r.switches(SwitchCampaign, SwitchPrize)
 	case campaignCodes:
 		c.codes = r.codeBooks()
+	case campaignGuard:
+		c.burn = r.burn()
 	case campaignForced:
 		c.forced = r.forcedVersions()
 	case campaignVoids:

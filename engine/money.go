@@ -330,6 +330,9 @@ func (t *tx) payOut(c *Campaign, prize int) {
 		}
 	}
 	t.countAmount(prize, z, amount)
+	if c.burn != nil && z.cash {
+		c.burn.at(t.now).pay(amount)
+	}
 	if !m.tracks {
 		return
 	}

@@ -92,6 +92,7 @@ func (c *Campaign) install(v *Version, form []byte, next publication) {
 	c.openMoney(v)
 	c.openCodes(v)
 	c.openMode(v)
+	c.openGuard(v)
 	c.fitTables(v.ExpectedUsers)
 	c.versions.Store(&versions)
 	c.compileReleases(v)

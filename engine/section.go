@@ -18,7 +18,7 @@ const (
 	versionWays     = 7  // ways out of an unavailable prize, beyond a fallback
 	versionAudience = 8  // audience rule, attributes, tickets
 	versionCodes    = 9  // prizes that hand out codes
-	versionGuard    = 10 // burn guard and defensive version
+	versionGuard    = 10 // burn guard
 	versionAwards   = 11 // how a win is delivered
 )
 

@@ -28,6 +28,7 @@ type Version struct {
 	Audience *Audience // nil: everybody may draw
 	Mode     Mode
 	Boosts   []Boost // of prizes that share their weight when they are out, ascending by prize
+	Guard    *Guard  // nil: nothing stops the campaign but people
 
 	Sets     []PrizeSet // what can be won in Sessions
 	Sessions []Session  // by time; none: the campaign is one

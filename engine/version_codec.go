@@ -45,6 +45,7 @@ func (w *writer) versionSections(v *Version) {
 	w.section(versionWays, func(w *writer) { w.boosts(v.Boosts) })
 	w.section(versionAudience, func(w *writer) { w.audience(v) })
 	w.section(versionCodes, func(w *writer) { w.prizeCodes(v.Codes) })
+	w.section(versionGuard, func(w *writer) { w.guard(v.Guard) })
 }
 
 // versionSection reads one of them.
@@ -68,6 +69,8 @@ func (v *Version) versionSection(tag uint8, r *reader) bool {
 		v.Audience = r.audience(v)
 	case versionCodes:
 		v.Codes = r.prizeCodes()
+	case versionGuard:
+		v.Guard = r.guard()
 	default:
 		return false
 	}
@@ -239,6 +242,9 @@ func (v *Version) Validate() error {
 		return err
 	}
 	if err := v.validateMode(); err != nil {
+		return err
+	}
+	if err := v.validateGuard(); err != nil {
 		return err
 	}
 	if err := v.validateBoosts(); err != nil {

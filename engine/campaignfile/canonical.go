@@ -23,6 +23,7 @@ type campaignDocument struct {
 	Exhausted     string            `json:"exhausted,omitempty"`
 	UserExhausted string            `json:"user_exhausted,omitempty"`
 	Budget        *budgetDocument   `json:"budget,omitempty"`
+	Guard         *guardDocument    `json:"guard,omitempty"`
 	Chances       *chancesDocument  `json:"chances,omitempty"`
 	Mode          *modeDocument     `json:"mode,omitempty"`
 	Caps          []capDocument     `json:"caps,omitempty"`
@@ -85,7 +86,7 @@ func (c *campaign) canonical() []byte {
 		Campaign: v.Campaign, Title: c.title, TimeZone: v.TimeZone, StartsAt: formatInstant(v.StartsAt), EndsAt: formatInstant(v.EndsAt),
 		Denominator: v.Denominator, ExpectedUsers: v.ExpectedUsers, Guaranteed: v.Guaranteed,
 		Exhausted: unless(engine.Deny, v.Exhausted), UserExhausted: unless(engine.Deny, v.UserExhausted),
-		Budget: budgetForm(v.Budget), Chances: chancesForm(v.Chances), Mode: modeForm(v.Mode),
+		Budget: budgetForm(v.Budget), Guard: guardForm(v.Guard), Chances: chancesForm(v.Chances), Mode: modeForm(v.Mode),
 	}
 	for i := range v.Caps {
 		d.Caps = append(d.Caps, capForm(&v.Caps[i], v.Prizes))

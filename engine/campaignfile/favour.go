@@ -3,7 +3,8 @@ package campaignfile
 import "github.com/drawd/drawd/engine"
 
 // Favourable returns a fault for every change from live to next that takes something away from users (semantics.md
-// §10). Publishing such a version must be forced, with a reason. Stock is not compared: a version cannot change it.
+// §10). Publishing such a version must be forced, with a reason. Stock is not compared: a version cannot change it. Nor is
+// the guard: it takes no prize and no odds, it does what an operator may do at any time.
 func Favourable(live, next *engine.Version) []Fault {
 	var faults []Fault
 	take := func(pointer, format string, args ...any) { faults = append(faults, invalid(pointer, format, args...)) }

@@ -69,7 +69,7 @@ type campaign struct {
 	audience audienceEntry
 
 	// Where the values stand that checks are about.
-	startsAt, endsAt, prizesAt, guaranteedAt, budgetAt, roundAt, modeAt value
+	startsAt, endsAt, prizesAt, guaranteedAt, budgetAt, roundAt, modeAt, burnAt value
 
 	modeFaulty bool // mode could not be read: what hangs on it is not checked
 }
@@ -120,6 +120,7 @@ func (c *campaign) read(v value) {
 		{name: "audience", read: c.readAudience},
 		{name: "pools", later: "remove it; give each prize its own stock"},
 		{name: "budget", read: c.readBudget},
+		{name: "guard", read: c.readGuard},
 		{name: "tickets", read: c.readTickets},
 		{name: "testers", later: "remove it; test in a campaign of its own"},
 	})
@@ -149,6 +150,7 @@ func (c *campaign) check() {
 	c.checkReleases()
 	c.checkAudience()
 	c.checkMode()
+	c.checkGuard()
 }
 
 // compile fills in the version. It runs only when there are no faults, so that every value is there.

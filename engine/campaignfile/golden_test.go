@@ -110,6 +110,9 @@ func describe(f *File) []byte {
 	for _, a := range v.Amounts {
 		fmt.Fprintf(&b, "amount %+v\n", a)
 	}
+	if v.Guard != nil {
+		fmt.Fprintf(&b, "guard %+v\n", *v.Guard)
+	}
 	if v.Mode != (engine.Mode{}) {
 		fmt.Fprintf(&b, "mode %+v\n", v.Mode)
 	}
