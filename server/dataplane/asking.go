@@ -89,7 +89,12 @@ func (w *worker) badTicket() bool {
 func (w *worker) checkTicket() {
 	a := &w.who
 	a.checked = true
-	_, a.arena, a.reason = w.server.options.Tickets.Check(w.body.ticket, &a.ticket, a.arena[:0], w.now)
+	var k *ticket.Key
+	k, a.arena, a.reason = w.server.options.Tickets.Check(w.body.ticket, &a.ticket, a.arena[:0], w.now)
+	// The ring holds the keys of all namespaces; one signs for its own only.
+	if a.reason == ticket.OK && k.Namespace != w.grant.Namespace.Name() {
+		a.reason = ticket.Unsigned
+	}
 }
 
 // enter admits a request by its ticket alone, into the namespace of the ticket's key.
@@ -140,6 +145,11 @@ func (w *worker) stamp(c *engine.Campaign, keyer *engine.Keyer, key []byte) (f f
 	d.Eligibility = engine.Eligibility{}
 	if audience.Tickets && w.body.ticket != nil {
 		w.carryTicket(c, audience, key)
+		// The log answers a known key before it looks at the ticket. Whoever comes by a ticket alone may ask for that
+		// ticket's draw and no other: else he would read the answers of every user whose key he guesses.
+		if a.alone && a.mismatch != 0 {
+			return fault{field: fieldTicket, what: isUntrusted}, false
+		}
 	} else if a.alone {
 		return fault{field: fieldTicket, what: isUntrusted}, false
 	}

@@ -223,10 +223,30 @@ func TestTicketKeys(t *testing.T) {
 	g.want("after", g.do("POST", "/v1/campaigns/closed/draws", body("n2", "closed")), 403, "ticket_invalid")
 }
 
+// A key of one namespace signs nothing in another, although the node knows both.
+func TestTicketKeyOfAnotherNamespace(t *testing.T) {
+	g := newGatedRig(t)
+	var b engine.Batch
+	b.AddNamespace(&engine.NewNamespace{Name: "other", Secret: [16]byte{9}})
+	g.decide(&b)
+	foreign := ticket.NewKey()
+	b.Reset()
+	b.AddDocument(&engine.PutDocument{Namespace: 2, Name: ticket.DocumentPrefix + ticket.FormatID(foreign.ID), Body: foreign.Encode()})
+	g.decide(&b)
+	g.clock.Add(1000)
+	g.secret = ticket.NewSecret(foreign.Derive([32]byte{}, "other"))
+	text := g.sign("n1", func(c *ticket.Claims) { c.Key = foreign.ID })
+	a := g.do("POST", "/v1/campaigns/closed/draws", `{"user":"u1","ticket":"`+text+`",`+eligible+`}`, "Idempotency-Key", "n1")
+	g.want("a key of another namespace", a, 403, "ticket_invalid")
+	if !a.pointsAt("/ticket", "signature") {
+		t.Errorf("%s", a.body)
+	}
+}
+
 // Without an API key, on a node that has keys, a ticket admits the draw, and nothing else is shown.
 func TestTicketAlone(t *testing.T) {
 	g := newGatedRig(t)
-	id, _, hash := access.NewSecret()
+	id, secret, hash := access.NewSecret()
 	k := access.Key{Name: "ops", Scopes: access.ScopeAdmin | access.ScopeDraw, Hash: hash, CreatedAt: g.now()}
 	var b engine.Batch
 	b.AddDocument(&engine.PutDocument{Namespace: 1, Name: access.DocumentPrefix + id, Body: k.Encode()})
@@ -271,6 +291,15 @@ func TestTicketAlone(t *testing.T) {
 	if a, again := ask("n1", "", nil), ask("n1", "", nil); string(a.body) != string(again.body) || a.header.Get("Idempotent-Replayed") != "true" {
 		t.Errorf("replays differ: %s %s", a.body, again.body)
 	}
+	// A ticket is good for its own draw only, also for one that was decided already: nobody reads another's answer.
+	first := ask("n1", "", nil)
+	for _, row := range []struct{ name, user, key string }{{"another user", "u2", "order-7"}, {"another key", "u1", "order-7"}} {
+		theirs := g.do("POST", "/v1/campaigns/closed/draws", `{"user":"`+row.user+`","attributes":{"region":"SH","store":"s`+row.user+`"},"ticket":"`+
+			g.sign("order-7", func(c *ticket.Claims) { c.User = row.user })+`"}`, "Authorization", "Bearer "+secret)
+		g.want("theirs", theirs, 200, "")
+		wantPublic(row.name, g.do("POST", "/v1/campaigns/closed/draws", `{"user":"`+row.user+`","ticket":"`+g.sign("n1", nil)+`"}`, "Idempotency-Key", row.key), 403, "not_allowed")
+	}
+	g.want("his own", first, 200, "")
 	g.want("reading needs a key", g.do("GET", "/v1/campaigns/closed/users/u1", ""), 401, "unauthenticated")
 }
 
