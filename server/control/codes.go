@@ -76,12 +76,11 @@ func (p *Plane) importCodes(x *exchange) *render.Problem {
 
 // explainImport says what to do when the log did not take an import to its end.
 func explainImport(refused *render.Problem, added int) *render.Problem {
+	if added > 0 { // before anything else: the effect is no longer none
+		return refusal(problem.UnknownOutcome, fmt.Sprintf("It stopped after %d codes (%s). Send all of it again: no code is imported twice.", added, refused.Code))
+	}
 	if refused.Code == problem.Conflict {
 		refused.Detail = "The prize of the live version hands out no unique codes: publish it with codes: unique first."
-		return refused
-	}
-	if added > 0 {
-		return refusal(problem.UnknownOutcome, fmt.Sprintf("It stopped after %d codes (%s). Send all of it again: no code is imported twice.", added, refused.Code))
 	}
 	return refused
 }

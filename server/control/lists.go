@@ -2,6 +2,7 @@ package control
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 
 	"github.com/drawd/drawd/engine"
@@ -198,7 +199,10 @@ func (p *Plane) importList(x *exchange) *render.Problem {
 		b.AddList(x.listCommand(c, kind, false, rest[:n]))
 		r, refused := x.decide(&b)
 		if refused != nil {
-			refused.Detail += " (" + itoa(len(entries)-len(rest)) + " of " + itoa(len(entries)) + " lines were carried out before; send all of them again)"
+			if done := len(entries) - len(rest); done > 0 { // the effect is no longer none, whatever the code says
+				return refusal(problem.UnknownOutcome, fmt.Sprintf("It stopped after %d of %d entries (%s). Send all of them again: what is done already changes nothing.",
+					done, len(entries), refused.Code))
+			}
 			return refused
 		}
 		changed += r.Value

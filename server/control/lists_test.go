@@ -161,3 +161,36 @@ func TestTicketKeysOverHTTP(t *testing.T) {
 	}
 	w.refused(problem.Conflict, "POST", "/admin/v1/ticket-keys", `{"name":"x"}`)
 }
+
+// stopsAfter decides left batches and refuses the others.
+type stopsAfter struct {
+	Decider
+	left int
+}
+
+func (d *stopsAfter) Decide(b *engine.Batch) error {
+	if d.left--; d.left < 0 {
+		return problem.New(problem.NoLeader, "")
+	}
+	return d.Decider.Decide(b)
+}
+
+// An import that stops half-way never says that it had no effect.
+func TestImportThatStopsTellsItsEffect(t *testing.T) {
+	for _, row := range []struct {
+		carried int
+		code    problem.Code
+	}{{0, problem.NoLeader}, {1, problem.UnknownOutcome}} {
+		w := newWorld(t)
+		w.plane.Decider = &stopsAfter{w.plane.Decider, row.carried}
+		var lines strings.Builder
+		for i := range engine.MaxListEntries + 1 {
+			fmt.Fprintf(&lines, `{"user":"u%d","reason":"bots"}`+"\n", i)
+		}
+		before := w.engine.StateHash()
+		a := w.refused(row.code, "POST", "/admin/v1/lists/deny:import", lines.String(), "Content-Type: application/x-ndjson")
+		if changed, none := w.engine.StateHash() != before, a.text("effect") == "none"; changed == none {
+			t.Errorf("after %d parts: the state has changed: %v, but %s", row.carried, changed, a.body)
+		}
+	}
+}
