@@ -43,6 +43,17 @@ func (x *exchange) publishAt(file *campaignfile.File, reason string, at engine.U
 	return x.answer(http.StatusAccepted, pendingView{file.Version.Campaign, stamp(at), publish.Actor, reason})
 }
 
+// alreadyPending refuses to publish a campaign of which a version is to become live: that was compared with the version
+// that is live now, and would replace the one in hand at its time although it may be worse for users.
+func (x *exchange) alreadyPending() *render.Problem {
+	for _, v := range x.grant.Namespace.Pending() {
+		if v.Campaign == x.params.campaign {
+			return refusal(problem.Conflict, "A version of this campaign is to become live already: withdraw it first.")
+		}
+	}
+	return nil
+}
+
 // withdraw takes back what was to become live.
 func (p *Plane) withdraw(x *exchange) *render.Problem {
 	if refused := x.noQuery(); refused != nil {

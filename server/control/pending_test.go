@@ -47,3 +47,19 @@ func TestPublishAtATime(t *testing.T) {
 		}
 	}
 }
+
+// What waits was compared with what is live: nothing better is published in between, which it would then take back.
+func TestPublishWhileAVersionWaits(t *testing.T) {
+	w := newWorld(t)
+	w.publish("flash", flashFile)
+	tag := w.saveDraft("flash", strings.Replace(flashFile, "limit: 3", "limit: 4", 1))
+	w.want(202, "POST", publishPath, publishBody(tag, `,"at":"2026-11-10T23:30:00+08:00"`))
+	tag = w.saveDraft("flash", strings.Replace(flashFile, "limit: 3", "limit: 9", 1))
+	before := w.engine.StateHash()
+	w.refused(problem.Conflict, "POST", publishPath, publishBody(tag))
+	if w.engine.StateHash() != before {
+		t.Error("a refusal changed the state")
+	}
+	w.want(200, "POST", "/admin/v1/campaigns/flash:withdraw", `{"reason":"something better"}`)
+	w.want(200, "POST", publishPath, publishBody(tag))
+}

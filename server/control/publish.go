@@ -175,6 +175,9 @@ func (p *Plane) publish(x *exchange) *render.Problem {
 	if refused != nil {
 		return refused
 	}
+	if refused := x.alreadyPending(); refused != nil {
+		return refused
+	}
 	if worse := x.unfavourable(file); len(worse) > 0 {
 		if !forced {
 			p := refusal(problem.Conflict, `After publication a change must favour users. Publish with "forced": true and a reason to do it nevertheless.`)
