@@ -16,6 +16,7 @@ import (
 const (
 	MaxCodeBytes    = 64
 	MaxCodes        = 1 << 18 // unique codes of one campaign over its life
+	MaxCodesEver    = 1 << 22 // unique codes of all campaigns of the cluster: they are in every checkpoint
 	MaxImportCodes  = 1000    // in one command
 	sealedCodeLeast = nonceBytes + 1 + 16
 	sealedCodeMost  = nonceBytes + MaxCodeBytes + 16
@@ -277,11 +278,8 @@ func (t *tx) applyImport(c *ImportCodes) Result {
 	if broken := a.unbalanced(); broken != "" {
 		return t.fence(a, broken)
 	}
-	b, kept := a.codeBook(c.Prize), 0
-	for i := range a.codes {
-		kept += len(a.codes[i].prints)
-	}
-	if kept+len(c.Codes) > MaxCodes {
+	b, kept := a.codeBook(c.Prize), a.codesEver()
+	if kept+len(c.Codes) > MaxCodes || t.world.codesEver()+len(c.Codes) > MaxCodesEver {
 		return Result{Code: problem.Capacity, Campaign: a.ref}
 	}
 	added := Quantity(0)
@@ -308,6 +306,28 @@ func (t *tx) applyImport(c *ImportCodes) Result {
 		Kind: RecordCodes, Campaign: a.ref, Version: v.Number, Seq: a.mu.seq, Name: []byte(c.Prize), Actor: []byte(c.Actor),
 		Reason: []byte(c.Reason), Delta: int64(added), Total: cell.Total,
 	}, Result{Campaign: a.ref, Value: uint64(added)})
+}
+
+// coded reports whether the live version hands out unique codes with the units of a cell.
+func (c *Campaign) coded(cell string) bool {
+	v := c.Version()
+	i := v.prize(cell)
+	return i >= 0 && v.unique(i)
+}
+
+// codesEver counts the codes that the campaign ever had. A draw never changes that, so every shard is lock enough.
+func (c *Campaign) codesEver() (n int) {
+	for i := range c.codes {
+		n += len(c.codes[i].prints)
+	}
+	return n
+}
+
+func (w *world) codesEver() (n int) {
+	for _, c := range *w.campaigns.Load() {
+		n += c.codesEver()
+	}
+	return n
 }
 
 // CodeStock returns how many codes a prize ever had and how many are left. ok is false for a prize that never had unique

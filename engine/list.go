@@ -152,7 +152,7 @@ func (t *tx) applyList(c *PutList) Result {
 		return Result{Code: problem.Capacity, Campaign: c.Campaign}
 	}
 	if l.table == nil {
-		if c.Remove {
+		if c.Remove || len(c.Entries) == 0 {
 			return Result{Campaign: c.Campaign, AlreadyLive: true}
 		}
 		l.table = t.world.newRowTable(table, subjectKeyBytes, listRow)

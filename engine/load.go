@@ -58,9 +58,11 @@ func (l *Loader) Finish(meta []byte) error {
 		return err
 	}
 	for i := range w.shards {
-		if err := w.shards[i].mu.arena.FinishLoad(); err != nil {
+		arena := w.shards[i].mu.arena
+		if err := arena.FinishLoad(); err != nil {
 			return err
 		}
+		w.widened = w.widened || arena.Older() // pages that were not looked at since keep their old width on disk
 	}
 	for _, page := range l.foreign.pages {
 		if err := pages.Rows(page, w.insertRow); err != nil {

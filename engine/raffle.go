@@ -260,7 +260,7 @@ func (t *tx) applyRaffle(c *DrawRaffle) Result {
 func (c *Campaign) award(prize string, wins int) problem.Code {
 	v := c.Version()
 	i, at := v.prize(prize), c.cell(prize)
-	if i < 0 || at < 0 || !c.books[at].Live || v.Prizes[i].Kind == KindThanks || v.Prizes[i].Kind.paysAmount() {
+	if i < 0 || at < 0 || !c.books[at].Live || !v.raffled(i) {
 		return problem.PrizeNotFound
 	}
 	cell := &c.books[at]
@@ -322,12 +322,19 @@ func (t *tx) applyRedraw(c *RedrawRaffle) Result {
 	}, Result{Campaign: a.ref})
 }
 
+// raffled reports whether a raffle can give a prize: its units are all there is to give. Amounts, chances and unique codes
+// are handed out by draws only.
+func (v *Version) raffled(prize int) bool {
+	kind := v.Prizes[prize].Kind
+	return kind != KindThanks && kind != KindChance && !kind.paysAmount() && !v.unique(prize)
+}
+
 // giveBack returns the units of wins that nobody is left for. A prize that was dropped since, or that counts its units
-// otherwise now, keeps what was issued.
+// otherwise now, keeps what was issued; so does one that hands out codes now, for there is no code for the unit.
 func (c *Campaign) giveBack(prize string, wins int) {
 	v := c.Version()
 	i, at := v.prize(prize), c.cell(prize)
-	if i < 0 || at < 0 || !c.books[at].Live {
+	if i < 0 || at < 0 || !c.books[at].Live || v.unique(i) {
 		return
 	}
 	units := Quantity(wins) * Quantity(v.Prizes[i].Units)

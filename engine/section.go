@@ -149,8 +149,12 @@ func (r *Record) sectionsValid() bool {
 			ok = r.readAmounts(body)
 		case recordMode:
 			ok = r.readMode(body)
+		case recordAudience:
+			ok = len(body) == auditBytes
 		case recordCode:
 			ok = soundCodes(body)
+		default: // a newer drawd wrote it
+			ok = false
 		}
 		if !ok {
 			return false

@@ -260,11 +260,12 @@ func (c *Campaign) takeBack(x *voiding, g *givenBack) {
 		return
 	}
 	cell.Issued -= g.units
-	if !abuse && !x.version.unique(g.prize) {
+	coded := x.version.unique(g.prize) || c.coded(cell.ID) // there is no code for the unit any more, or never was
+	if !abuse && !coded {
 		x.refunds |= VoidStock
 	}
 	switch session := int(x.draw.Session) - 1; {
-	case abuse || !cell.Live || x.version.unique(g.prize):
+	case abuse || !cell.Live || coded:
 		cell.Withdrawn += g.units
 	case session >= 0 && session < len(x.version.Sessions) && cell.ID != x.version.Prizes[g.prize].ID && x.version.Sessions[session].EndsAt <= c.turned:
 		cell.Expired += g.units // its session is over, and what was left has gone already

@@ -276,7 +276,7 @@ func (x *exchange) explainRaffle(refused *render.Problem, conflict string) *rend
 	case problem.Conflict:
 		refused.Detail = conflict
 	case problem.PrizeNotFound:
-		refused.Detail = "The live version has no prize of this id whose units a raffle can give: it must be there and pay no amount."
+		refused.Detail = "The live version has no prize of this id whose units a raffle can give: it must be there, pay no amount and no chances, and hand out no codes of its own."
 	case problem.NotFound:
 		refused.Detail = "The raffle is not drawn yet."
 	}

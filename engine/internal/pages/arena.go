@@ -61,6 +61,16 @@ func (a *Arena) NewTable(id uint32, keyBytes, width int) *Table {
 // Table returns the table, nil if there is none.
 func (a *Arena) Table(id uint32) *Table { return a.tables[id] }
 
+// Older reports whether some table has pages of an older width: whoever looks at those next moves rows.
+func (a *Arena) Older() bool {
+	for _, t := range a.tables { // order: any one will do
+		if t.older != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Drop removes a table and frees its pages: the next capture shows them all zero. The *Table must not be used again.
 func (a *Arena) Drop(id uint32) {
 	t := a.tables[id]
