@@ -78,7 +78,7 @@ const (
 	MaxProgramBytes    = 4096    // of an audience rule compiled
 	MaxTicketKeys      = 16      // named by one version
 	MaxListed          = 1 << 20 // users on the lists of one campaign, or of one namespace
-	MaxListEntries     = 256     // in one command
+	MaxListEntries     = 255     // in one command: a result counts its records in a byte
 
 	MinDenominator     = 1
 	MaxDenominator     = 1_000_000_000

@@ -5,7 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/drawd/drawd/engine/problem"
@@ -61,6 +61,9 @@ const (
 	// handover bounds how long a node that is ready waits for answers under way. A connection on which nothing was
 	// asked yet is closed then: its request could only be told to come again.
 	handover = 200 * time.Millisecond
+	// acceptEvery paces new connections: a crowd that asks again and again must not take the processor from the replay.
+	// Whoever is not accepted waits in the listener's queue, and is served by the planes.
+	acceptEvery = 5 * time.Millisecond
 )
 
 // answerStarting answers everything but GET /livez with 503. Connections close: the next request finds the planes.
@@ -109,7 +112,8 @@ func (s *Starting) Close() {
 // kept is a listener that outlives the server on it: closing it only ends a pending Accept.
 type kept struct {
 	*net.TCPListener
-	left atomic.Bool
+	left chan struct{} // closed by Close
+	once sync.Once
 }
 
 func keep(p plane) (*kept, error) {
@@ -117,20 +121,30 @@ func keep(p plane) (*kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &kept{TCPListener: ln}, nil
+	return &kept{TCPListener: ln, left: make(chan struct{})}, nil
 }
 
-// Accept returns the next connection until Close.
+// Accept returns the next connection until Close, at its pace.
 func (k *kept) Accept() (net.Conn, error) {
-	c, err := k.TCPListener.Accept()
-	if err != nil && k.left.Load() {
+	select {
+	case <-time.After(acceptEvery):
+	case <-k.left:
 		return nil, net.ErrClosed
 	}
-	return c, err
+	c, err := k.TCPListener.Accept()
+	if err == nil {
+		return c, nil
+	}
+	select {
+	case <-k.left:
+		return nil, net.ErrClosed
+	default:
+		return nil, err
+	}
 }
 
 // Close ends Accept and leaves the address open.
 func (k *kept) Close() error {
-	k.left.Store(true)
+	k.once.Do(func() { close(k.left) })
 	return k.SetDeadline(time.Unix(1, 0))
 }
