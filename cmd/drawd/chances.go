@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -164,14 +161,6 @@ func (a *app) sendChances(c *cobra.Command, k *client, path string, body map[str
 	})
 }
 
-// Bounds of one part of an import: below what the daemon takes in one request.
-const (
-	partLines = 5000
-	partBytes = 900 << 10
-	// partTries is how often a part is sent when the daemon has no time for it, a second apart at first.
-	partTries = 6
-)
-
 // importReport is what became of the lines, of one part or of all.
 type importReport struct {
 	Lines   int            `json:"lines"`
@@ -249,58 +238,23 @@ expires_at, priority and reason as in a single grant. If it is interrupted, run 
 // importChances sends the lines in parts, and tells how far it is.
 func (a *app) importChances(ctx context.Context, k *client, path string, in io.Reader) (*importReport, error) {
 	all := &importReport{Cut: map[string]int{}, Refused: map[string]int{}, Errors: []importError{}}
-	lines := bufio.NewScanner(in)
-	lines.Buffer(nil, partBytes)
-	var part bytes.Buffer
-	from, n := 1, 0
-	send := func() error {
-		if part.Len() == 0 {
-			return nil
-		}
-		answer, err := a.sendPart(ctx, k, path, part.Bytes())
+	err := eachPart(in, partLines, func(p part) error {
+		answer, err := a.sendPart(ctx, k, path, p.body)
 		if err != nil {
-			return fmt.Errorf("lines %d to %d: %w\n  Run it again: nothing is granted twice", from, n, err)
+			return fmt.Errorf("lines %d to %d: %w\n  Run it again: nothing is granted twice", p.first, p.last, err)
 		}
 		var r importReport
 		if err := decode(answer.body, &r); err != nil {
 			return err
 		}
-		all.add(&r, from)
-		fmt.Fprintf(a.stderr, "line %d: %d chances for %d events, %d decided earlier\n", n, all.Granted, all.Events, all.Already)
-		part.Reset()
-		from = n + 1
+		all.add(&r, p.first)
+		fmt.Fprintf(a.stderr, "line %d: %d chances for %d events, %d decided earlier\n", p.last, all.Granted, all.Events, all.Already)
 		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	for lines.Scan() {
-		if n-from+1 >= partLines || part.Len()+len(lines.Bytes()) >= partBytes {
-			if err := send(); err != nil {
-				return nil, err
-			}
-		}
-		n++
-		part.Write(lines.Bytes())
-		part.WriteByte('\n')
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("line %d: %w", n+1, err)
-	}
-	return all, send()
-}
-
-// sendPart sends a part, and again while the daemon has no time for it.
-func (a *app) sendPart(ctx context.Context, k *client, path string, part []byte) (answer *reply, err error) {
-	for wait := time.Second; ; wait *= 2 {
-		answer, err = k.do(ctx, call{method: http.MethodPost, path: path, body: part, contentType: "application/x-ndjson"})
-		var refused *problemError
-		if err == nil || !errors.As(err, &refused) || !refused.Retryable || wait >= time.Second<<partTries {
-			return answer, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(wait):
-		}
-	}
+	return all, nil
 }
 
 // report prints what became of an import. Lines that were refused make it a failure.

@@ -3,9 +3,21 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net/http"
 	"os"
+	"time"
+)
+
+// Bounds of one part of an import: below what the daemon takes in one request.
+const (
+	partLines = 5000
+	partBytes = 900 << 10
+	// partTries is how often a part is sent when the daemon has no time for it, a second apart at first.
+	partTries = 6
 )
 
 // openLines opens a file of lines; "-" is standard input.
@@ -23,26 +35,53 @@ func openLines(name string) (io.ReadCloser, error) {
 	return f, nil
 }
 
-// eachPart cuts lines into parts that fit into a request, and calls send with each; from is the number of its first line.
-func eachPart(in io.Reader, send func(from int, part []byte) error) error {
+// part is some lines that fit into one request; first and last are their numbers, from 1.
+type part struct {
+	body        []byte
+	first, last int
+}
+
+// eachPart cuts what in has into parts of at most most lines, and calls send with each.
+func eachPart(in io.Reader, most int, send func(part) error) error {
 	lines := bufio.NewScanner(in)
 	lines.Buffer(nil, partBytes)
-	var part bytes.Buffer
-	from, n := 1, 0
+	var p bytes.Buffer
+	first, n := 1, 0
+	flush := func() error {
+		if p.Len() == 0 {
+			return nil
+		}
+		defer func() { p.Reset(); first = n + 1 }()
+		return send(part{p.Bytes(), first, n})
+	}
 	for lines.Scan() {
-		n++
-		if part.Len() > 0 && part.Len()+len(lines.Bytes())+1 > partBytes {
-			if err := send(from, part.Bytes()); err != nil {
+		if n-first+1 >= most || p.Len()+len(lines.Bytes()) >= partBytes {
+			if err := flush(); err != nil {
 				return err
 			}
-			part.Reset()
-			from = n
 		}
-		part.Write(lines.Bytes())
-		part.WriteByte('\n')
+		n++
+		p.Write(lines.Bytes())
+		p.WriteByte('\n')
 	}
 	if err := lines.Err(); err != nil {
-		return err
+		return fmt.Errorf("line %d: %w", n+1, err)
 	}
-	return send(from, part.Bytes())
+	return flush()
+}
+
+// sendPart sends a part, and again while the daemon has no time for it.
+func (a *app) sendPart(ctx context.Context, k *client, path string, part []byte) (answer *reply, err error) {
+	for wait := time.Second; ; wait *= 2 {
+		answer, err = k.do(ctx, call{method: http.MethodPost, path: path, body: part, contentType: "application/x-ndjson"})
+		var refused *problemError
+		if err == nil || !errors.As(err, &refused) || !refused.Retryable || wait >= time.Second<<partTries {
+			return answer, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(wait):
+		}
+	}
 }

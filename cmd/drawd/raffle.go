@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -134,40 +133,19 @@ func (a *app) raffleImportCommand() *cobra.Command {
 
 // importEntrants sends the lines in parts.
 func (a *app) importEntrants(ctx context.Context, k *client, path string, in io.Reader) (added, entrants int, err error) {
-	lines := bufio.NewScanner(in)
-	var part bytes.Buffer
-	from, n := 1, 0
-	send := func() error {
-		if part.Len() == 0 {
-			return nil
-		}
-		answer, err := a.sendPart(ctx, k, path, part.Bytes())
+	err = eachPart(in, raffleLines, func(p part) error {
+		answer, err := a.sendPart(ctx, k, path, p.body)
 		if err != nil {
-			return fmt.Errorf("lines %d to %d: %w\n  Run it again: nobody is on the list twice", from, n, err)
+			return fmt.Errorf("lines %d to %d: %w\n  Run it again: nobody is on the list twice", p.first, p.last, err)
 		}
 		var r struct{ Added, Entrants int }
 		if err := decode(answer.body, &r); err != nil {
 			return err
 		}
 		added, entrants = added+r.Added, r.Entrants
-		part.Reset()
-		from = n + 1
 		return nil
-	}
-	for lines.Scan() {
-		if n-from+1 >= raffleLines {
-			if err := send(); err != nil {
-				return added, entrants, err
-			}
-		}
-		n++
-		part.Write(lines.Bytes())
-		part.WriteByte('\n')
-	}
-	if err := lines.Err(); err != nil {
-		return added, entrants, fmt.Errorf("line %d: %w", n+1, err)
-	}
-	return added, entrants, send()
+	})
+	return added, entrants, err
 }
 
 func (a *app) raffleDrawCommand() *cobra.Command {

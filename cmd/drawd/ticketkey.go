@@ -224,10 +224,10 @@ interrupted, run it again: what is done changes nothing.`,
 		defer in.Close()
 		ctx, cancel := a.interruptible(c.Context())
 		defer cancel()
-		return eachPart(in, func(from int, part []byte) error {
-			answer, err := k.do(ctx, call{method: http.MethodPost, path: path + ":import", body: part, contentType: "application/x-ndjson"})
+		return eachPart(in, partLines, func(p part) error {
+			answer, err := a.sendPart(ctx, k, path+":import", p.body)
 			if err != nil {
-				return fmt.Errorf("from line %d on: %w\n  Run it again: what is done changes nothing", from, err)
+				return fmt.Errorf("lines %d to %d: %w\n  Run it again: what is done changes nothing", p.first, p.last, err)
 			}
 			_, err = a.stdout.Write(answer.body)
 			return err

@@ -126,13 +126,8 @@ func (x *exchange) awardMany(c *engine.Campaign, body []byte) *render.Problem {
 	bulk := bulkReport{Refused: map[string]int{}, Errors: []bulkError{}}
 	report := awardReport{}
 	var b engine.Batch
-	var lines []int
-	for n := 1; len(body) > 0; n++ {
-		var line []byte
-		line, body, _ = bytes.Cut(body, []byte{'\n'})
-		if line = bytes.TrimSpace(line); len(line) == 0 {
-			continue
-		}
+	var numbers []int
+	for n, line := range lines(body) {
 		report.Lines++
 		a, refused := x.readAward(c, line)
 		if refused != nil {
@@ -140,7 +135,7 @@ func (x *exchange) awardMany(c *engine.Campaign, body []byte) *render.Problem {
 			continue
 		}
 		b.AddAward(&a)
-		lines = append(lines, n)
+		numbers = append(numbers, n)
 	}
 	if b.Len() > 0 {
 		if err := x.plane.Decider.Decide(&b); err != nil {
@@ -150,7 +145,7 @@ func (x *exchange) awardMany(c *engine.Campaign, body []byte) *render.Problem {
 	for i := range b.Results {
 		switch r := &b.Results[i]; {
 		case r.Code != problem.OK:
-			bulk.refuse(lines[i], r.Code, "", x.explainAward(r, refusal(r.Code, "")).Detail)
+			bulk.refuse(numbers[i], r.Code, "", x.explainAward(r, refusal(r.Code, "")).Detail)
 		case r.AlreadyLive:
 			report.Already++
 		default:

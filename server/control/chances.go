@@ -106,29 +106,24 @@ func (x *exchange) grantBulk(to engine.Grant) *render.Problem {
 	}
 	report := bulkReport{Cut: map[string]int{}, Refused: map[string]int{}, Errors: []bulkError{}}
 	var b engine.Batch
-	var lines []int // of the commands of b
+	var numbers []int // of the commands of b
 	decided := false
 	flush := func() *render.Problem {
 		if b.Len() == 0 {
 			return nil
 		}
 		if err := x.plane.Decider.Decide(&b); err != nil {
-			return x.stopped(err, decided, lines[0])
+			return x.stopped(err, decided, numbers[0])
 		}
 		decided = true
 		for i := range b.Results {
-			report.count(lines[i], &b.Results[i])
+			report.count(numbers[i], &b.Results[i])
 		}
 		b.Reset()
-		lines = lines[:0]
+		numbers = numbers[:0]
 		return nil
 	}
-	for n := 1; len(body) > 0; n++ {
-		var line []byte
-		line, body, _ = bytes.Cut(body, []byte{'\n'})
-		if line = bytes.TrimSpace(line); len(line) == 0 {
-			continue
-		}
+	for n, line := range lines(body) {
 		report.Lines++
 		g, refused := x.readGrant(line, to)
 		if refused != nil {
@@ -136,7 +131,7 @@ func (x *exchange) grantBulk(to engine.Grant) *render.Problem {
 			continue
 		}
 		b.AddGrant(&g)
-		lines = append(lines, n)
+		numbers = append(numbers, n)
 		if b.Len() == bulkCommands {
 			if refused := flush(); refused != nil {
 				return refused

@@ -20,9 +20,8 @@ chances: {mode: granted, lots: 1, sources: {publish: {daily_limit: 50}, shop: {}
 prizes:
   - {id: p, kind: coupon, weight: 500000, stock: unlimited}
 `
-	lines = "Content-Type: application/x-ndjson"
-	bulk  = "/admin/v1/campaigns/resale/chances:grant"
-	sums  = "/admin/v1/campaigns/resale/chances"
+	bulk = "/admin/v1/campaigns/resale/chances:grant"
+	sums = "/admin/v1/campaigns/resale/chances"
 )
 
 func TestBulkGrants(t *testing.T) {
@@ -36,7 +35,7 @@ func TestBulkGrants(t *testing.T) {
 	b.WriteString("\n{\"user\":\"u1\",\"source\":\"nobody\",\"event\":\"e\",\"amount\":1}\n")
 	b.WriteString("{\"user\":\"u1\",\"source\":\"shop\",\"event\":\"e\"}\nnothing\n{\"user\":\"a b\",\"source\":\"shop\",\"event\":\"e\",\"amount\":1,\"x\":1}\n")
 	b.WriteString(`{"user":"u1","source":"shop","event":"o","amount":1,"expires_at":"2026-11-11T12:00:00Z"}`) // no line break
-	a := w.want(200, "POST", bulk, b.String(), lines)
+	a := w.want(200, "POST", bulk, b.String(), asLines)
 	const want = `{"lines":1205,"events":30,"granted":500,"already":0,"cut":{"daily_limit":1180},"refused":{"bad_json":1,"chances_full":1,"invalid_field":2,"unknown_field":1},"errors":[`
 	if !strings.HasPrefix(string(a.body), want) {
 		t.Errorf("%s\nwant %s", a.body, want)
@@ -47,7 +46,7 @@ func TestBulkGrants(t *testing.T) {
 		}
 	}
 	before := w.engine.StateHash()
-	a = w.want(200, "POST", bulk, b.String(), lines)
+	a = w.want(200, "POST", bulk, b.String(), asLines)
 	if !strings.HasPrefix(string(a.body), `{"lines":1205,"events":0,"granted":0,"already":1200,"cut":{},"refused":`) {
 		t.Errorf("again: %s", a.body)
 	}
@@ -60,9 +59,9 @@ func TestBulkGrants(t *testing.T) {
 	if err := w.engine.CheckInvariants(); err != nil {
 		t.Error(err)
 	}
-	w.refused(problem.BodyTooLarge, "POST", bulk, strings.Repeat("\n", maxBulkLines+1), lines)
+	w.refused(problem.BodyTooLarge, "POST", bulk, strings.Repeat("\n", maxBulkLines+1), asLines)
 	w.refused(problem.UnsupportedMediaType, "POST", bulk, "{}")
-	w.refused(problem.CampaignNotFound, "POST", "/admin/v1/campaigns/none/chances:grant", "{}", lines)
+	w.refused(problem.CampaignNotFound, "POST", "/admin/v1/campaigns/none/chances:grant", "{}", asLines)
 }
 
 // A bulk that stops in the middle says so truly: unknown, send it again.
@@ -79,7 +78,7 @@ func TestBulkStopsInTheMiddle(t *testing.T) {
 		w.mu.fail = err
 	}
 	fail(problem.New(problem.Overloaded, ""))
-	w.refused(problem.Overloaded, "POST", bulk, b.String(), lines)
+	w.refused(problem.Overloaded, "POST", bulk, b.String(), asLines)
 	fail(nil)
 	decisions := 0
 	w.plane.Decider = deciderFunc(func(b *engine.Batch) error {
@@ -88,25 +87,25 @@ func TestBulkStopsInTheMiddle(t *testing.T) {
 		}
 		return w.Decide(b)
 	})
-	a := w.refused(problem.UnknownOutcome, "POST", bulk, b.String(), lines)
+	a := w.refused(problem.UnknownOutcome, "POST", bulk, b.String(), asLines)
 	if !strings.Contains(a.text("detail"), "line 501") {
 		t.Errorf("%s", a.body)
 	}
-	a = w.want(200, "POST", bulk, b.String(), lines)
+	a = w.want(200, "POST", bulk, b.String(), asLines)
 	if !strings.Contains(string(a.body), `"lines":1010,"events":510,"granted":510,"already":500,`) {
 		t.Errorf("%s", a.body)
 	}
 	fail(errors.New("gone"))
-	w.refused(problem.UnknownOutcome, "POST", bulk, b.String(), lines)
+	w.refused(problem.UnknownOutcome, "POST", bulk, b.String(), asLines)
 }
 
 func TestBulkGrantsIntoAPurse(t *testing.T) {
 	w := newWorld(t)
 	const purse = "/admin/v1/purses/points"
 	w.want(404, "GET", purse, "")
-	w.want(404, "POST", purse+"/chances:grant", "{}", lines)
+	w.want(404, "POST", purse+"/chances:grant", "{}", asLines)
 	w.want(200, "PUT", "/admin/v1/policy", `{"purses":[{"id":"points","sources":{"shop":{"daily_limit":5}}}]}`, "If-Match: *")
-	a := w.want(200, "POST", purse+"/chances:grant", `{"user":"u1","source":"shop","event":"e1","amount":9}`+"\n"+`{"user":"u1","source":"shop","event":"e1","amount":9}`, lines)
+	a := w.want(200, "POST", purse+"/chances:grant", `{"user":"u1","source":"shop","event":"e1","amount":9}`+"\n"+`{"user":"u1","source":"shop","event":"e1","amount":9}`, asLines)
 	if !strings.Contains(string(a.body), `"events":1,"granted":5,"already":1,"cut":{"daily_limit":1}`) {
 		t.Errorf("%s", a.body)
 	}
@@ -120,7 +119,7 @@ func TestBulkGrantsIntoAPurse(t *testing.T) {
 func TestExplainChances(t *testing.T) {
 	w := newWorld(t)
 	w.publish("resale", strings.Replace(resaleFile, "lots: 1,", "price: 2, lots: 1, milestones: [{id: first, draws: 1, grant: 4}],", 1))
-	w.want(200, "POST", bulk, `{"user":"u1","source":"publish","event":"e","amount":1}`+"\n"+`{"user":"u1","source":"shop","event":"e","amount":2}`, lines)
+	w.want(200, "POST", bulk, `{"user":"u1","source":"publish","event":"e","amount":1}`+"\n"+`{"user":"u1","source":"shop","event":"e","amount":2}`, asLines)
 	w.at(start.Add(2 * time.Hour))
 	id, _ := w.drawn("resale", "u1", "k1")
 	a := w.want(200, "GET", "/admin/v1/draws/"+id+":explain", "")

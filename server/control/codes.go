@@ -1,7 +1,6 @@
 package control
 
 import (
-	"bytes"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -87,12 +86,7 @@ func explainImport(refused *render.Problem, added int) *render.Problem {
 
 // read returns the codes, one a line; of NDJSON {"code":"…"} a line.
 func (report *importReport) read(body []byte, objects bool) (codes [][]byte) {
-	for n := 1; len(body) > 0; n++ {
-		var line []byte
-		line, body, _ = bytes.Cut(body, []byte{'\n'})
-		if line = bytes.TrimSpace(line); len(line) == 0 {
-			continue
-		}
+	for n, line := range lines(body) {
 		report.Lines++
 		code := string(line)
 		if objects {

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 
@@ -218,12 +217,7 @@ func (p *Plane) importList(x *exchange) *render.Problem {
 
 func (x *exchange) importEntries(body []byte, kind engine.ListKind) (entries []engine.ListEntry, refused *render.Problem) {
 	var faults []render.FieldError
-	number := 0
-	for line := range bytes.Lines(body) {
-		number++
-		if line = bytes.TrimSpace(line); len(line) == 0 {
-			continue
-		}
+	for number, line := range lines(body) {
 		v, err := parseJSON(line)
 		o, isObject := v.(object)
 		if err != nil || !isObject {

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"bytes"
 	"encoding/hex"
 	"fmt"
 	"net/http"
@@ -165,10 +164,9 @@ const maxLineFaults = 20
 func (x *exchange) readUsers(body []byte) (users []string, refused *render.Problem) {
 	pattern := campaignfile.UserPattern(x.grant.Namespace.Policy())
 	faults, size := []render.FieldError(nil), 0
-	lines := bytes.Split(bytes.TrimSuffix(body, []byte("\n")), []byte("\n"))
-	for i, line := range lines {
+	for n, line := range lines(body) {
 		fault := func(name, code, message string) {
-			faults = append(faults, render.FieldError{Pointer: fmt.Sprintf("/%d%s", i, name), Code: code, Message: message, Line: i + 1, Column: 1})
+			faults = append(faults, render.FieldError{Pointer: fmt.Sprintf("/%d%s", n-1, name), Code: code, Message: message, Line: n, Column: 1})
 		}
 		v, err := parseJSON(line)
 		o, isObject := v.(object)
@@ -190,6 +188,8 @@ func (x *exchange) readUsers(body []byte) (users []string, refused *render.Probl
 	switch {
 	case len(faults) > 0:
 		return nil, &render.Problem{Code: problem.InvalidField, Errors: faults}
+	case len(users) == 0:
+		return nil, invalid("", "required", "There is no entrant in the body.")
 	case size > engine.MaxEntrantsBytes:
 		return nil, refusal(problem.BodyTooLarge, fmt.Sprintf("At most %d bytes of ids in one request: send the list in parts.", engine.MaxEntrantsBytes))
 	}

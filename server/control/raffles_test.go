@@ -112,7 +112,8 @@ func TestRaffleInput(t *testing.T) {
 		{"{\"user\":\"u1\"}\nu2\n", "/1"},
 		{"{\"user\":\"u1\",\"weight\":2}\n", "/0"},
 		{"{\"user\":7}\n", "/0"},
-		{"{\"user\":\"u1\"}\n\n{\"user\":\"u2\"}\n", "/1"},
+		{"{\"user\":\"u1\"}\n\n{\"user\":2}\n", "/2"},
+		{"\n \n", ""},
 	} {
 		a := w.refused(problem.InvalidField, "POST", rafflePath+"/entrants", tc.lines, asLines)
 		if !strings.Contains(string(a.body), `"pointer":"`+tc.pointer+`"`) || a.text("effect") != "none" {
