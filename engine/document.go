@@ -21,6 +21,15 @@ type documents struct {
 		sync.RWMutex
 		sorted   []document
 		revision uint64 // of all documents: moves with every change
+		bytes    int    // of all bodies
+	}
+}
+
+// restore puts loaded documents in place.
+func (d *documents) restore(revision uint64, sorted []document) {
+	d.mu.revision, d.mu.sorted, d.mu.bytes = revision, sorted, 0
+	for i := range sorted {
+		d.mu.bytes += len(sorted[i].Body)
 	}
 }
 
@@ -64,17 +73,23 @@ func (d *documents) put(c *PutDocument) (revision uint64, code problem.Code) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	at, found := d.searchLocked(c.Namespace, c.Name)
+	grown := len(c.Body)
+	if c.Delete {
+		grown = 0
+	}
 	if found {
 		revision = d.mu.sorted[at].Revision
+		grown -= len(d.mu.sorted[at].Body)
 	}
 	switch {
 	case c.Expect != AnyRevision && c.Expect != revision:
 		return revision, problem.VersionConflict
 	case c.Delete && !found:
 		return 0, problem.NotFound
-	case !found && len(d.mu.sorted) >= MaxDocuments:
+	case !found && len(d.mu.sorted) >= MaxDocuments, grown > 0 && d.mu.bytes+grown > MaxDocumentsBytes:
 		return 0, problem.Capacity
 	}
+	d.mu.bytes += grown
 	d.mu.revision++
 	next := document{c.Namespace, Document{c.Name, d.mu.revision, c.Body}}
 	switch {

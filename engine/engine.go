@@ -55,6 +55,7 @@ type world struct {
 	clusterID   [16]byte
 	idKey       [16]byte
 	level       uint32 // feature level: behaviour changes of Apply go behind it
+	forms       int    // bytes of all versions, live, older and to come; every shard is locked when it changes
 
 	namespaces atomic.Pointer[[]*Namespace] // by ref - 1; replaced, never changed
 	campaigns  atomic.Pointer[[]*Campaign]  // by ref - 1; replaced, never changed

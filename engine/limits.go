@@ -25,6 +25,11 @@ const (
 	MaxDocumentBytes       = 160 << 10 // a document travels in one command
 	MaxVersionBytes        = 160 << 10
 
+	// What every checkpoint holds in one piece is bounded in sum as well: a state that could not be loaded again would
+	// be lost.
+	MaxFormsBytes     = 192 << 20 // of all versions of the cluster, live, older and to come
+	MaxDocumentsBytes = 192 << 20 // of all documents of the cluster
+
 	MaxNamespaces     = 1024
 	MaxCampaigns      = 16384
 	MaxVersions       = 4096          // of one campaign
@@ -111,4 +116,6 @@ const (
 	_ = uint(MaxEntryBytes - MaxBatchDraws*240)
 	_ = uint(255 - MaxUserBytes)
 	_ = uint(1<<16 - MaxPrizesEver)
+	_ = uint(maxMetaBytes - MaxFormsBytes - MaxDocumentsBytes - MaxDocuments*(MaxDocumentNameBytes+32) -
+		MaxCodesEver*(len(Key{})+sealedCodeMost+2) - MaxEntrantsEver*(1+MaxUserBytes))
 )

@@ -84,7 +84,7 @@ func (w *world) restore(m *metaCut) error {
 	w.applied.Store(uint64(m.index))
 	w.level, w.clusterID, w.idKey = m.level, m.clusterID, m.idKey
 	w.initialized.Store(m.initialized)
-	w.documents.mu.revision, w.documents.mu.sorted = m.revision, m.documents
+	w.documents.restore(m.revision, m.documents)
 	for i := range m.namespaces {
 		x := &m.namespaces[i]
 		n := w.addNamespace(&NewNamespace{Name: x.name, Secret: x.secret})
@@ -167,6 +167,9 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	}
 	c.control.Store(x.control)
 	c.versions.Store(&x.versions)
+	for _, v := range x.versions {
+		w.forms += len(v.form)
+	}
 	c.raffles.Store(&x.raffles)
 	c.fitTables(0)
 	if c.compileReleases(live); slices.ContainsFunc(c.releases, func(r releaser) bool { return r.schedule == nil }) {

@@ -132,6 +132,12 @@ func (n *Namespace) pendingOf(campaign string) int {
 
 // keepPending replaces what is to become live. Readers see the old list or the new one.
 func (n *Namespace) keepPending(all []pending) {
+	for i := range n.pending {
+		n.world.forms -= len(n.pending[i].form)
+	}
+	for i := range all {
+		n.world.forms += len(all[i].form)
+	}
 	n.pending = all
 	told := make([]Pending, len(all))
 	for i := range all {

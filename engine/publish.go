@@ -88,6 +88,7 @@ func (c *Campaign) install(v *Version, form []byte, next publication) {
 	versions := *c.versions.Load()
 	v.Number = uint32(len(versions) + 1)
 	v.Hash, v.form = versionHash(v, form), clone(form)
+	c.world.forms += len(form)
 	versions = append(versions[:len(versions):len(versions)], v)
 	c.openMoney(v)
 	c.openCodes(v)
@@ -182,6 +183,9 @@ func (n *Namespace) CheckPublish(v *Version, now UnixMilli) (problem.Code, error
 func (n *Namespace) admit(v *Version, now UnixMilli) (next publication, code problem.Code, err error) {
 	if err := v.Validate(); err != nil {
 		return next, problem.InvalidCampaign, err
+	}
+	if n.world.forms+len(formOf(v)) > MaxFormsBytes {
+		return next, problem.Capacity, fmt.Errorf("at most %d bytes of versions in the cluster", MaxFormsBytes)
 	}
 	next.campaign = (*n.campaigns.Load())[v.Campaign]
 	next.layout.width[ScopeUser] = rowCounters
