@@ -18,26 +18,36 @@ func (t *tx) closeChances(number uint32) {
 	left := uint64(0)
 	if p.account != nil {
 		t.passMilestones(number)
-		left = p.account.spendable(t.chanceRow(), t.now, maxTime)
+		if t.taken {
+			left = t.chances.remaining() // what has ended is gone
+		} else {
+			left = p.account.spendable(t.chanceRow(), t.now, maxTime)
+		}
 	}
-	var buf [256]byte
-	b := append(buf[:0], recordChances, 0, byte(p.mode))
-	b = binary.LittleEndian.AppendUint32(b, p.priceAt(t.now))
-	b = binary.LittleEndian.AppendUint32(b, uint32(min(left, MaxCapLimit)))
-	b = appendParts(b, t.spent)
-	b = appendParts(b, t.won)
-	b[1] = byte(len(b) - 2)
 	at := 0 // before the sections of higher tags
 	for rest := t.more; len(rest) > 0 && rest[0] < recordChances; at = len(t.more) - len(rest) {
 		rest = rest[2+int(rest[1]):]
 	}
-	t.more = slices.Insert(t.more, at, b...)
+	after := len(t.more) - at
+	n := 2 + chanceMovesFixed + 2 + partBytes*(len(t.spent)+len(t.won))
+	t.more = slices.Grow(t.more, n)[:len(t.more)+n]
+	if after > 0 {
+		copy(t.more[at+n:], t.more[at:at+after])
+	}
+	b := t.more[at : at+n : at+n]
+	b[0], b[1], b[2] = recordChances, byte(n-2), byte(p.mode)
+	binary.LittleEndian.PutUint32(b[3:], p.priceAt(t.now))
+	binary.LittleEndian.PutUint32(b[7:], uint32(min(left, MaxCapLimit)))
+	putParts(putParts(b[2+chanceMovesFixed:], t.spent), t.won)
 }
 
-func appendParts(b []byte, parts []part) []byte {
-	b = append(b, byte(len(parts)))
+// putParts writes parts, and returns what comes after them.
+func putParts(b []byte, parts []part) []byte {
+	b[0], b = byte(len(parts)), b[1:]
 	for _, p := range parts {
-		b = binary.LittleEndian.AppendUint32(append(b, p.of), p.n)
+		b[0] = p.of
+		binary.LittleEndian.PutUint32(b[1:], p.n)
+		b = b[partBytes:]
 	}
 	return b
 }

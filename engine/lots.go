@@ -73,6 +73,24 @@ func (b *chanceBook) sums() ChanceSums {
 	return b.mu.sums
 }
 
+// sound reports whether the sums add up.
+func (b *chanceBook) sound() bool {
+	b.mu.Lock()
+	ok := b.mu.sums.sound()
+	b.mu.Unlock()
+	return ok
+}
+
+// spend moves what a draw consumed, and what of the user's chances had expired before it.
+func (b *chanceBook) spend(price, expired uint32) {
+	b.mu.Lock()
+	s := &b.mu.sums
+	s.Consumed += uint64(price)
+	s.Expired += uint64(expired)
+	s.Remaining -= uint64(price) + uint64(expired)
+	b.mu.Unlock()
+}
+
 // move adds what became of one user's chances between two looks at them.
 func (b *chanceBook) move(was, is *ChanceSums) {
 	b.mu.Lock()
@@ -182,6 +200,16 @@ func (a *account) spendable(row []byte, from, to UnixMilli) (n uint64) {
 	return n
 }
 
+// spendable is account.spendable for chances that were taken out of their row.
+func (c *chances) spendable(from, to UnixMilli) (n uint64) {
+	for i := range c.n {
+		if l := &c.lots[i]; !l.ended(from) && l.begun(to) {
+			n += uint64(l.remaining)
+		}
+	}
+	return n
+}
+
 // sound reports whether the user's chances add up.
 func (c *chances) sound() bool {
 	return uint64(c.granted) == uint64(c.consumed)+c.remaining()+uint64(c.expired)+uint64(c.revoked)
@@ -201,6 +229,9 @@ func (c *chances) sums() ChanceSums {
 // tidy lets go what has ended, and joins lots that have become alike.
 func (c *chances) tidy(now UnixMilli) {
 	kept := 0
+	if c.n == 1 && c.lots[0].begin == 0 && !c.lots[0].ended(now) {
+		return // the rule
+	}
 	for i := range c.n {
 		l := c.lots[i]
 		if l.ended(now) {
@@ -314,7 +345,9 @@ func (c *chances) drop() {
 	kept := 0
 	for i := range c.n {
 		if c.lots[i].remaining > 0 {
-			c.lots[kept] = c.lots[i]
+			if kept < i {
+				c.lots[kept] = c.lots[i]
+			}
 			kept++
 		}
 	}

@@ -22,6 +22,7 @@ type chancePlan struct {
 // chanceTurn is what a tx needs for the chances of the command in hand.
 type chanceTurn struct {
 	chances   chances // of the user, taken out of his row
+	taken     bool    // chances are what the draw's own row holds: it is read once for a draw
 	spent     []part  // by the sub-draw, of lots
 	won       []part  // by the sub-draw, of chances
 	elsewhere subject // the user's row in another campaign, for the chances of a prize
@@ -130,7 +131,9 @@ func (t *tx) chanceless(d *Draw, s sight) problem.Code {
 		return problem.OK
 	}
 	price := p.lowest(s.logTime, s.now+s.margin)
-	left := p.account.spendable(t.chanceRow(), s.logTime, s.now+s.margin)
+	p.account.load(t.chanceRow(), &t.chances)
+	t.taken = true
+	left := t.chances.spendable(s.logTime, s.now+s.margin)
 	if left >= uint64(price)*uint64(d.Times) {
 		return problem.OK
 	}
@@ -139,14 +142,13 @@ func (t *tx) chanceless(d *Draw, s sight) problem.Code {
 	return t.refuse(problem.NoChances)
 }
 
-// brokenChances returns the rule that the user's chances or their sums break, or nothing.
+// brokenChances returns the rule that the user's chances or their sums break, or nothing. chanceless took them.
 func (t *tx) brokenChances() string {
 	a := t.plan.chances.account
 	if a == nil {
 		return ""
 	}
-	a.load(t.chanceRow(), &t.chances)
-	if sums := a.book.sums(); !t.chances.sound() || !sums.sound() {
+	if !t.chances.sound() || !a.book.sound() {
 		return "chances"
 	}
 	return ""
@@ -161,13 +163,15 @@ func (t *tx) spendChances() {
 	}
 	row := t.chanceRow()
 	a, c := p.account, &t.chances
-	a.load(row, c)
-	was := c.sums()
+	if !t.taken {
+		a.load(row, c)
+	}
+	expired, price := c.expired, p.priceAt(t.now)
 	c.tidy(t.now)
-	t.spent = c.spend(t.now, p.priceAt(t.now), t.spent)
-	is := c.sums()
+	t.spent = c.spend(t.now, price, t.spent)
 	a.save(row, c)
-	a.book.move(&was, &is)
+	a.book.spend(price, c.expired-expired)
+	t.taken = true
 }
 
 // part is so many chances of one source, or of one milestone or prize.
@@ -220,6 +224,7 @@ func (t *tx) countStreak(b []byte) uint32 {
 // were booked: fewer only beyond what a user can ever be granted.
 func (t *tx) grantOwn(a *account, row []byte, source uint8, n uint32) uint32 {
 	c := &t.chances
+	t.taken = false // the row may be of another campaign
 	a.load(row, c)
 	was := c.sums()
 	c.tidy(t.now)

@@ -186,8 +186,14 @@ func (a *Ahead) Row() {
 		return // the page may have another geometry
 	}
 	at := g.guess(a.page, a.head, a.tag)
-	prefetch(unsafe.Pointer(&a.page[at]), unsafe.Pointer(&a.page[at+g.stride-1]))
+	last := at + g.stride - 1
+	prefetch(unsafe.Pointer(&a.page[at]), unsafe.Pointer(&a.page[last]))
+	for at += cacheLine; at < last; at += 2 * cacheLine { // rows with chances or many caps
+		prefetch(unsafe.Pointer(&a.page[at]), unsafe.Pointer(&a.page[min(at+cacheLine, last)]))
+	}
 }
+
+const cacheLine = 64
 
 // Touch takes the first two steps at once: it waits for the directory.
 func (t *Table) Touch(k *Key) (a Ahead) {
