@@ -198,6 +198,7 @@ func (t *tx) carryOut(n *Namespace, w *waiting, by right, flags uint32, actor, r
 
 // settle does what has become due at the command's time. Every shard is locked.
 func (t *tx) settle() {
+	t.actGuards()
 	t.publishDue()
 	for _, n := range *t.world.namespaces.Load() {
 		for i := 0; i < len(n.acts.waiting); i++ {

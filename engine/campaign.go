@@ -50,6 +50,7 @@ type Campaign struct {
 	shares   shareTable                      // under mu; follows from the rest
 	off      []switchedOff                   // its switches; every shard is locked when they change
 	forced   atomic.Pointer[[]ForcedVersion] // replaced, never changed; nil for none
+	shield   atomic.Pointer[shield]          // its defensive version; replaced, never changed; nil for none
 	codes    []codeBook                      // under mu; books are added while every shard is locked too
 	voids    []voided                        // under mu, ascending seq
 	// turned is the end of the last session that was closed. Every shard is locked when it changes.

@@ -173,7 +173,9 @@ func (w *world) settle(now UnixMilli) {
 		if c.lowCodes() {
 			next = now
 		}
-		turns = min(turns, c.turn(now))
+		if turns = min(turns, c.turn(now)); c.burn.waits() {
+			turns = now
+		}
 		next = min(next, c.mark(now))
 	}
 	w.turns.Store(int64(turns))

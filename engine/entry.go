@@ -73,6 +73,12 @@ const (
 	opImport
 )
 
+// More of them: 75 to 79.
+const (
+	opDefensive op = 75 + iota
+	opDefend
+)
+
 // ErrUnknownEntry is in the chain of what Apply returns for an entry that this build cannot read: an unknown form or
 // operation. Skipping it would let replicas diverge, so the node stops; a newer drawd can go on from the same data.
 var ErrUnknownEntry = errors.New("engine: entry of an unknown form or operation; a newer drawd wrote it")

@@ -53,6 +53,7 @@ func forcedSubject(campaign string) string { return "publish by force campaign/"
 // more. Every shard is locked.
 func (t *tx) published(a *Campaign, c *Publish) {
 	a.namespace.acts.drop(forcedSubject(a.id))
+	a.namespace.acts.drop(defensiveSubject(a.id))
 	if !c.forced() {
 		return
 	}

@@ -3,6 +3,8 @@ package engine
 import (
 	"fmt"
 	"math"
+
+	"github.com/drawd/drawd/engine/problem"
 )
 
 // A burn guard stops a campaign that gives too much too fast: a weight with a zero too many, a leaked link, a bot. It
@@ -10,6 +12,8 @@ import (
 // it was begun, since pity and guaranteed wins are promises, and in the same step, under the campaign's lock, the campaign
 // is paused as if by an operator: the next draw, of the same entry too, is denied. So what is given beyond a limit is at
 // most the rest of one request: MaxTimes − 1 sub-draws. What operators award does not count.
+//
+// A guard may switch the campaign's defensive version on instead (defensive.go): the next draw is decided by that.
 //
 // A resume starts a new count: a person has looked.
 
@@ -25,7 +29,8 @@ type GuardAct uint8
 
 // The acts.
 const (
-	GuardPause GuardAct = iota // pauses the campaign
+	GuardPause     GuardAct = iota // pauses the campaign
+	GuardDefensive                 // switches the defensive version on, or pauses where that cannot be
 	guardActs
 )
 
@@ -71,9 +76,10 @@ func (r *reader) guard() *Guard {
 // burn is what was given in the minute of the last win. It is state while the live version has a guard, under the
 // campaign's lock.
 type burn struct {
-	minute int64 // since 1970
-	wins   uint64
-	amount int64
+	minute  int64 // since 1970
+	wins    uint64
+	amount  int64
+	tripped bool // the guard acts before anything else is drawn; as a library only this is ever seen from outside
 }
 
 func (b *burn) clone() *burn {
@@ -90,10 +96,17 @@ func (w *writer) burn(b *burn) {
 	w.i64(b.minute)
 	w.u64(b.wins)
 	w.i64(b.amount)
+	if b.tripped {
+		w.flag(true)
+	}
 }
 
 func (r *reader) burn() *burn {
 	b := &burn{minute: r.i64(), wins: r.u64(), amount: r.i64()}
+	if len(r.b) > 0 {
+		b.tripped = r.flag()
+		r.fail = r.fail || !b.tripped
+	}
 	r.fail = r.fail || b.amount < 0
 	return b
 }
@@ -123,20 +136,42 @@ func (b *burn) pay(amount int64) {
 	b.amount += amount
 }
 
+// waits reports whether a guard has tripped and not acted yet.
+func (b *burn) waits() bool { return b != nil && b.tripped }
+
+// reached says which limit the count has reached; nothing for none.
+func (b *burn) reached(g *Guard) string {
+	switch {
+	case g.Wins != 0 && b.wins >= g.Wins:
+		return fmt.Sprintf("wins: %d in a minute, limit %d", b.wins, g.Wins)
+	case g.Amount != 0 && b.amount >= g.Amount:
+		return fmt.Sprintf("amount: %d in a minute, limit %d", b.amount, g.Amount)
+	}
+	return ""
+}
+
 // watch trips the guard when the request in hand has reached a limit. The campaign is locked, and everything of the
 // request is written.
 func (t *tx) watch(c *Campaign) {
 	g, b := t.plan.version.Guard, c.burn.at(t.now)
-	reason := ""
-	switch {
-	case g.Wins != 0 && b.wins >= g.Wins:
-		reason = fmt.Sprintf("wins: %d in a minute, limit %d", b.wins, g.Wins)
-	case g.Amount != 0 && b.amount >= g.Amount:
-		reason = fmt.Sprintf("amount: %d in a minute, limit %d", b.amount, g.Amount)
-	default:
+	reason := b.reached(g)
+	if reason == "" {
+		return
+	}
+	if g.Then == GuardDefensive {
+		// It takes every shard. Until then whoever draws finds that something is due first, as at the edge of a session.
+		b.tripped, t.tripped = true, true
+		t.world.turns.Store(int64(t.now))
+		t.world.due.Store(int64(t.now))
+		c.epoch.Add(1)
 		return
 	}
 	*b = burn{minute: b.minute}
+	t.pauseByGuard(c, reason)
+}
+
+// pauseByGuard pauses as an operator does.
+func (t *tx) pauseByGuard(c *Campaign, reason string) {
 	k := *c.control.Load()
 	if k.paused || t.now >= c.endsAt(&k) {
 		return // it was the last win, which ended the campaign
@@ -145,7 +180,39 @@ func (t *tx) watch(c *Campaign) {
 	c.control.Store(&k)
 	c.epoch.Add(1)
 	t.note(Record{
-		Kind: RecordControl, Campaign: c.ref, Version: t.plan.version.Number, Name: []byte(ActionPause.String()),
+		Kind: RecordControl, Campaign: c.ref, Version: c.Version().Number, Name: []byte(ActionPause.String()),
 		Actor: []byte(GuardActor), Reason: []byte(reason),
 	}, Result{})
+}
+
+// actBehind lets the guard that the draw in hand has tripped act before anything else is decided: in the same entry, or,
+// as a library, at the next position. The draw's result stays what it is.
+func (t *tx) actBehind() {
+	t.tripped = false
+	t.endBulk()
+	t.world.lockAll()
+	defer t.world.unlockAll()
+	if t.library {
+		t.takePosition()
+	}
+	t.actGuards()
+	t.world.settle(t.now)
+}
+
+// actGuards lets every guard that has tripped act. Every shard is locked.
+func (t *tx) actGuards() {
+	for _, c := range *t.world.campaigns.Load() {
+		if !c.burn.waits() {
+			continue
+		}
+		reason := c.burn.reached(c.Version().Guard)
+		*c.burn = burn{minute: c.burn.minute}
+		switch r := t.defend(c, GuardActor, reason); r.Code {
+		case problem.OK:
+		case problem.NotFound:
+			t.pauseByGuard(c, reason+"; there is no defensive version")
+		default:
+			t.pauseByGuard(c, reason+"; the defensive version does not fit: "+r.Code.String())
+		}
+	}
 }

@@ -149,6 +149,7 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	c.releases, c.burn = x.releases, x.burn
 	c.off, c.voids, c.codes = x.off, x.voids, x.codes
 	c.forced.Store(&x.forced)
+	c.shield.Store(x.shield)
 	c.keep(x.books)
 	if c.restoreChances(x.chances, x.versions) {
 		return fmt.Errorf("engine: meta: chances without a place: %w", errTruncated)

@@ -66,6 +66,7 @@ type campaignCut struct {
 	off        []switchedOff
 	voids      []voided
 	forced     []ForcedVersion
+	shield     *shield // nil for none
 	codes      []codeBook
 	attributes attributeCut
 	lists      listCut
@@ -112,7 +113,7 @@ func (c *Campaign) cut() campaignCut {
 		attributes: c.attributes.cut(), lists: c.lists.cut(),
 	}
 	x.off, x.voids, x.codes = slices.Clone(c.off), slices.Clone(c.voids), c.cutCodes()
-	x.forced, x.burn = c.Forced(), c.burn.clone()
+	x.forced, x.burn, x.shield = c.Forced(), c.burn.clone(), c.shield.Load()
 	if c.chances != nil {
 		x.chances = c.chances.cut("")
 	}
@@ -247,6 +248,7 @@ func (w *writer) campaignSections(c *campaignCut) {
 	w.section(campaignLists, func(w *writer) { w.listCut(c.lists) })
 	w.section(campaignCodes, func(w *writer) { w.codeBooks(c.codes) })
 	w.section(campaignGuard, func(w *writer) { w.burn(c.burn) })
+	w.section(campaignActs, func(w *writer) { w.campaignActs(c) })
 	w.section(campaignSwitches, func(w *writer) {
 		if len(c.off) > 0 {
 			w.switches(c.off)
@@ -279,6 +281,8 @@ func (c *campaignCut) section(tag uint8, r *reader) bool {
 		c.codes = r.codeBooks()
 	case campaignGuard:
 		c.burn = r.burn()
+	case campaignActs:
+		r.sections(false, c.acts)
 	case campaignForced:
 		c.forced = r.forcedVersions()
 	case campaignVoids:

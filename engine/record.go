@@ -32,10 +32,18 @@ const RecordList RecordKind = 40
 const (
 	RecordSwitch RecordKind = 50 + iota
 	RecordApproval
-	RecordVoid  // Name is the books that units came back to, Total how many, Delta the draw: VoidLocation
-	RecordAward // Name is the books, Total the units, Delta the prize's index; see Award
-	RecordCodes // Name is the prize, Delta the codes that were added, Total the units after that; with CodesLow the codes left
+	RecordVoid      // Name is the books that units came back to, Total how many, Delta the draw: VoidLocation
+	RecordAward     // Name is the books, Total the units, Delta the prize's index; see Award
+	RecordCodes     // Name is the prize, Delta the codes that were added, Total the units after that; with CodesLow the codes left
+	RecordDefensive // Name is the campaign, Delta the version that it was set against; with DefensiveDropped it was taken away
 	recordActsEnd
+)
+
+// DefensiveDropped is a flag of a RecordDefensive. PublishDefensive is one of a RecordPublish: the defensive version was
+// switched on.
+const (
+	DefensiveDropped = 1 << iota
+	PublishDefensive
 )
 
 // other reports whether k is a kind of record but a draw's.

@@ -34,10 +34,16 @@ const (
 	campaignLists      = 8
 	campaignCodes      = 9
 	campaignGuard      = 10
+	campaignActs       = 11 // sections of its own: the defensive version, awards
 	campaignSwitches   = 12
 	campaignVoids      = 13
 	campaignForced     = 14
 	campaignRaffles    = 20
+)
+
+// Sections of campaignActs.
+const (
+	actsDefensive = 1
 )
 
 // Sections of a namespace's state.

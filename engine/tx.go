@@ -22,6 +22,7 @@ type tx struct {
 	err     error // the replica cannot go on
 	// approved is by which right the command in hand may do what needs approval.
 	approved right
+	tripped  bool   // by the draw in hand: a guard acts behind it
 	code     []byte // codes that the sub-draw hands out; see takeCode
 
 	// Of the draw in hand.
@@ -217,6 +218,10 @@ func (t *tx) apply(o op, body []byte) (err error) {
 			return err
 		}
 		t.decideDraw(&t.draw)
+		if t.tripped {
+			t.actBehind()
+			return t.err
+		}
 		return nil
 	}
 	if o == opGrant || o == opRevoke {
@@ -297,6 +302,8 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 		res, err = t.applyPending(o, r)
 	case opSwitch, opApprove, opVoid, opAward, opImport:
 		res, err = t.applyAct(o, r)
+	case opDefensive, opDefend:
+		res, err = t.applyDefensive(o, r)
 	default:
 		return Result{}, fmt.Errorf("%w: operation %d", ErrUnknownEntry, o)
 	}
