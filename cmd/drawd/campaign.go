@@ -27,6 +27,7 @@ func (a *app) campaignCommand() *cobra.Command {
   drawd campaign pause flash-sale --reason "wrong picture"`,
 	}
 	c.AddCommand(a.newCommand(), a.validateCommand(), a.diffCommand(), a.publishCommand(), a.showCommand(),
+		a.defensiveCommand(), a.defendCommand(),
 		a.controlCommand("pause", "Stop deciding draws for a while", "wrong picture"),
 		a.controlCommand("resume", "Go on deciding draws", "picture replaced"),
 		a.controlCommand("withdraw", "Take back a version that is to become live", "not yet"),

@@ -3,7 +3,7 @@ package campaignfile
 import "github.com/drawd/drawd/engine"
 
 // guardActs are the wire names of engine.GuardAct, by number.
-var guardActs = []string{"pause"}
+var guardActs = []string{"pause", "defensive"}
 
 // perMinute are the spans that a guard counts over.
 var perMinute = []string{"minute"}
@@ -21,7 +21,7 @@ func (c *campaign) readGuard(v value) {
 			c.readRate(v, maxValue, func(n int64) { g.Amount = n })
 		}},
 		{name: "then", required: required, read: func(v value) {
-			i, _ := c.choice(v, guardActs, "defensive")
+			i, _ := c.choice(v, guardActs)
 			g.Then = engine.GuardAct(i)
 		}},
 	})

@@ -17,8 +17,7 @@ func TestGuardRules(t *testing.T) {
 		{guard, "guard: pause", "/guard", "must be a mapping"},
 		{guard, "guard: {then: pause}", "/guard", "limits nothing"},
 		{", then: pause", "", "/guard/then", "missing"},
-		{"then: pause", "then: defensive", "/guard/then", "defensive is not supported by this release: use pause"},
-		{"then: pause", "then: end", "/guard/then", "must be pause"},
+		{"then: pause", "then: end", "/guard/then", "must be pause or defensive"},
 		{"{limit: 500, per: minute}", "{limit: 0, per: minute}", "/guard/wins/limit", "from 1 to"},
 		{"{limit: 500, per: minute}", "{limit: 500}", "/guard/wins/per", "missing"},
 		{"{limit: 500, per: minute}", "{limit: 500, per: hour}", "/guard/wins/per", "must be minute"},
@@ -39,7 +38,7 @@ func TestGuardRules(t *testing.T) {
 	if again := parse(t, string(live.Document)).Version; string(again.Document) != string(live.Document) || *again.Guard != *live.Guard {
 		t.Errorf("%s\n%s", live.Document, again.Document)
 	}
-	for _, with := range []string{"", strings.Replace(guard, "500", "5", 1)} {
+	for _, with := range []string{"", change(t, guard, "pause", "defensive"), strings.Replace(guard, "500", "5", 1)} {
 		next := parse(t, change(t, string(src), guard, with)).Version
 		if faults := Favourable(live, next); len(faults) != 0 {
 			t.Errorf("%q: %v", with, faults)

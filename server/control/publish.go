@@ -135,6 +135,7 @@ func (p *Plane) validate(x *exchange) *render.Problem {
 		return &render.Problem{Code: problem.InvalidCampaign, Detail: refused.Detail, Errors: refused.Errors}
 	}
 	warnings := append([]campaignfile.Fault{}, file.Warnings...)
+	warnings = append(warnings, x.undefended(file)...)
 	for _, f := range x.unfavourable(file) {
 		f.Message += " (publishing this must be forced, with a reason)"
 		f.Rule = "unfavourable"
@@ -156,7 +157,7 @@ func (p *Plane) publish(x *exchange) *render.Problem {
 	if refused != nil {
 		return refused
 	}
-	tag, reason, forced := f.text("draft_etag", 1, 64), f.text("reason", 0, engine.MaxReasonBytes-len(engine.ForcedPrefix)), f.flag("forced")
+	tag, reason, forced := f.text("draft_etag", 1, 64), f.text("reason", 0, maxForcedReason), f.flag("forced")
 	if forced && reason == "" {
 		f.fault("reason", "required", "publishing by force needs a reason")
 	}
@@ -232,6 +233,11 @@ func (x *exchange) makeLive(file *campaignfile.File, reason string) *render.Prob
 	if refused != nil {
 		return x.broken("a published campaign is not there", errNotApplied)
 	}
+	return x.answerPublished(c, number, r.AlreadyLive, b.Time)
+}
+
+// answerPublished tells what became live.
+func (x *exchange) answerPublished(c *engine.Campaign, number uint32, already bool, at engine.UnixMilli) *render.Problem {
 	v := c.VersionNumber(number)
 	if v == nil {
 		return x.broken("a published version is not there", errNotApplied)
@@ -242,5 +248,5 @@ func (x *exchange) makeLive(file *campaignfile.File, reason string) *render.Prob
 		Hash        string `json:"hash"`
 		AlreadyLive bool   `json:"already_live"`
 		At          stamp  `json:"at"`
-	}{c.ID(), number, hex.EncodeToString(v.Hash[:]), r.AlreadyLive, stamp(b.Time)})
+	}{c.ID(), number, hex.EncodeToString(v.Hash[:]), already, stamp(at)})
 }

@@ -107,7 +107,7 @@ func table() []route {
 		{name: "profile", method: "GET", pattern: "/debug/pprof/", need: changers, reach: reachCluster, other: true, handle: (*Plane).profile},
 		{name: "profile", method: "GET", pattern: "/debug/pprof/{profile}", need: changers, reach: reachCluster, other: true, handle: (*Plane).profile},
 	}
-	routes = append(routes, raffleRoutes()...)
+	routes = slices.Concat(routes, raffleRoutes(), defensiveRoutes())
 	for i := range routes {
 		routes[i].segments = segments(routes[i].pattern)
 	}

@@ -17,6 +17,15 @@ var rights = [...]struct {
 // appendFeedAct appends what the record of an operator's act says besides.
 func appendFeedAct(dst []byte, ids IDs, r *engine.Record) []byte {
 	switch r.Kind {
+	case engine.RecordPublish:
+		if r.Flags&engine.PublishDefensive != 0 {
+			dst = append(dst, `,"defensive":true`...)
+		}
+	case engine.RecordDefensive:
+		dst = appendInt(append(dst, `,"against":`...), r.Delta)
+		if r.Flags&engine.DefensiveDropped != 0 {
+			dst = append(dst, `,"deleted":true`...)
+		}
 	case engine.RecordPending:
 		dst = AppendTime(append(dst, `,"due_at":`...), engine.UnixMilli(r.Delta))
 		dst = AppendString(append(dst, `,"state":`...), pendingStates[r.Flags&(engine.PendingWithdrawn|engine.PendingRefused)])

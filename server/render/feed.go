@@ -27,6 +27,8 @@ var feedKinds = [...]string{
 	engine.RecordVoid:     "void",
 	engine.RecordAward:    "award",
 	engine.RecordCodes:    "codes",
+
+	engine.RecordDefensive: "defensive",
 }
 
 // FeedKind returns the wire name of a kind of record; empty for one that this release does not know.
