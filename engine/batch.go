@@ -22,11 +22,14 @@ type Result struct {
 	ResetsAt UnixMilli // of Capped: when the counter resets, 0 for never; of NotStarted: when the campaign starts
 	Now      UnixMilli // of Capped, NotStarted, Ended: the time that was compared
 
-	Value uint64 // publish: version number; adjust: the new total (of a replay the total of now; its record has the one of then); document, policy: the new revision (on VersionConflict the current one); namespace: its ref; grant: what it gave; revocation: what it took back
+	Value uint64 // publish: version number; adjust: the new total (of a replay the total of now; its record has the one of then); document, policy: the new revision (on VersionConflict the current one); namespace: its ref; grant: what it gave; revocation: what it took back; hold, extension: the deadline in ms; take, confirmation: the units that the owner has of it; pool: its revision
 	// Limited says, of a Conflict, that an operator's daily value stands against it: Value is what he awarded today.
 	Limited bool
 	// Pending says that the command waits for approval: Value is the request's number.
-	Pending bool
+	Pending   bool
+	Pool      PoolRef   // of a hold, take or confirmation that is refused: the pool that refuses it. Of a pool's making and adjustment: it
+	State     HoldState // of HoldFinished and HoldExpired: how the hold ended. Of a resolution: how it ends
+	MayReturn bool      // of InsufficientStock: units that are held or not released yet may come back
 	// AlreadyLive says that nothing had to be done: the published form is the live one, the campaign already is paused, the
 	// namespace exists.
 	AlreadyLive bool

@@ -79,6 +79,19 @@ const (
 	opDefend
 )
 
+// Operations of pools and holds: 85 to 99.
+const (
+	opPool op = 85 + iota
+	opPoolAdjust
+	opTake
+	opHold
+	opConfirm
+	opRelease
+	opExtend
+	opVoidHold
+	opVoidTake
+)
+
 // ErrUnknownEntry is in the chain of what Apply returns for an entry that this build cannot read: an unknown form or
 // operation. Skipping it would let replicas diverge, so the node stops; a newer drawd can go on from the same data.
 var ErrUnknownEntry = errors.New("engine: entry of an unknown form or operation; a newer drawd wrote it")

@@ -16,6 +16,8 @@ const (
 	IDRequest IDKind = 'r'
 	// IDApproval is of a request for approval: its index is namespace<<32 | number.
 	IDApproval IDKind = 'a'
+	IDHold     IDKind = 'h'
+	IDTake     IDKind = 't'
 )
 
 // idBytes is the length of a public id: the letter and one AES block in base32.
@@ -48,11 +50,16 @@ func newBlock(key []byte) cipher.Block {
 // AppendID appends the public id of what stands at l: the kind's letter and 26 characters of base32. It allocates nothing
 // beyond dst: the block is made at dst's end and encrypted there, because a local array would escape through cipher.Block.
 func (e *Engine) AppendID(dst []byte, kind IDKind, l Location) []byte {
+	return e.appendID(dst, kind, l, 0)
+}
+
+// appendID is AppendID with the home of a hold's row: zero for any other kind.
+func (e *Engine) appendID(dst []byte, kind IDKind, l Location, home uint16) []byte {
 	dst = append(dst, byte(kind), byte(kind))
 	at := len(dst) - 1
 	dst = binary.BigEndian.AppendUint64(dst, uint64(l.Index))
 	dst = binary.BigEndian.AppendUint16(dst, l.Ordinal)
-	dst = append(dst, 0, 0, 0, 0, 0)
+	dst = append(dst, byte(home>>8), byte(home), 0, 0, 0)
 	e.ids.Load().block.Encrypt(dst[at:], dst[at:])
 	sealed := [aes.BlockSize]byte(dst[at:])
 	return idEncoding.AppendEncode(dst[:at], sealed[:])
@@ -60,22 +67,30 @@ func (e *Engine) AppendID(dst []byte, kind IDKind, l Location) []byte {
 
 // ParseID returns the location in a public id; ok is false for anything that AppendID did not make.
 func (e *Engine) ParseID(kind IDKind, id []byte) (l Location, ok bool) {
+	l, home, ok := e.parseID(kind, id)
+	if home != 0 {
+		return Location{}, false
+	}
+	return l, ok
+}
+
+func (e *Engine) parseID(kind IDKind, id []byte) (l Location, home uint16, ok bool) {
 	sealer := e.ids.Load()
 	if sealer == nil || len(id) != idBytes || id[0] != byte(kind) {
-		return Location{}, false
+		return Location{}, 0, false
 	}
 	var b [aes.BlockSize]byte
 	n, err := idEncoding.Decode(b[:], id[1:])
 	if err != nil || n != aes.BlockSize {
-		return Location{}, false
+		return Location{}, 0, false
 	}
 	// 26 characters hold 130 bits: the last two must be zero, or several texts would name one draw.
 	if last := idEncoding.EncodeToString(b[:]); last[25] != id[26] {
-		return Location{}, false
+		return Location{}, 0, false
 	}
 	sealer.block.Decrypt(b[:], b[:])
-	if b[0] != byte(kind) || b[11]|b[12]|b[13]|b[14]|b[15] != 0 {
-		return Location{}, false
+	if b[0] != byte(kind) || b[13]|b[14]|b[15] != 0 {
+		return Location{}, 0, false
 	}
-	return Location{LogIndex(binary.BigEndian.Uint64(b[1:])), binary.BigEndian.Uint16(b[9:])}, true
+	return Location{LogIndex(binary.BigEndian.Uint64(b[1:])), binary.BigEndian.Uint16(b[9:])}, binary.BigEndian.Uint16(b[11:]), true
 }

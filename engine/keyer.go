@@ -38,6 +38,13 @@ const (
 	DigestAward // the key is the ticket
 )
 
+// Of pools.
+const (
+	DigestPoolAdjust DigestOp = 40 + iota
+	DigestTake
+	DigestHold
+)
+
 // User returns the subject key of a user.
 func (k Keyer) User(id []byte) Key { return k.subject(domainUser, id) }
 
@@ -92,6 +99,19 @@ func (k Keyer) Digest(op DigestOp, c CampaignRef, subject Key, key []byte) Key {
 	d[1] = subject[1]&0xC0 | d[1]&0x3F
 	return d
 }
+
+// PoolAdjust hashes the key of a change of a pool's total in its scope: pool and actor.
+func (k Keyer) PoolAdjust(p PoolRef, actor string, key []byte) Key {
+	return k.Digest(DigestPoolAdjust, CampaignRef(p), k.User([]byte(actor)), key)
+}
+
+// Take hashes the key of a take in its scope: pool and owner.
+func (k Keyer) Take(p PoolRef, owner Key, key []byte) Key {
+	return k.Digest(DigestTake, CampaignRef(p), owner, key)
+}
+
+// Hold hashes the key of a hold in its scope: the owner, as a hold may be of several pools.
+func (k Keyer) Hold(owner Key, key []byte) Key { return k.Digest(DigestHold, 0, owner, key) }
 
 // grant hashes what a grant is known by: campaign or purse, user, source and event. Its first ten bits are the user's.
 func (k Keyer) grant(c CampaignRef, purse string, user *Key, source, event string) Key {

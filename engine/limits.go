@@ -85,6 +85,20 @@ const (
 	MaxListed          = 1 << 20 // users on the lists of one campaign, or of one namespace
 	MaxListEntries     = 255     // in one command: a result counts its records in a byte
 
+	MaxPools         = 4096             // of one namespace
+	MaxPoolDocument  = 4 << 10          // bytes
+	MaxHoldItems     = 8                // of one hold
+	MaxHoldUnits     = 1 << 20          // of one item
+	MaxOpenHolds     = 16               // of one owner
+	MaxRefBytes      = 64               // of the host's reference
+	MinHoldTTL       = 1000             // ms
+	DefaultHoldTTL   = 120_000          // ms
+	MaxHoldLife      = 24 * 3600 * 1000 // ms from a hold's start to its deadline, extensions included
+	MaxReturnJitter  = 3600 * 1000      // ms
+	MaxHoldCooldown  = 30 * 24 * 3600 * 1000
+	HoldLateness     = 24 * 3600 * 1000 // ms after the deadline in which an expired hold can still take free units
+	HoldKeyRetention = 72 * 3600 * 1000 // ms after the last moment at which a hold can be resolved
+
 	MinDenominator     = 1
 	MaxDenominator     = 1_000_000_000
 	DefaultDenominator = 1_000_000

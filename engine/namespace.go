@@ -30,6 +30,8 @@ type Namespace struct {
 	purses    []*purse  // every shard is locked when it changes
 	purseKeys *rowTable // of grants straight into purses and through campaigns; nil without purses
 
+	stock stockroom // pools and holds
+
 	users, keys atomic.Uint64 // rows in all campaigns; moved under the clock's lock
 }
 
@@ -51,6 +53,7 @@ func (w *world) addNamespace(c *NewNamespace) *Namespace {
 	all := *w.namespaces.Load()
 	n.ref = NamespaceRef(len(all) + 1)
 	n.campaigns.Store(&map[string]*Campaign{})
+	n.stock.byID.Store(&poolIndex{})
 	n.rules.Store(n.compile(&NamespacePolicy{}))
 	all = append(all[:len(all):len(all)], n)
 	w.namespaces.Store(&all)

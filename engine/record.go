@@ -46,9 +46,28 @@ const (
 	PublishDefensive
 )
 
+// The kinds of record of pools and holds. Name of those of holds and takes is the owner where a command names him, Reason
+// the host's reference; what was moved is in Record.Moves.
+const (
+	RecordPool        RecordKind = 85 + iota // Name is the pool, Delta its policy's revision, Total its total
+	RecordPoolAdjust                         // Name is the pool, Delta the units, Total the total after it
+	RecordTake                               // Flags say why not: Record.HoldRefusal
+	RecordHold                               // Delta is the latest deadline that it can be extended to, Total the deadline, ms; Flags as of a take
+	RecordConfirm                            // Delta is the hold: Record.HoldLocation; Flags: ConfirmedPart, ConfirmedLate
+	RecordRelease                            // Delta is the hold
+	RecordExtend                             // Delta is the hold, Total the deadline, ms
+	RecordHoldVoid                           // Delta is the hold or take, Flags the fault
+	RecordPoolReturn                         // units of expired holds, and those that were spread, came back: Name is the pool, Delta the units, Total what is available
+	RecordPoolLow                            // Name is the pool, Total what is available
+	RecordPoolSoldOut                        // nothing is available
+	RecordPoolFence                          // Name is the pool, Reason the rule that its books broke
+	recordHoldsEnd
+)
+
 // other reports whether k is a kind of record but a draw's.
 func (k RecordKind) other() bool {
-	return k > RecordDraw && k <= RecordFence || k == RecordGrant || k == RecordRevoke || k == RecordPending || k == RecordList || k >= RecordEntrants && k < recordRafflesEnd || k >= RecordSwitch && k < recordActsEnd
+	return k > RecordDraw && k <= RecordFence || k == RecordGrant || k == RecordRevoke || k == RecordPending || k == RecordList || k >= RecordEntrants && k < recordRafflesEnd || k >= RecordSwitch && k < recordActsEnd ||
+		k >= RecordPool && k < recordHoldsEnd
 }
 
 // Cause says why a draw did not give the prize that its word named. Numbers are on disk.

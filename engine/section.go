@@ -53,6 +53,8 @@ const (
 	namespaceLists    = 8
 	namespaceSwitches = 12
 	namespacePending  = 14
+	namespacePools    = 18
+	namespaceHolds    = 19
 )
 
 // Sections of a policy in a command.
@@ -76,6 +78,7 @@ const (
 	recordAudience = 6
 	recordCode     = 7
 	recordRelease  = 8
+	recordHolds    = 9 // of holds and takes: what they moved
 )
 
 // section appends one section of a cold form; nothing when body writes nothing.
@@ -159,6 +162,9 @@ func (r *Record) sectionsValid() bool {
 			ok = len(body) == auditBytes
 		case recordCode:
 			ok = soundCodes(body)
+		case recordHolds:
+			var m HoldMoves
+			ok = m.decode(body)
 		default: // a newer drawd wrote it
 			ok = false
 		}
