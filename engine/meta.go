@@ -257,6 +257,7 @@ func (w *writer) campaignSections(c *campaignCut) {
 	w.section(campaignVoids, func(w *writer) { w.voids(c.voids) })
 	w.section(campaignForced, func(w *writer) { w.forcedVersions(c.forced) })
 	w.section(campaignRaffles, func(w *writer) { w.raffles(c.raffles) })
+	w.section(campaignPlaces, func(w *writer) { w.places(c.raffles) })
 }
 
 func (c *campaignCut) section(tag uint8, r *reader) bool {
@@ -271,6 +272,8 @@ func (c *campaignCut) section(tag uint8, r *reader) bool {
 		c.reserves = r.reserves()
 	case campaignRaffles:
 		c.raffles = r.raffles()
+	case campaignPlaces:
+		r.readPlaces(c.raffles)
 	case campaignMode:
 		c.mode = r.modeState()
 	case campaignAmounts:

@@ -33,6 +33,7 @@ type Raffle struct {
 	Winners    uint32 // how many are drawn
 	Alternates uint32
 	Prize      string   // whose units the winners take; empty for none
+	Units      uint32   // of stock that each winner took
 	Absent     []string // ascending
 }
 
@@ -247,6 +248,9 @@ func (t *tx) applyRaffle(c *DrawRaffle) Result {
 	}
 	next := *old
 	next.Drawn, next.DrawnAt, next.Winners, next.Alternates, next.Prize = true, t.now, c.Winners, c.Alternates, c.Prize
+	if v := a.Version(); c.Prize != "" {
+		next.Units = v.Prizes[v.prize(c.Prize)].Units
+	}
 	a.keepRaffle(&next)
 	a.mu.seq++
 	return t.note(Record{
@@ -312,7 +316,7 @@ func (t *tx) applyRedraw(c *RedrawRaffle) Result {
 		if broken := a.unbalanced(); broken != "" {
 			return t.fence(a, broken)
 		}
-		a.giveBack(old.Prize, back)
+		a.giveBack(old.Prize, Quantity(back)*Quantity(old.Units))
 	}
 	a.keepRaffle(&next)
 	a.mu.seq++
@@ -329,18 +333,18 @@ func (v *Version) raffled(prize int) bool {
 	return kind != KindThanks && kind != KindChance && !kind.paysAmount() && !v.unique(prize)
 }
 
-// giveBack returns the units of wins that nobody is left for. A prize that was dropped since, or that counts its units
-// otherwise now, keeps what was issued; so does one that hands out codes now, for there is no code for the unit.
-func (c *Campaign) giveBack(prize string, wins int) {
-	v := c.Version()
-	i, at := v.prize(prize), c.cell(prize)
-	if i < 0 || at < 0 || !c.books[at].Live || v.unique(i) {
+// giveBack returns the units of places that nobody is left for: what the raffle took, whatever a win counts now. Those of
+// a prize that was dropped since, or that hands out codes now and has none for them, are withdrawn.
+func (c *Campaign) giveBack(prize string, units Quantity) {
+	at := c.cell(prize)
+	if at < 0 || c.books[at].Issued < units {
 		return
 	}
-	units := Quantity(wins) * Quantity(v.Prizes[i].Units)
-	if c.books[at].Issued < units {
-		return
+	v, cell := c.Version(), &c.books[at]
+	cell.issue(-units)
+	if i := v.prize(prize); !cell.Unlimited && (!cell.Live || i < 0 || v.unique(i)) {
+		cell.Available -= units
+		cell.Withdrawn += units
 	}
-	c.books[at].issue(-units)
 	c.recount()
 }

@@ -1,5 +1,7 @@
 package engine
 
+import "slices"
+
 // The commands of raffles, and their section of a campaign's state.
 
 // AddEntrants appends an import of entrants. MaxEntrantsBytes bounds their ids together.
@@ -120,11 +122,32 @@ func (w *writer) raffles(all []*Raffle) {
 	}
 }
 
+// places appends the section campaignPlaces: nothing where every place is one unit.
+func (w *writer) places(all []*Raffle) {
+	if !slices.ContainsFunc(all, func(f *Raffle) bool { return f.Units > 1 }) {
+		return
+	}
+	for _, f := range all {
+		w.u32(f.Units)
+	}
+}
+
+// readPlaces reads what places wrote into the raffles of the section before; without it, a place of a prize is one unit.
+func (r *reader) readPlaces(all []*Raffle) {
+	for _, f := range all {
+		f.Units = r.u32()
+		r.fail = r.fail || (f.Units > 0) != (f.Prize != "") || f.Units > MaxUnits
+	}
+}
+
 func (r *reader) raffles() (all []*Raffle) {
 	for len(r.b) > 0 && !r.fail && len(all) < MaxRaffles {
 		f := &Raffle{ID: r.raffleID(), Entrants: r.users(), Drawn: r.flag()}
 		if f.Drawn {
 			f.DrawnAt, f.Winners, f.Alternates, f.Prize, f.Absent = UnixMilli(r.i64()), r.u32(), r.u32(), r.str(MaxIDBytes), r.users()
+			if f.Prize != "" {
+				f.Units = 1
+			}
 		}
 		r.fail = r.fail || !strictlyAscending(f.Entrants) || !strictlyAscending(f.Absent) ||
 			uint64(f.Winners)+uint64(f.Alternates) > uint64(len(f.Entrants))

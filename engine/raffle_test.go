@@ -119,6 +119,34 @@ func TestRedrawOfAbsentees(t *testing.T) {
 	want("nobody is left", []string{all[2], all[3]}, nil, 4)
 }
 
+// A place gives back what it took: not what a win of the prize counts by now, and not to a prize that is no more.
+func TestRedrawGivesBackWhatWasTaken(t *testing.T) {
+	x := newTable(t)
+	tv := func(units uint32) *Version {
+		return simple(func(v *Version) {
+			v.Prizes = append(v.Prizes, Prize{ID: "tv", Weight: 0, Stock: 9, Units: units, Fallback: -1, Slot: -1})
+		})
+	}
+	c := x.mustPublish(tv(2))
+	x.enter("r", guests(3)...)
+	x.wantCode("draw", x.raffle("r", 3, 0, "tv"), problem.OK)
+	want := func(what string, available, issued, withdrawn Quantity) {
+		t.Helper()
+		x.reload()
+		c, _ = x.CampaignByRef(1)
+		if _, stock := c.Stock(); stock[1].Issued != issued || stock[1].Available != available || stock[1].Withdrawn != withdrawn {
+			t.Errorf("%s: %+v", what, stock[1])
+		}
+	}
+	want("drawn", 3, 6, 0)
+	x.mustPublish(tv(3))
+	x.wantCode("one is gone", x.redraw("r", guests(3)[0]), problem.OK)
+	want("one is gone", 5, 4, 0)
+	x.mustPublish(simple())
+	x.wantCode("another is gone", x.redraw("r", guests(3)[1]), problem.OK)
+	want("the prize was dropped", 0, 2, 7)
+}
+
 func TestRaffleRefusals(t *testing.T) {
 	x := newTable(t)
 	c := x.mustPublish(simple(func(v *Version) {

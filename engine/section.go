@@ -39,6 +39,7 @@ const (
 	campaignVoids      = 13
 	campaignForced     = 14
 	campaignRaffles    = 20
+	campaignPlaces     = 21 // units of stock that a raffle gives to each place
 )
 
 // Sections of campaignActs.
