@@ -62,7 +62,7 @@ type Campaign struct {
 // control is what was done to a campaign outside its versions.
 type control struct {
 	paused   bool
-	pausedAt UnixMilli
+	pausedAt UnixMilli  // also of a campaign that was ended in a pause; else 0 when it is not paused
 	extended int64      // ms by which pauses moved the end
 	endedAt  UnixMilli  // log time of the end by hand or by exhaustion; 0 for neither
 	killed   SwitchKind // the widest switch that denies draws; 0 for none. Found anew at load
@@ -181,7 +181,7 @@ func (t *tx) applyControl(c *Control) Result {
 		if k.endedAt != 0 || over {
 			return Result{Campaign: a.ref, AlreadyLive: true}
 		}
-		k.endedAt, k.paused, k.pausedAt = max(t.now, 1), false, 0
+		k.endedAt, k.paused = max(t.now, 1), false // pausedAt stays: what a pause held back is held back for good
 	default:
 		return refuse(problem.InvalidField)
 	}

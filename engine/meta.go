@@ -256,6 +256,7 @@ func (w *writer) campaignSections(c *campaignCut) {
 	})
 	w.section(campaignVoids, func(w *writer) { w.voids(c.voids) })
 	w.section(campaignForced, func(w *writer) { w.forcedVersions(c.forced) })
+	w.section(campaignWindows, func(w *writer) { w.releaseTurns(c.releases, c.turned) })
 	w.section(campaignRaffles, func(w *writer) { w.raffles(c.raffles) })
 	w.section(campaignPlaces, func(w *writer) { w.places(c.raffles) })
 }
@@ -268,6 +269,11 @@ func (c *campaignCut) section(tag uint8, r *reader) bool {
 		return r.sessionState(c)
 	case campaignRelease:
 		c.releases = r.releases(c.books)
+		for i := range c.releases {
+			c.releases[i].turned = c.turned
+		}
+	case campaignWindows:
+		return r.releaseTurns(c.releases, c.turned)
 	case campaignPity:
 		c.reserves = r.reserves()
 	case campaignRaffles:

@@ -289,7 +289,7 @@ func (x *publication) openBooks(v *Version, now UnixMilli) (problem.Code, error)
 	if err := x.openReserves(v); err != nil {
 		return problem.InvalidCampaign, err
 	}
-	if err := x.openReleases(v, known); err != nil {
+	if err := x.openReleases(v, known, now); err != nil {
 		return problem.InvalidCampaign, err
 	}
 	for i := range x.books {

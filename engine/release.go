@@ -44,6 +44,9 @@ type releaser struct {
 	// are not the windows' any more.
 	displaced int64
 	makeups   []makeup
+	// turned is the end of the last window whose rest expired or was carried on. A version that changes the schedule sets it
+	// to its own time: no window is over twice, and none that was over before it was published takes what is there.
+	turned UnixMilli
 
 	// Of the version in force; compiled.
 	schedule *Schedule
@@ -270,7 +273,7 @@ func (all releases) find(cell int) int {
 func (all releases) clone() (copied releases) {
 	for i := range all {
 		r := &all[i]
-		x := releaser{cell: r.cell, quantity: r.quantity, moved: r.moved, displaced: r.displaced, window: -1, units: 1}
+		x := releaser{cell: r.cell, quantity: r.quantity, moved: r.moved, displaced: r.displaced, turned: r.turned, window: -1, units: 1}
 		for _, m := range r.makeups {
 			x.makeups = append(x.makeups, makeup{from: m.from, to: m.to, wins: m.wins})
 		}
@@ -291,7 +294,7 @@ func (v *Version) scheduleOf(prize int) *Schedule {
 
 // openReleases gives the cells of prizes with a schedule to it, and lets those go whose prize has none any more. known are
 // the cells of before.
-func (x *publication) openReleases(v *Version, known map[string]int) error {
+func (x *publication) openReleases(v *Version, known map[string]int, now UnixMilli) error {
 	byID := x.books.index()
 	var kept releases
 	for _, place := range v.cellPlaces() {
@@ -302,8 +305,12 @@ func (x *publication) openReleases(v *Version, known map[string]int) error {
 		case s == nil && i >= 0:
 			c.Available, c.Unreleased = c.Available+c.Unreleased, 0
 		case s == nil:
+		case i >= 0 && x.unitsOf(v.Prizes[place.prize].ID) != v.Prizes[place.prize].Units:
+			return fmt.Errorf("prize %q has a release schedule, which shares out wins: the units of a win cannot change with it", place.id)
 		case i >= 0:
-			kept = append(kept, x.releases[i])
+			r := x.releases[i]
+			r.turned = max(r.turned, now)
+			kept = append(kept, r)
 		case old && c.Available+c.Unreleased+c.Issued > 0:
 			return fmt.Errorf("prize %q is there without a release schedule: that can only begin with the prize", place.id)
 		case !old && c.Available > 0:
@@ -313,6 +320,15 @@ func (x *publication) openReleases(v *Version, known map[string]int) error {
 	}
 	x.releases = kept
 	return nil
+}
+
+// unitsOf returns the units of a win of a prize of the live version.
+func (x *publication) unitsOf(prize string) uint32 {
+	v := x.campaign.Version()
+	if i := v.prize(prize); i >= 0 {
+		return v.Prizes[i].Units
+	}
+	return 0
 }
 
 // cellPlace is one cell of a version: whose it is.

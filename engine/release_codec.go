@@ -138,3 +138,25 @@ func (r *reader) releases(books books) (all releases) {
 	}
 	return all
 }
+
+// releaseTurns is the section of a campaign's state that says which releases are not turned to where the campaign is.
+func (w *writer) releaseTurns(all releases, turned UnixMilli) {
+	for i := range all {
+		if all[i].turned != turned {
+			w.u16(uint16(i))
+			w.i64(int64(all[i].turned))
+		}
+	}
+}
+
+// releaseTurns reads it. The releases stand before it.
+func (r *reader) releaseTurns(all releases, turned UnixMilli) bool {
+	for last := -1; len(r.b) > 0 && !r.fail; {
+		i, at := int(r.u16()), UnixMilli(r.i64())
+		if i <= last || i >= len(all) || at == turned {
+			return false
+		}
+		all[i].turned, last = at, i
+	}
+	return true
+}

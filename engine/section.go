@@ -38,6 +38,7 @@ const (
 	campaignSwitches   = 12
 	campaignVoids      = 13
 	campaignForced     = 14
+	campaignWindows    = 17 // windows of releases that versions keep from taking what was there
 	campaignRaffles    = 20
 	campaignPlaces     = 21 // units of stock that a raffle gives to each place
 )

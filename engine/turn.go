@@ -51,7 +51,10 @@ func (c *Campaign) catchUp(v *Version, k *control, last, until UnixMilli) (recou
 			c.expireWindows(at)
 		}
 		c.closeSessions(v, last, at)
-		c.turned, recount = at, true
+		c.turned, recount = max(c.turned, at), true
+		for i := range c.releases {
+			c.releases[i].turned = max(c.releases[i].turned, at)
+		}
 	}
 	c.releaseTo(k, until)
 	return recount
@@ -67,8 +70,8 @@ func (c *Campaign) nextEvent(v *Version, last UnixMilli) UnixMilli {
 	}
 	for i := range c.releases {
 		r := &c.releases[i]
-		if r.schedule.Expire && c.turned < r.to {
-			if at := r.at(c.turned); at < r.hi {
+		if r.schedule.Expire && r.turned < r.to {
+			if at := r.at(r.turned); at < r.hi {
 				_, end := r.bounds(at)
 				next = min(next, end)
 			}
@@ -84,7 +87,7 @@ func (c *Campaign) firstOpen(v *Version) int {
 
 // releaseTo makes available what the schedules have released up to t. While the campaign is paused nothing is.
 func (c *Campaign) releaseTo(k *control, t UnixMilli) {
-	if k.paused {
+	if k.paused || k.pausedAt != 0 {
 		t = min(t, k.pausedAt)
 	}
 	for i := range c.releases {
@@ -98,7 +101,7 @@ func (c *Campaign) releaseTo(k *control, t UnixMilli) {
 func (c *Campaign) expireWindows(t UnixMilli) {
 	for i := range c.releases {
 		r := &c.releases[i]
-		if !r.schedule.Expire || t < r.from || t > r.to {
+		if !r.schedule.Expire || t <= r.turned || t < r.from || t > r.to {
 			continue
 		}
 		if at := r.at(t - 1); at < r.hi {

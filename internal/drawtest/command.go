@@ -167,6 +167,12 @@ func versionLines(v *engine.Version) string {
 		fmt.Fprintf(&s, "\n    session %s from %s to %s, unsold=%d: %+v", x.ID, time.UnixMilli(int64(x.StartsAt)).UTC().Format("01-02 15:04:05.000"),
 			time.UnixMilli(int64(x.EndsAt)).UTC().Format("01-02 15:04:05.000"), x.Unsold, v.Sets[x.Set])
 	}
+	for i, x := range v.Releases {
+		fmt.Fprintf(&s, "\n    release %s by schedule %d", v.Prizes[x.Prize].ID, x.Schedule)
+		if x.Schedule == int16(i) {
+			fmt.Fprintf(&s, " %+v", v.Schedules[x.Schedule])
+		}
+	}
 	for i := range v.Channels {
 		fmt.Fprintf(&s, "\n    channel %+v", v.Channels[i])
 	}

@@ -13,13 +13,13 @@ import (
 )
 
 // Compare runs a generated script of n commands through the engine and the reference and fails t at the first difference,
-// with the shortest script that still shows one.
-func Compare(t testing.TB, seed uint64, n int) {
+// with the shortest script that still shows one. It returns what the script came to.
+func Compare(t testing.TB, seed uint64, n int) Reached {
 	t.Helper()
 	script := Generate(rand.New(rand.NewPCG(seed, 0)), n)
-	difference, at := Run(script)
+	difference, at, reached := run(script)
 	if difference == "" {
-		return
+		return reached
 	}
 	short, difference := Shrink(script[:at+1], difference)
 	var lines strings.Builder
@@ -28,20 +28,26 @@ func Compare(t testing.TB, seed uint64, n int) {
 	}
 	t.Errorf("seed %d: engine and reference differ after command %d of %d; shortest script (numbers are log indexes):\n%s%s",
 		seed, at+1, n, lines.String(), difference)
+	return reached
 }
 
 // Run runs a script through both and returns the first difference and the command after which it showed.
 func Run(script []Command) (difference string, at int) {
+	difference, at, _ = run(script)
+	return difference, at
+}
+
+func run(script []Command) (difference string, at int, reached Reached) {
 	p, err := newPair(script[0].Stamp)
 	if err != nil {
-		return err.Error(), 0
+		return err.Error(), 0, nil
 	}
 	for i := range script {
 		if d := p.step(&script[i]); d != "" {
-			return d, i
+			return d, i, p.ref.reached
 		}
 	}
-	return "", len(script)
+	return "", len(script), p.ref.reached
 }
 
 // Shrink removes commands for as long as a difference in the same thing remains.
@@ -306,12 +312,12 @@ func (p *pair) observeCampaign(rc *campaign) string {
 			return fmt.Sprintf("%s paid: engine %d, reference %d", id, stock[i].Paid, paid)
 		}
 		stock[i].Paid, stock[i].Budget, stock[i].Money, stock[i].Session = 0, 0, false, ""
-		want := engine.PrizeStock{ID: id, Total: b.total(), Available: b.available, Reserved: b.reserved, Issued: b.issued, Expired: b.expired, Withdrawn: b.withdrawn}
+		want := engine.PrizeStock{ID: id, Total: b.total(), Unreleased: b.unreleased, Available: b.available, Reserved: b.reserved, Issued: b.issued, Expired: b.expired, Withdrawn: b.withdrawn}
 		if d := same("books of "+want.ID, stock[i], want); d != "" {
 			return d
 		}
 	}
-	return ""
+	return p.observeReleases(ec, rc)
 }
 
 // observeUser compares what the two know about the user of a draw, and whether he could draw again.

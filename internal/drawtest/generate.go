@@ -29,6 +29,8 @@ type world struct {
 	modes            map[string]int             // where a campaign's chances come from, -1 for nowhere
 	givers           map[string]engine.ChanceSource
 	doors            map[string]int             // of campaigns: what kind of audience
+	drips            map[string]bool            // campaigns that release prizes by schedules
+	schedules        map[string]engine.Schedule // by campaign/prize
 	styles           map[string]engine.ModeKind // of campaigns
 	given            []*engine.Grant
 	listings         []guest // entries of lists that expire
@@ -40,7 +42,7 @@ type world struct {
 // Generate returns n commands: campaigns with small stocks and tight caps, few users who fight for them, a third of the
 // draws sent again, and time that jumps to the edges of windows.
 func Generate(rng *rand.Rand, n int) []Command {
-	w := &world{rng: rng, zone: rng.IntN(len(zones)), caps: map[string]definition{}, sets: map[string]engine.Quantity{}, modes: map[string]int{}, givers: map[string]engine.ChanceSource{}, styles: map[string]engine.ModeKind{}, doors: map[string]int{}}
+	w := &world{rng: rng, zone: rng.IntN(len(zones)), caps: map[string]definition{}, sets: map[string]engine.Quantity{}, modes: map[string]int{}, givers: map[string]engine.ChanceSource{}, styles: map[string]engine.ModeKind{}, doors: map[string]int{}, drips: map[string]bool{}, schedules: map[string]engine.Schedule{}}
 	w.policyZone = w.zone
 	if w.chance(50) {
 		w.policyZone = rng.IntN(len(zones))

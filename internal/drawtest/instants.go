@@ -71,6 +71,9 @@ func (w *world) edge() engine.UnixMilli {
 	if p := w.ref.policies[c.namespace]; len(p.Transitions) > 0 && w.chance(30) {
 		z = p.Transitions
 	}
+	if len(c.drips) > 0 && w.chance(35) {
+		return w.releaseEdge(c)
+	}
 	switch n := w.rng.IntN(100); {
 	case n < 25:
 		return z.resets(engine.WindowHour, w.now)

@@ -179,7 +179,7 @@ func (r *Reference) exhausted(c *campaign) bool {
 	}
 	for i := range c.set(live) {
 		p := &c.live().Prizes[i]
-		if p.Kind != engine.KindThanks && !c.off[p.ID] && r.booksOf(c, i).has(p.Units) {
+		if p.Kind != engine.KindThanks && !c.off[p.ID] && !r.booksOf(c, i).hopeless(p.Units) {
 			return false
 		}
 	}
@@ -233,8 +233,11 @@ func (r *Reference) unavailable(c *campaign, who *subject, rules []rule, prize i
 		return engine.CauseNotReleased // its time is in another session
 	case c.off[p.ID]:
 		return engine.CauseSwitchedOff
-	case !r.booksOf(c, prize).has(p.Units):
+	case r.booksOf(c, prize).hopeless(p.Units):
 		return engine.CauseSoldOut
+	case !r.booksOf(c, prize).has(p.Units):
+		r.reach("not released")
+		return engine.CauseNotReleased
 	}
 	return r.withheld(c, who, rules, p)
 }
@@ -363,6 +366,10 @@ func (r *Reference) walk(c *campaign, d *engine.Draw, who *subject, rules []rule
 		}
 		if rec.Cause == engine.CauseNone {
 			rec.Cause = cause // why the prize of the word was not given
+		}
+		if cause == engine.CauseNotReleased && !c.live().Guaranteed { // or what is held back would run into other prizes
+			rec.Prize = engine.NoPrize
+			break
 		}
 		if p.Unavailable == engine.OnRedistribute && !shared {
 			rec.Prize, shared, hops = r.share(c, d, rec, rec.Prize, cause), true, 0

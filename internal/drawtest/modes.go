@@ -114,17 +114,18 @@ func (r *Reference) pace(c *campaign, drawn uint64) []uint32 {
 
 // givable reports whether somebody could get a win of a prize now, whoever he is.
 func (r *Reference) givable(c *campaign, prize int) bool {
-	return !c.off[c.live().Prizes[prize].ID] && !r.outForAll(c, prize)
+	b := r.booksOf(c, prize)
+	return !c.off[c.live().Prizes[prize].ID] && b != nil && b.has(c.live().Prizes[prize].Units) && !r.outForAll(c, prize)
 }
 
-// outForAll reports whether stock or budget keep a prize from everybody.
+// outForAll reports whether stock or budget keep a prize from everybody. What is to be released yet is not out.
 func (r *Reference) outForAll(c *campaign, prize int) bool {
 	p := &c.live().Prizes[prize]
 	b := r.booksOf(c, prize)
-	if b == nil || !b.has(p.Units) {
+	if b == nil || b.hopeless(p.Units) {
 		return true
 	}
-	if !pays(p) {
+	if !pays(p) || !b.has(p.Units) {
 		return false
 	}
 	_, ok := r.span(c, nil, p)

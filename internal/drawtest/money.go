@@ -88,7 +88,7 @@ func (r *Reference) span(c *campaign, who *subject, p *engine.Prize) (b bounds, 
 		case engine.SplitDoubleMean:
 			spent := r.paid(c, func(_ *event, w *winning) bool { return w.prize == p.ID })
 			stock := c.stock[p.ID]
-			b = doubleMean(a, max(a.Budget-spent, 0), int64((stock.available+stock.reserved)/engine.Quantity(p.Units)))
+			b = doubleMean(a, max(a.Budget-spent, 0), int64((stock.unreleased+stock.available+stock.reserved)/engine.Quantity(p.Units)))
 		case engine.SplitDeck:
 			b = bounds{math.MaxInt64, 0}
 			for _, card := range r.cardsLeft(c, a, p.ID) {

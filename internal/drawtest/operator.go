@@ -18,7 +18,7 @@ func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
 		}
 	}
 	if c == nil {
-		c = &campaign{ref: engine.CampaignRef(len(r.campaigns) + 1), namespace: p.Namespace, id: p.Version.Campaign, seed: seed, stock: map[string]*books{}, reserves: map[setAside]*slice{}, dealt: map[*event]bool{}, off: map[string]bool{}}
+		c = &campaign{ref: engine.CampaignRef(len(r.campaigns) + 1), namespace: p.Namespace, id: p.Version.Campaign, seed: seed, stock: map[string]*books{}, reserves: map[setAside]*slice{}, drips: map[string]*drip{}, dealt: map[*event]bool{}, off: map[string]bool{}}
 	}
 	if len(c.versions) > 0 && identical(c.live(), p.Version) {
 		return Decided{Result: engine.Result{Campaign: c.ref, AlreadyLive: true, Value: uint64(c.live().Number)}}
@@ -48,8 +48,9 @@ func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
 		}
 		c.stock[o.cell] = b
 	}
-	if !c.setAsides(p.Version) || !c.sharable(p.Version) {
-		c.stock, c.reserves = before.stock, before.reserves
+	drips := c.drips
+	if !c.setAsides(p.Version) || !c.openDrips(p.Version, before.stock) || !c.sharable(p.Version) {
+		c.stock, c.reserves, c.drips = before.stock, before.reserves, drips
 		return refuse(r.refOf(c), problem.InvalidCampaign)
 	}
 	c.dropPrizes(p.Version)
@@ -178,8 +179,8 @@ func (c *campaign) dropPrizes(next *engine.Version) {
 	}
 	for id, b := range c.stock {
 		if !keeps[id] && !b.unlimited {
-			b.withdrawn += b.available
-			b.available = 0
+			b.withdrawn += b.available + b.unreleased
+			b.available, b.unreleased = 0, 0
 		}
 	}
 }
@@ -213,6 +214,8 @@ func (r *Reference) control(k *engine.Control) Decided {
 		if k.ExtendByPause {
 			c.extension += max(0, r.now-max(c.pausedAt, c.live().StartsAt)) // what was lost: before the start nothing was
 		}
+		r.displace(c, c.pausedAt)
+		c.pausedAt = 0
 	case engine.ActionEnd:
 		if r.over(c) {
 			return nothing

@@ -128,7 +128,7 @@ func (w *world) bound(v *engine.Version) {
 	}
 	v.Budget = engine.Budget{Campaign: tight(), Day: tight(), User: tight()}
 	if len(v.Sessions) > 0 {
-		v.Budget.Session = tight()
+		v.Budget.Session = max(tight(), tight())
 	}
 }
 

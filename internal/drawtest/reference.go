@@ -22,6 +22,7 @@ type Reference struct {
 	sources   map[account][]string // declared ones, by number
 	lists     map[*campaign]bool   // whether there ever were any; nil is the namespace's
 	entries   map[listing]*listed
+	reached   Reached
 }
 
 // NewReference returns a reference as it is after the Init entry, which has index 1.
@@ -38,6 +39,7 @@ func NewReference(at engine.UnixMilli) *Reference {
 		sources:  map[account][]string{},
 		lists:    map[*campaign]bool{},
 		entries:  map[listing]*listed{},
+		reached:  Reached{},
 	}
 }
 
@@ -51,6 +53,7 @@ type campaign struct {
 	seq       uint64
 	stock     map[string]*books // every prize id there ever was
 	reserves  map[setAside]*slice
+	drips     map[string]*drip // of cells whose prize has a release schedule
 	closed    engine.UnixMilli // end of the last session that was closed
 	off       map[string]bool  // prizes that are switched off
 	killed    bool             // the campaign is
@@ -65,7 +68,7 @@ type campaign struct {
 	streaks bool     // some version had a milestone for days in a row: they are counted since
 
 	paused    bool
-	pausedAt  engine.UnixMilli
+	pausedAt  engine.UnixMilli // 0 when it is not, and was not when it was ended
 	extension engine.UnixMilli // by pauses
 	keysGone  bool             // 72 hours after the end
 	ended     bool             // by hand, or because everything is given
@@ -85,6 +88,7 @@ func (c *campaign) endsAt() engine.UnixMilli {
 type books struct {
 	unlimited                    bool
 	available, issued, withdrawn engine.Quantity
+	unreleased                   engine.Quantity // held back by a schedule
 	reserved                     engine.Quantity // set aside by pities
 	expired                      engine.Quantity // with their session
 	carried                      engine.Quantity // came from other sessions; below 0: went there
@@ -94,10 +98,15 @@ func (b *books) total() engine.Quantity {
 	if b.unlimited {
 		return engine.Unlimited
 	}
-	return b.available + b.reserved + b.issued + b.expired + b.withdrawn
+	return b.unreleased + b.available + b.reserved + b.issued + b.expired + b.withdrawn
 }
 
 func (b *books) has(units uint32) bool { return b.unlimited || b.available >= engine.Quantity(units) }
+
+// hopeless reports whether so many units are not there, and no release will change that.
+func (b *books) hopeless(units uint32) bool {
+	return !b.unlimited && b.available+b.unreleased < engine.Quantity(units)
+}
 
 func (b *books) give(units uint32) {
 	b.issued += engine.Quantity(units)
@@ -184,7 +193,7 @@ func (r *Reference) Apply(c *Command) Decided {
 // settle does what time alone does.
 func (r *Reference) settle() {
 	for _, c := range r.campaigns {
-		r.close(c)
+		r.turnTo(c)
 	}
 	r.forget()
 }
@@ -259,6 +268,7 @@ func (r *Reference) nextChange() (next engine.UnixMilli) {
 		for i := range c.live().Sessions {
 			edges = append(edges, c.live().Sessions[i].StartsAt, c.sessionEnd(&c.live().Sessions[i]))
 		}
+		edges = append(edges, r.nextRelease(c))
 		for _, t := range edges {
 			if t > r.now && t != never && !c.ended && (next == 0 || t < next) {
 				next = t

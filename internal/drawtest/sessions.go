@@ -72,17 +72,51 @@ func (r *Reference) booksOf(c *campaign, prize int) *books {
 	return c.stock[c.cell(live, prize)]
 }
 
-// close ends the sessions that are over: their own units go on to the next session that has some of the prize, or expire.
-func (r *Reference) close(c *campaign) {
-	v := c.live()
+// turnTo does what time alone does to the stock of a campaign, in the order of time: units are released, what is left of a
+// window expires, sessions that are over go.
+func (r *Reference) turnTo(c *campaign) {
 	until := r.now
 	if c.ended {
 		until = min(until, c.endedAt) // an end by hand leaves everything where it is
 	}
+	for {
+		at := never
+		for i := range c.live().Sessions {
+			if end := c.sessionEnd(&c.live().Sessions[i]); end > c.closed {
+				at = min(at, end)
+			}
+		}
+		for _, d := range c.drips {
+			for _, end := range c.windowEnds(d) {
+				if end > d.upTo {
+					at = min(at, end)
+				}
+			}
+		}
+		if at > until {
+			break
+		}
+		r.releaseTo(c, at)
+		r.expireRest(c, at)
+		r.close(c, at)
+		for _, d := range c.drips {
+			d.upTo = max(d.upTo, at)
+		}
+	}
+	r.releaseTo(c, until)
+	for _, d := range c.drips {
+		d.upTo = max(d.upTo, until)
+	}
+}
+
+// close ends the sessions that are over at a time: their own units go on to the next session that has some of the prize, or
+// expire.
+func (r *Reference) close(c *campaign, at engine.UnixMilli) {
+	v := c.live()
 	for i := range v.Sessions {
 		s := &v.Sessions[i]
 		end := c.sessionEnd(s)
-		if end > until || end <= c.closed {
+		if end > at || end <= c.closed {
 			continue
 		}
 		c.closed = end
@@ -92,11 +126,10 @@ func (r *Reference) close(c *campaign) {
 				continue
 			}
 			from := c.stock[c.cell(i, prize)]
-			left := from.available
-			from.available = 0
-			if to := c.heir(i, prize); s.Unsold == engine.UnsoldCarry && to != nil {
-				to.available += left
-				to.carried += left
+			left := from.available + from.unreleased
+			from.available, from.unreleased = 0, 0
+			if heir := c.heir(i, prize); s.Unsold == engine.UnsoldCarry && heir != "" {
+				r.inherit(c, heir, left)
 				from.carried -= left
 			} else {
 				from.expired += left
@@ -105,14 +138,27 @@ func (r *Reference) close(c *campaign) {
 	}
 }
 
-// heir returns the books of the next session with units of its own of a prize.
-func (c *campaign) heir(session, prize int) *books {
+// inherit adds to the units of a session. Where they have a schedule, it shares out what came too: the design leaves open
+// whether that is available at once, and the engine does it so.
+func (r *Reference) inherit(c *campaign, cell string, n engine.Quantity) {
+	to := c.stock[cell]
+	to.carried += n
+	if d := c.drips[cell]; d != nil {
+		d.quantity += n
+		to.unreleased += n
+		return
+	}
+	to.available += n
+}
+
+// heir returns the cell of the next session with units of its own of a prize.
+func (c *campaign) heir(session, prize int) string {
 	for i := session + 1; i < len(c.live().Sessions); i++ {
 		if p, here := c.set(i)[prize]; here && p.Stock >= 0 {
-			return c.stock[c.cell(i, prize)]
+			return c.cell(i, prize)
 		}
 	}
-	return nil
+	return ""
 }
 
 // place finds out where a draw takes place: in which session, and in which channel. out refuses one that takes place nowhere.

@@ -20,6 +20,9 @@ func (w *world) newCampaign() Command {
 		v.Prizes = append(v.Prizes, w.newPrize(fmt.Sprint("p", len(v.Prizes))))
 	}
 	w.weigh(v)
+	if w.drips[v.Campaign] = w.chance(35); w.drips[v.Campaign] {
+		w.fill(v)
+	}
 	w.style(v)
 	if v.Mode.Kind == engine.ModeWeighted && w.chance(35) {
 		w.schedule(v)
@@ -33,11 +36,15 @@ func (w *world) newCampaign() Command {
 	w.bound(v)
 	w.earn(v)
 	w.agree(v)
+	w.drip(v)
 	return w.publishing(v)
 }
 
 func (w *world) publishing(v *engine.Version) Command {
 	v.Guaranteed = w.guaranteed(v)
+	for _, x := range v.Releases {
+		v.Guaranteed = v.Guaranteed && v.Prizes[x.Prize].Unavailable == engine.OnFallback
+	}
 	if err := v.Validate(); err != nil {
 		panic("BUG: the generator made a version that cannot be: " + err.Error())
 	}
@@ -241,6 +248,7 @@ func (w *world) nextVersion() Command {
 	w.bound(&v)
 	w.earn(&v)
 	w.agree(&v)
+	w.drip(&v)
 	return w.publishing(&v)
 }
 
@@ -271,6 +279,9 @@ func (w *world) changePrizes(c *campaign, v *engine.Version) {
 		if v.Caps[i].Prize >= 0 {
 			v.Caps[i].Prize = int16(indexOf(v, at[v.Caps[i].Prize]))
 		}
+	}
+	if w.chance(8) {
+		v.Prizes[w.rng.IntN(len(v.Prizes))].Units = 1 + uint32(w.rng.IntN(3))
 	}
 	for i := range v.Prizes {
 		p := &v.Prizes[i]
