@@ -137,6 +137,11 @@ func (w *writer) policySections(p *NamespacePolicy) {
 			w.i64(p.AwardLimit)
 		}
 	})
+	w.section(policyFatigue, func(w *writer) {
+		if len(p.FatigueCaps) > 0 {
+			w.fatigueCaps(p.FatigueCaps)
+		}
+	})
 }
 
 func (p *NamespacePolicy) section(tag uint8, body *reader) bool {
@@ -147,6 +152,8 @@ func (p *NamespacePolicy) section(tag uint8, body *reader) bool {
 		p.Purses = body.purses()
 	case policyAwards:
 		p.AwardLimit = body.i64()
+	case policyFatigue:
+		p.FatigueCaps = body.fatigueCaps()
 	default:
 		return false
 	}
@@ -211,7 +218,7 @@ func (p *NamespacePolicy) Validate() error {
 			return invalid("window of cap " + c.ID + ": campaigns have sessions, namespaces have none")
 		}
 	}
-	return nil
+	return validateFatigue(p.FatigueCaps)
 }
 
 // AddDocument appends a write or removal of a document.

@@ -164,7 +164,7 @@ func (e *Engine) NextDue() (UnixMilli, bool) {
 func (w *world) settle(now UnixMilli) {
 	next, turns := maxTime, maxTime
 	for _, n := range *w.namespaces.Load() {
-		next = min(next, n.acts.forget(now))
+		next = min(next, n.acts.forget(now), n.turnKeys(now))
 		if len(n.pending) > 0 {
 			turns = min(turns, n.pending[0].at)
 		}

@@ -92,6 +92,12 @@ const (
 	opVoidTake
 )
 
+// Operations of fatigue: 80 to 84.
+const (
+	opHit  op = 80
+	opHelp op = 81
+)
+
 // ErrUnknownEntry is in the chain of what Apply returns for an entry that this build cannot read: an unknown form or
 // operation. Skipping it would let replicas diverge, so the node stops; a newer drawd can go on from the same data.
 var ErrUnknownEntry = errors.New("engine: entry of an unknown form or operation; a newer drawd wrote it")

@@ -96,6 +96,11 @@ func (e *Engine) CheckInvariants() error {
 		if n.purseKeys != nil {
 			keys[n.ref] += n.purseKeys.rows()
 		}
+		u, k := n.fatigue.rows()
+		users[n.ref], keys[n.ref] = users[n.ref]+u, keys[n.ref]+k
+		if err := n.checkFatigue(); err != nil {
+			return fmt.Errorf("namespace %q: %w", n.name, err)
+		}
 		if n.users.Load() != users[n.ref] || n.keys.Load() != keys[n.ref] {
 			return fmt.Errorf("namespace %q: %d users and %d keys, the counters say %d and %d", n.name, users[n.ref], keys[n.ref], n.users.Load(), n.keys.Load())
 		}

@@ -36,6 +36,7 @@ const (
 	DigestAdjust
 	DigestGrant // in its scope: source, event and purse; see grant
 	DigestAward // the key is the ticket
+	DigestHit   // of the cap with the number
 )
 
 // Of pools.

@@ -187,7 +187,7 @@ func (r *reader) layout() (l layout) {
 // placeCounts reads what a place counts: like a cap's, or that a feature reserved it.
 func (r *reader) placeCounts() Counts {
 	c := Counts(r.u8())
-	if c >= countKinds && c != countReserved {
+	if c >= countKinds && c != countReserved && c != countHits {
 		r.fail = true
 	}
 	return c

@@ -45,6 +45,8 @@ const (
 	MaxCards          = 64            // amounts in one deck of amounts
 	MaxAmount         = 1 << 53       // minor units of one win and of one budget: every JSON reader keeps it
 	MaxAggregateCaps  = 4             // of one namespace
+	MaxFatigueCaps    = 32            // of one namespace
+	MaxHit            = 1_000_000     // of one hit
 	MaxFallbackHops   = 4
 	MaxPities         = 4     // in one version
 	MaxPityWithin     = 10000 // draws in a row

@@ -100,6 +100,9 @@ func (w *world) restore(m *metaCut) error {
 		if err := n.restorePurses(x.purses, x.policy.Purses); err != nil {
 			return err
 		}
+		if err := n.restoreFatigue(x.fatigue, x.policy.FatigueCaps); err != nil {
+			return err
+		}
 		n.rules.Store(n.compile(x.policy))
 		n.users.Store(x.users)
 		n.keys.Store(x.keys)
@@ -200,6 +203,11 @@ func (w *world) tables(m *metaCut, fn func(t *rowTable, rows uint64) error) erro
 		}
 		if n.purseKeys != nil {
 			if err := fn(n.purseKeys, m.namespaces[i].purses.rows); err != nil {
+				return err
+			}
+		}
+		for j, t := range n.fatigue.tables() {
+			if err := fn(t, m.namespaces[i].fatigue.rows[j]); err != nil {
 				return err
 			}
 		}

@@ -41,7 +41,8 @@ type namespaceCut struct {
 	acts        acts
 	pending     []pending
 	lists       listCut
-	purses      *pursesCut // nil for none
+	purses      *pursesCut  // nil for none
+	fatigue     *fatigueCut // nil for none
 }
 
 type campaignCut struct {
@@ -83,7 +84,7 @@ func (w *world) cut() *metaCut {
 	for _, n := range *w.namespaces.Load() {
 		x := namespaceCut{
 			name: n.name, secret: n.secret, policy: n.rules.Load().policy, layout: n.layout.clone(),
-			users: n.users.Load(), keys: n.keys.Load(), acts: n.acts.clone(), pending: n.pending, lists: n.lists.cut(), purses: n.cutPurses(),
+			users: n.users.Load(), keys: n.keys.Load(), acts: n.acts.clone(), pending: n.pending, lists: n.lists.cut(), purses: n.cutPurses(), fatigue: n.cutFatigue(),
 		}
 		for s, t := range n.tables {
 			if t != nil {
@@ -188,6 +189,9 @@ func (w *writer) namespaceSections(n *namespaceCut) {
 	w.section(namespaceLists, func(w *writer) { w.listCut(n.lists) })
 	w.section(namespaceSwitches, func(w *writer) { w.acts(n) })
 	w.section(namespacePending, func(w *writer) { w.pendings(n.pending) })
+	if n.fatigue != nil {
+		w.section(namespaceFatigue, func(w *writer) { w.fatigueCut(n.fatigue, n.policy) })
+	}
 }
 
 func (n *namespaceCut) section(tag uint8, r *reader) bool {
@@ -200,6 +204,8 @@ func (n *namespaceCut) section(tag uint8, r *reader) bool {
 		n.pending = r.pendings()
 	case namespaceLists:
 		n.lists = r.listCut()
+	case namespaceFatigue:
+		n.fatigue = r.fatigueCut(n.policy)
 	default:
 		return false
 	}

@@ -30,7 +30,8 @@ type Namespace struct {
 	purses    []*purse  // every shard is locked when it changes
 	purseKeys *rowTable // of grants straight into purses and through campaigns; nil without purses
 
-	stock stockroom // pools and holds
+	stock   stockroom // pools and holds
+	fatigue fatigue   // every shard is locked when it changes
 
 	users, keys atomic.Uint64 // rows in all campaigns; moved under the clock's lock
 }
@@ -46,6 +47,9 @@ type rules struct {
 	places   []uint8  // of each aggregate cap, its number in the namespace's layout
 	maxUsers uint64
 	maxKeys  uint64
+
+	hits       []hitRule        // fatigue caps, by number
+	hitNumbers map[string]uint8 // by id
 }
 
 func (w *world) addNamespace(c *NewNamespace) *Namespace {
@@ -84,6 +88,7 @@ func (n *Namespace) compile(p *NamespacePolicy) *rules {
 			r.amounts = append(r.amounts, c)
 		}
 	}
+	r.hits, r.hitNumbers = n.compileHits(p.FatigueCaps)
 	return r
 }
 
@@ -145,7 +150,11 @@ func (t *tx) applyPolicy(c *PutPolicy, body []byte) Result {
 	}
 	n.fitTables(w)
 	n.openPurses(policy.Purses)
+	due := n.openFatigue(policy.FatigueCaps, t.now)
 	n.rules.Store(n.compile(&policy))
+	if due {
+		w.settle(t.now)
+	}
 	return t.note(Record{Kind: RecordPolicy, Namespace: n.ref, Name: []byte(n.name), Actor: []byte(c.Actor), Delta: int64(policy.Revision)},
 		Result{Value: policy.Revision})
 }
@@ -174,7 +183,11 @@ func (n *Namespace) checkPolicy(p *NamespacePolicy) error {
 	if err := n.placePurses(&grown, p.Purses); err != nil {
 		return err
 	}
-	return grown.fits()
+	if err := grown.fits(); err != nil {
+		return err
+	}
+	hits := n.fatigue.layout.clone()
+	return n.fatigue.place(&hits, p.FatigueCaps)
 }
 
 // fitTables makes the tables that the layout needs, and widens those that are too narrow.

@@ -64,10 +64,16 @@ const (
 	recordHoldsEnd
 )
 
+// Of fatigue.
+const (
+	RecordHit  RecordKind = 80 // Name is the user, Delta how many, Total what the cap counts after them; see Hit
+	RecordHelp RecordKind = 81 // Name is the owner, Actor the helper; see Help
+)
+
 // other reports whether k is a kind of record but a draw's.
 func (k RecordKind) other() bool {
 	return k > RecordDraw && k <= RecordFence || k == RecordGrant || k == RecordRevoke || k == RecordPending || k == RecordList || k >= RecordEntrants && k < recordRafflesEnd || k >= RecordSwitch && k < recordActsEnd ||
-		k >= RecordPool && k < recordHoldsEnd
+		k >= RecordPool && k < recordHoldsEnd || k == RecordHit || k == RecordHelp
 }
 
 // Cause says why a draw did not give the prize that its word named. Numbers are on disk.

@@ -55,6 +55,7 @@ const (
 	namespaceLists    = 8
 	namespaceSwitches = 12
 	namespacePending  = 14
+	namespaceFatigue  = 17
 	namespacePools    = 18
 	namespaceHolds    = 19
 )
@@ -64,6 +65,7 @@ const (
 	policyApprovals = 1
 	policyPurses    = 2
 	policyAwards    = 3
+	policyFatigue   = 5
 )
 
 // Sections of a draw command and of a draw record. Their tags and lengths are one byte each: they are on the hot path.
@@ -81,6 +83,7 @@ const (
 	recordCode     = 7
 	recordRelease  = 8
 	recordHolds    = 9 // of holds and takes: what they moved
+	recordHit      = 11
 )
 
 // section appends one section of a cold form; nothing when body writes nothing.
@@ -167,6 +170,8 @@ func (r *Record) sectionsValid() bool {
 		case recordHolds:
 			var m HoldMoves
 			ok = m.decode(body)
+		case recordHit:
+			ok = r.Kind == RecordHit && new(HitNote).decode(body)
 		default: // a newer drawd wrote it
 			ok = false
 		}

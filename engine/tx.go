@@ -42,6 +42,8 @@ type tx struct {
 	draw     Draw
 	record   Record
 	result   Result
+	asked    Hit
+	fatigued subject  // of the hit in hand
 	pace     []uint32 // pacing: the weights of a step that the draw in hand begins
 	cards    uint64   // a mode: what the word was scaled to
 	pay      span     // what the prize looked at last could pay
@@ -85,14 +87,19 @@ func refuse(code problem.Code) Result { return Result{Code: code} }
 
 // note appends the record of anything but a draw and puts its place into the result.
 func (t *tx) note(rec Record, r Result) Result {
-	rec.At = t.now
 	start := len(t.out.records)
-	t.out.offsets = append(t.out.offsets, uint32(start))
-	t.out.records = appendOther(t.out.records, &rec)
 	r.At, r.Records = t.at, 1
+	t.keep(&rec)
 	r.Offset, r.Length = uint32(start), uint32(len(t.out.records)-start)
-	t.at.Ordinal++
 	return r
+}
+
+// keep appends the record of anything but a draw.
+func (t *tx) keep(rec *Record) {
+	rec.At = t.now
+	t.out.offsets = append(t.out.offsets, uint32(len(t.out.records)))
+	t.out.records = appendOther(t.out.records, rec)
+	t.at.Ordinal++
 }
 
 // Outcome is what applying one entry gave. It is reused: Apply resets it.
@@ -226,6 +233,9 @@ func (t *tx) apply(o op, body []byte) (err error) {
 	}
 	if o == opGrant || o == opRevoke {
 		return t.applyChances(o, body)
+	}
+	if o == opHit {
+		return t.applyHit(body)
 	}
 	t.endBulk()
 	t.world.lockAll()

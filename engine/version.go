@@ -219,6 +219,7 @@ type NamespacePolicy struct {
 	MaxUsers      uint64 // 0 means DefaultMaxUsers
 	MaxKeys       uint64 // 0 means DefaultMaxKeys
 	Purses        []Purse
+	FatigueCaps   []FatigueCap
 	AwardLimit    int64  // value of what one operator may award in a day, minor units; 0 for no limit
 	Approvals     uint8  // people besides the one who asks, for what one may not do alone; 0 to MaxApprovers
 	Document      []byte // the policy as canonical JSON, with what the engine does not decide (user_pattern)
