@@ -198,6 +198,14 @@ func (n *Namespace) FatigueCap(id []byte) (number uint8, ok bool) {
 	return number, ok
 }
 
+// FatigueCapID returns the id of the fatigue cap with a number; empty for none in force.
+func (n *Namespace) FatigueCapID(number uint8) string {
+	if k := n.rules.Load().hit(number); k != nil {
+		return k.id
+	}
+	return ""
+}
+
 // checkFatigue walks the rows and reports the first rule that they break.
 func (n *Namespace) checkFatigue() error {
 	f, r := &n.fatigue, n.rules.Load()

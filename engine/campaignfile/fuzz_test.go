@@ -58,6 +58,7 @@ func FuzzParse(f *testing.F) {
 func FuzzParsePolicy(f *testing.F) {
 	seeds(f)
 	f.Add([]byte(policySource))
+	f.Add([]byte(fatigueSource))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		policy, faults := ParsePolicy(src)
 		if (policy == nil) != (len(faults) > 0) {

@@ -17,14 +17,15 @@ var (
 
 // policyDocument is the canonical form of a policy.
 type policyDocument struct {
-	TimeZone      string        `json:"time_zone"`
-	AggregateCaps []capDocument `json:"aggregate_caps,omitempty"`
-	MaxUsers      uint64        `json:"max_users,omitempty"`
-	MaxKeys       uint64        `json:"max_keys,omitempty"`
-	Approvals     uint8         `json:"approvals,omitempty"`
-	AwardLimit    int64         `json:"award_daily_value,omitempty"`
-	Purses        any           `json:"purses,omitempty"`
-	UserPattern   string        `json:"user_pattern,omitempty"`
+	TimeZone      string            `json:"time_zone"`
+	AggregateCaps []capDocument     `json:"aggregate_caps,omitempty"`
+	MaxUsers      uint64            `json:"max_users,omitempty"`
+	MaxKeys       uint64            `json:"max_keys,omitempty"`
+	Approvals     uint8             `json:"approvals,omitempty"`
+	AwardLimit    int64             `json:"award_daily_value,omitempty"`
+	Purses        any               `json:"purses,omitempty"`
+	FatigueCaps   []fatigueDocument `json:"fatigue_caps,omitempty"`
+	UserPattern   string            `json:"user_pattern,omitempty"`
 }
 
 // policy reads one policy.
@@ -33,6 +34,7 @@ type policy struct {
 	policy  *engine.NamespacePolicy
 	zone    *time.Location
 	caps    []capEntry
+	fatigue []capEntry
 	pattern string
 }
 
@@ -50,6 +52,7 @@ func ParsePolicy(src []byte) (*engine.NamespacePolicy, []Fault) {
 			p.fault(e.windowAt, "sessions are a campaign's: use %s", anyOf(windowNames))
 		}
 	}
+	p.checkFatigue()
 	if len(p.faults) == 0 {
 		p.compile(value{root, ""})
 	}
@@ -63,6 +66,7 @@ func (p *policy) read(v value) {
 	p.object(v, []field{
 		{name: "time_zone", read: func(v value) { p.zone, _ = p.reader.zone(v) }},
 		{name: "aggregate_caps", read: func(v value) { p.list(v, engine.MaxAggregateCaps, p.readCap) }},
+		{name: "fatigue_caps", read: func(v value) { p.list(v, engine.MaxFatigueCaps, p.readFatigue) }},
 		{name: "max_users", read: func(v value) {
 			n, _ := p.integer(v, 1, maxPolicyUsers)
 			p.policy.MaxUsers = uint64(n)
@@ -116,6 +120,7 @@ func (p *policy) compile(root value) {
 			engine.AggregateCap{ID: e.ID, Counts: e.Counts, Scope: e.Scope, Window: e.Window, Limit: e.Limit})
 		d.AggregateCaps = append(d.AggregateCaps, capForm(&e.Cap, nil))
 	}
+	d.FatigueCaps = p.compileFatigue()
 	if len(p.policy.Purses) > 0 {
 		d.Purses = purseForms(p.policy.Purses)
 	}

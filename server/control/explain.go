@@ -115,6 +115,8 @@ func denialSays(code problem.Code, detail uint8, cap, rule string) string {
 		return "A cap counts by " + engine.Scope(detail).String() + ", and the request did not say which."
 	case code == problem.Capped && rule != "":
 		return "Cap " + cap + " is reached: " + rule + "."
+	case code == problem.Capped && cap == "":
+		return "A fatigue cap of the namespace is reached."
 	case code == problem.Capped:
 		return "Cap " + cap + " is reached."
 	}

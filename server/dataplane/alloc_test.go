@@ -113,3 +113,26 @@ func TestNoAllocationsPerGatedDraw(t *testing.T) {
 		next++
 	})
 }
+
+// A hit, its refusal and its replay's refusal allocate nothing on our side.
+func TestNoAllocationsPerHit(t *testing.T) {
+	r := newRig(t, nil)
+	r.fatigueCaps(pushes(), engine.FatigueCap{ID: "all", Window: engine.Window{Kind: engine.WindowDay}, Limit: 1_000_000})
+	r.server.options.Decider = &library{r.engine, testNow}
+	a := newAsked(r.server)
+	ask := func(message []byte, status int) {
+		if got := a.ask(message); got != status {
+			t.Fatalf("%d, want %d: %s", got, status, a.answer)
+		}
+	}
+	hit := func(cap, user, body string) []byte {
+		return fmt.Appendf(nil, "POST /v1/fatigue/%s/users/%s:hit HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nIdempotency-Key: k-00000000\r\nContent-Length: %d\r\n\r\n%s", cap, user, len(body), body)
+	}
+	m := newNumbered(hit("all", "u1", `{"quantity":2}`))
+	wantNoAllocs(t, "hit", 2000, func() { ask(m.next(), 200) })
+	m = newNumbered(hit("push", "user-00000000", `{}`))
+	wantNoAllocs(t, "hit of a new user", 2000, func() { ask(m.next(), 200) })
+	ask(hit("push", "full", `{"quantity":3}`), 200)
+	m = newNumbered(bytes.Replace(hit("push", "full", `{}`), []byte("k-0"), []byte("f-0"), 1))
+	wantNoAllocs(t, "capped", 500, func() { ask(m.next(), 409) })
+}

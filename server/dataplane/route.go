@@ -25,6 +25,8 @@ const (
 	routePurse
 	routePurseGrant
 	routePurseRevoke
+	routeHit
+	routeFatigue
 	routeLive
 	routeReady
 	routeVersion
@@ -54,6 +56,8 @@ var routing = [routes]struct {
 	routePurse:       {name: "purse", scope: access.ScopeDraw | access.ScopeRead | access.ScopeChances},
 	routePurseGrant:  {name: "purse_grant", post: true, scope: access.ScopeChances},
 	routePurseRevoke: {name: "purse_revoke", post: true, scope: access.ScopeChances},
+	routeHit:         {name: "hit", post: true, scope: access.ScopeDraw},
+	routeFatigue:     {name: "fatigue", scope: access.ScopeDraw | access.ScopeRead},
 	routeLive:        {name: "livez", open: true},
 	routeReady:       {name: "readyz", open: true, query: [3]string{"verbose"}},
 	routeVersion:     {name: "version", open: true},
@@ -64,6 +68,8 @@ const (
 	drawPath     = "/v1/draws/"
 	campaignPath = "/v1/campaigns/"
 	pursePath    = "/v1/purses/"
+	fatiguePath  = "/v1/fatigue/"
+	hitVerb      = ":hit"
 	abandonVerb  = ":abandon"
 )
 
@@ -71,7 +77,7 @@ const (
 type place struct {
 	route    route
 	campaign []byte
-	purse    []byte
+	purse    []byte // or fatigue cap
 	user     []byte
 	id       []byte // of a draw; an idempotency key
 }
@@ -85,6 +91,10 @@ func find(path []byte) (p place) {
 	}
 	if rest, ok := bytes.CutPrefix(path, []byte(pursePath)); ok {
 		p.inPurse(rest)
+		return p
+	}
+	if rest, ok := bytes.CutPrefix(path, []byte(fatiguePath)); ok {
+		p.inFatigue(rest)
 		return p
 	}
 	if id, ok := bytes.CutPrefix(path, []byte(drawPath)); ok {
@@ -179,6 +189,18 @@ func (p *place) inPurse(rest []byte) {
 		p.route = routePurseGrant
 	case string(rest) == "chances:revoke":
 		p.route = routePurseRevoke
+	}
+}
+
+// inFatigue matches what stands behind /v1/fatigue/: {cap}/users/{u}, or {cap}/users/{u}:hit.
+func (p *place) inFatigue(rest []byte) {
+	cap, user, _ := bytes.Cut(rest, []byte("/users/"))
+	route := routeFatigue
+	if u, ok := bytes.CutSuffix(user, []byte(hitVerb)); ok {
+		route, user = routeHit, u
+	}
+	if isID(cap) && isSubject(user) {
+		p.route, p.purse, p.user = route, cap, user
 	}
 }
 

@@ -33,6 +33,8 @@ type worker struct {
 	batch   *engine.Batch
 	answer  render.Answer
 	records []byte // read back from storage
+	asked   engine.Hit
+	told    engine.Record // decoded: kept for its memory
 
 	problem   render.Problem
 	facts     render.Facts // of the request id of a refusal
@@ -108,6 +110,7 @@ func (w *worker) end() {
 	w.who.end()
 	w.scanner.forget()
 	w.answer.Campaign, w.answer.Records = nil, nil
+	w.asked.UserID = nil
 	w.problem, w.facts, w.wait = render.Problem{}, render.Facts{}, 0
 	w.server.workers.Put(w)
 }
@@ -199,6 +202,10 @@ func (w *worker) dispatch() {
 		w.revokeChances()
 	case routePurse:
 		w.readPurse()
+	case routeHit:
+		w.hit()
+	case routeFatigue:
+		w.readFatigue()
 	case routeLive:
 		w.live()
 	case routeReady:

@@ -29,6 +29,9 @@ var feedKinds = [...]string{
 	engine.RecordCodes:    "codes",
 
 	engine.RecordDefensive: "defensive",
+
+	engine.RecordHit:  "hit",
+	engine.RecordHelp: "help",
 }
 
 // FeedKind returns the wire name of a kind of record; empty for one that this release does not know.
@@ -141,7 +144,7 @@ func prizeID(v *engine.Version, ordinal int) string {
 func appendFeedChange(dst []byte, ids IDs, r *engine.Record) []byte {
 	switch {
 	case len(r.Name) == 0:
-	case r.Kind == engine.RecordGrant || r.Kind == engine.RecordRevoke || r.Kind == engine.RecordAbandon || r.Kind == engine.RecordList:
+	case r.Kind == engine.RecordGrant || r.Kind == engine.RecordRevoke || r.Kind == engine.RecordAbandon || r.Kind == engine.RecordList || r.Kind == engine.RecordHit:
 		dst = AppendString(append(dst, `,"user":`...), r.Name)
 	default:
 		dst = AppendString(append(dst, `,"name":`...), r.Name)
@@ -156,6 +159,7 @@ func appendFeedChange(dst []byte, ids IDs, r *engine.Record) []byte {
 		dst = appendFeedList(dst, r)
 	}
 	dst = appendFeedGrant(dst, r)
+	dst = appendFeedHit(dst, r)
 	switch r.Kind {
 	case engine.RecordAdjust, engine.RecordPolicy, engine.RecordDocument, engine.RecordEntrants, engine.RecordRaffle, engine.RecordRedraw:
 		dst = appendInt(append(dst, `,"delta":`...), r.Delta)

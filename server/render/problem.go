@@ -24,7 +24,7 @@ type Problem struct {
 	Used     uint32
 	Limit    uint32
 	ResetsAt engine.UnixMilli // 0: never
-	Allowed  uint8            // capped, no_chances: how many sub-draws would fit
+	Allowed  uint32           // capped, no_chances: how many sub-draws, or how much of a hit, would fit
 
 	Remaining uint32 // no_chances: what can be spent now
 	Price     uint32 // no_chances: of a draw
@@ -48,9 +48,9 @@ func (p *Problem) Denied(r *engine.Result, cap string) {
 	case problem.NotStarted:
 		p.StartsAt, p.Now = r.ResetsAt, r.Now
 	case problem.Capped:
-		p.Cap, p.Used, p.Limit, p.ResetsAt, p.Allowed = cap, r.Used, r.Limit, r.ResetsAt, r.Allowed
+		p.Cap, p.Used, p.Limit, p.ResetsAt, p.Allowed = cap, r.Used, r.Limit, r.ResetsAt, uint32(r.Allowed)
 	case problem.NoChances:
-		p.Allowed, p.Remaining, p.Price = r.Allowed, r.Used, r.Limit
+		p.Allowed, p.Remaining, p.Price = uint32(r.Allowed), r.Used, r.Limit
 	}
 }
 
@@ -133,7 +133,7 @@ func AppendProblemBinary(dst []byte, p *Problem) []byte {
 	if info.Retryable {
 		retryable = 1
 	}
-	dst = append(dst, byte(p.Code), byte(info.Effect), retryable, p.Allowed)
+	dst = append(dst, byte(p.Code), byte(info.Effect), retryable, byte(min(p.Allowed, 255)))
 	dst = append(dst, p.RequestID...)
 	dst = binary.LittleEndian.AppendUint32(dst, p.Used|p.Remaining) // one of them is 0: they belong to different codes
 	dst = binary.LittleEndian.AppendUint32(dst, p.Limit|p.Price)
