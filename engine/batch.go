@@ -51,12 +51,23 @@ type Batch struct {
 	Time    UnixMilli // its log time
 	Results []Result  // one per command, in order
 	Records []byte    // the encoded records of this batch's commands; see Result.Offset and DecodeRecord
+
+	// Positions, as a library, are those that Decide took for this batch, ascending, whether or not it returned an error: a
+	// keeper of records knows by them that nothing is missing. Through a log the one position is Index.
+	Positions []Position
+}
+
+// Position is one place in the order of a library's decisions, and where its records begin in Batch.Records: they reach
+// up to those of the next one. A position may have none.
+type Position struct {
+	Index LogIndex
+	Start uint32
 }
 
 // Reset empties b and keeps its memory.
 func (b *Batch) Reset() {
 	b.commands, b.count = b.commands[:0], 0
-	b.Index, b.Time, b.Results, b.Records = 0, 0, b.Results[:0], b.Records[:0]
+	b.Index, b.Time, b.Results, b.Records, b.Positions = 0, 0, b.Results[:0], b.Records[:0], b.Positions[:0]
 }
 
 // Len returns the number of commands in b.

@@ -95,6 +95,7 @@ func (t *tx) claim(d *Draw, c *Campaign, epoch uint64, natural int) (code proble
 		t.at = Location{Index: w.clock.index}
 		w.logTime.Store(int64(t.now))
 		w.applied.Store(uint64(t.at.Index))
+		t.positions = append(t.positions, Position{t.at.Index, uint32(len(t.out.records))})
 	}
 	if broken != "" {
 		t.result = t.fence(c, broken)

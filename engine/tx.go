@@ -21,9 +21,10 @@ type tx struct {
 	out     sink
 	err     error // the replica cannot go on
 	// approved is by which right the command in hand may do what needs approval.
-	approved right
-	tripped  bool   // by the draw in hand: a guard acts behind it
-	code     []byte // codes that the sub-draw hands out; see takeCode
+	approved  right
+	tripped   bool       // by the draw in hand: a guard acts behind it
+	positions []Position // library: those that the batch took
+	code      []byte     // codes that the sub-draw hands out; see takeCode
 
 	// Of the draw in hand.
 	plan     *plan
@@ -334,6 +335,7 @@ func (t *tx) takePosition() {
 	w.logTime.Store(int64(t.now))
 	w.applied.Store(uint64(t.at.Index))
 	w.clock.Unlock()
+	t.positions = append(t.positions, Position{t.at.Index, uint32(len(t.out.records))})
 }
 
 // catchUp brings what can be won to the caller's time, as a library: a tick. Log time moves with it, so that nobody whose
@@ -360,7 +362,8 @@ func (e *Engine) Decide(b *Batch, stamp UnixMilli) error {
 	w := e.world.Load()
 	t.world, t.library, t.stamp, t.err = w, true, stamp, nil
 	t.out = sink{b.Records[:0], t.out.offsets[:0], t.out.wins[:0]}
-	b.Results = b.Results[:0]
+	t.positions, b.Results = b.Positions[:0], b.Results[:0]
+	defer t.handBack(b)
 	for commands := b.commands; len(commands) > 0; {
 		o, body, rest, err := nextCommand(commands)
 		if err != nil {
@@ -372,7 +375,12 @@ func (e *Engine) Decide(b *Batch, stamp UnixMilli) error {
 		b.Results = append(b.Results, t.result)
 		commands = rest
 	}
-	b.Records = t.out.records
 	b.Index, b.Time = t.at.Index, t.now
 	return nil
+}
+
+// handBack gives a batch what was appended for it.
+func (t *tx) handBack(b *Batch) {
+	b.Records, b.Positions = t.out.records, t.positions
+	t.out.records, t.positions = nil, nil
 }

@@ -23,6 +23,7 @@ const (
 	shutDown
 	gaveUp
 	hasStopped
+	notAwaited
 )
 
 var refusals = [...]problem.Error{
@@ -37,6 +38,7 @@ var refusals = [...]problem.Error{
 	shutDown:       {Code: problem.UnknownOutcome, Detail: "this node was shut down while the entry was on its way"},
 	gaveUp:         {Code: problem.UnknownOutcome, Detail: "the entry was not applied in time"},
 	hasStopped:     {Code: problem.UnknownOutcome, Detail: "this node stopped while the entry was on its way"},
+	notAwaited:     {Code: problem.UnknownOutcome, Detail: "the caller did not wait for the outcome"},
 }
 
 // says returns the error of a refusal.

@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -130,7 +131,7 @@ func decide(p *proposer, b *engine.Batch) *call {
 	c := &call{batch: b, done: make(chan struct{})}
 	begun := p.clock.Monotonic()
 	go func() {
-		c.err = p.decide(b)
+		c.err = p.decide(context.Background(), b)
 		c.took = p.clock.Monotonic() - begun
 		close(c.done)
 	}()

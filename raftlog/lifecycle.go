@@ -2,9 +2,9 @@ package raftlog
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/drawd/drawd/engine"
 )
@@ -70,11 +70,13 @@ func (n *Node) barrier() error {
 func (n *Node) initialize() error {
 	c := engine.Init{Namespace: engine.NewNamespace{Name: "default"}}
 	for _, secret := range [][]byte{c.ClusterID[:], c.IDKey[:], c.Namespace.Secret[:]} {
-		_, _ = rand.Read(secret) // never fails
+		if _, err := io.ReadFull(n.options.Entropy, secret); err != nil {
+			return fmt.Errorf("raftlog: make the cluster's secrets: %w", err)
+		}
 	}
 	var b engine.Batch
 	b.AddInit(&c)
-	if err := n.proposer.decide(&b); err != nil {
+	if err := n.proposer.decide(context.Background(), &b); err != nil {
 		return fmt.Errorf("raftlog: propose the cluster's first entry: %w", err)
 	}
 	if !n.machine.Initialized() {

@@ -222,12 +222,16 @@ func (n *Node) durable() uint64 {
 // A *problem.Error says what became of a batch without results: with the effect none, b is as it was; with the effect
 // unknown, b may still be decided, and must be dropped. ErrBatchTooLarge is a fault of the caller. An empty batch
 // returns when everything that was acknowledged before the call is applied here.
-func (n *Node) Decide(b *engine.Batch) error {
+func (n *Node) Decide(b *engine.Batch) error { return n.DecideContext(context.Background(), b) }
+
+// DecideContext is Decide for a caller who may stop waiting. When ctx ends while b waits in the queue, b is taken out: the
+// error is that of ctx, and the effect none. When b is on its way already, the effect is unknown, and b must be dropped.
+func (n *Node) DecideContext(ctx context.Context, b *engine.Batch) error {
 	if e := n.gate.refusal.Load(); e != nil {
 		n.metrics.refused(e)
 		return e
 	}
-	return n.proposer.decide(b)
+	return n.proposer.decide(ctx, b)
 }
 
 // AcceptClock takes this machine's clock as it is, after clock_skew. Log time still never goes back: behind it, it stays

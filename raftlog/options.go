@@ -1,8 +1,10 @@
 package raftlog
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -25,6 +27,8 @@ type Options struct {
 	Engine *engine.Engine // empty; Open fills it from the checkpoint and the log. Required
 	Clock  Clock          // default: the machine's
 	Logger *slog.Logger   // default: slog.Default()
+	// Entropy is where the secrets of a new cluster come from; default crypto/rand. It is read by one goroutine, once.
+	Entropy io.Reader
 	// Exit ends the process. It must not return; when it does, the node refuses everything. It may be called while the
 	// disk hangs: it must not wait for one. Default: one line to stderr, then os.Exit.
 	Exit    func(code int, why string)
@@ -88,6 +92,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.Entropy == nil {
+		o.Entropy = rand.Reader
 	}
 	if o.Exit == nil {
 		o.Exit = exitProcess

@@ -1,7 +1,9 @@
 package raftlog
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -71,16 +73,25 @@ func (p *proposer) start() {
 	go p.land()
 }
 
-// decide queues a batch and waits for its outcome. It does not allocate.
-func (p *proposer) decide(b *engine.Batch) error {
+// decide queues a batch and waits for its outcome, or for the end of ctx. Without one it does not allocate.
+func (p *proposer) decide(ctx context.Context, b *engine.Batch) error {
 	if err := checkSize(b); err != nil {
 		return err
 	}
 	w := p.waiters.get()
-	refusal := p.queue.put(w.begin(b), b.Len(), len(b.Commands()))
+	t := w.begin(b)
+	refusal := p.queue.put(t, b.Len(), len(b.Commands()))
 	if refusal == nil {
-		<-w.done
-		refusal = w.err
+		select {
+		case <-w.done:
+			refusal = w.err
+		case <-ctx.Done():
+			taken := false
+			if taken, refusal = p.leave(t); taken {
+				p.waiters.put(w)
+				return fmt.Errorf("raftlog: the caller did not wait until the command was sent to the log: %w", context.Cause(ctx))
+			}
+		}
 	}
 	p.waiters.put(w)
 	if refusal != nil {
@@ -88,6 +99,30 @@ func (p *proposer) decide(b *engine.Batch) error {
 		return refusal
 	}
 	return nil
+}
+
+// leaveAgain is how long leave waits before it looks again for a batch that is between the queue and the air.
+const leaveAgain = time.Millisecond
+
+// leave ends the wait for a batch that is not done. taken says that it never left the queue; otherwise it is on its way, and
+// nobody will answer it or write to it any more, or it was answered meanwhile.
+func (p *proposer) leave(t ticket) (taken bool, refusal *problem.Error) {
+	for {
+		if p.queue.remove(t) {
+			return true, nil
+		}
+		// Only what is in the air may be claimed: while an entry is built its commands are read from the batches.
+		if len(p.ground(nil, func(f *flight) bool { return f.carries(t) }, &t)) > 0 {
+			return false, says(notAwaited)
+		}
+		timer := time.NewTimer(leaveAgain)
+		select {
+		case <-t.w.done:
+			timer.Stop()
+			return false, t.w.err
+		case <-timer.C:
+		}
+	}
 }
 
 // fly sends entries for as long as there is something to send and room for it.
@@ -225,27 +260,27 @@ func (p *proposer) settle(f *flight, e *problem.Error) {
 // watch refuses what waited too long, in the queue and in flight. It is called every watchInterval by one goroutine.
 func (p *proposer) watch(now time.Duration) {
 	p.expired = wakeAll(p.queue.expire(now, p.expired[:0]), says(queueOld))
-	p.expired = wakeAll(p.ground(p.expired[:0], func(f *flight) bool { return now-f.sentAt >= p.giveUp }), says(gaveUp))
+	p.expired = wakeAll(p.ground(p.expired[:0], func(f *flight) bool { return now-f.sentAt >= p.giveUp }, nil), says(gaveUp))
 }
 
 // drop refuses everything that waits, and whatever comes later: queued batches with effect none, entries in flight with
 // effect unknown.
 func (p *proposer) drop(e *problem.Error) {
 	wakeAll(p.queue.clear(e, nil), e)
-	wakeAll(p.ground(nil, func(*flight) bool { return true }), says(hasStopped))
+	wakeAll(p.ground(nil, func(*flight) bool { return true }, nil), says(hasStopped))
 }
 
-// ground claims everybody who still waits for the chosen flights. What lands later finds nobody to answer.
-func (p *proposer) ground(dst []ticket, chosen func(*flight) bool) []ticket {
+// ground claims everybody who still waits for the chosen flights, or one of them. What lands later finds nobody to answer.
+func (p *proposer) ground(dst []ticket, chosen func(*flight) bool, one *ticket) []ticket {
 	p.air.Lock()
 	defer p.air.Unlock()
 	for _, f := range p.air.flights {
 		if f == nil || f.givenUp || !chosen(f) {
 			continue
 		}
-		f.givenUp = true
+		f.givenUp = one == nil
 		for _, it := range f.items {
-			if it.claim(phaseDispatched) {
+			if (one == nil || it.ticket == *one) && it.claim(phaseDispatched) {
 				dst = append(dst, it.ticket)
 			}
 		}

@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -88,7 +89,7 @@ func TestProposerKeepsBatchesWhole(t *testing.T) {
 func TestProposerRefusesWhatFitsNoEntry(t *testing.T) {
 	p := newTestProposer(t, newManualLog(), nil)
 	for _, b := range []*engine.Batch{draws(string(make([]byte, 128)), 2000), draws("x", maxEntryCommands+1)} {
-		if err := p.decide(b); !errors.Is(err, ErrBatchTooLarge) {
+		if err := p.decide(context.Background(), b); !errors.Is(err, ErrBatchTooLarge) {
 			t.Errorf("%d commands, %d bytes: %v", b.Len(), len(b.Commands()), err)
 		}
 	}
@@ -292,7 +293,7 @@ func TestGiveUpRace(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				some = wakeAll(p.ground(some[:0], func(*flight) bool { return true }), says(gaveUp))
+				some = wakeAll(p.ground(some[:0], func(*flight) bool { return true }, nil), says(gaveUp))
 			}
 		}
 	}()
@@ -303,7 +304,7 @@ func TestGiveUpRace(t *testing.T) {
 			defer callers.Done()
 			b := draws(fmt.Sprint("u", c), 3)
 			for range 3000 {
-				err := p.decide(b)
+				err := p.decide(context.Background(), b)
 				switch {
 				case err == nil:
 					decided.Add(1)
@@ -356,7 +357,7 @@ func TestDecideAllocates(t *testing.T) {
 	p := newTestProposer(t, &instantLog{}, nil)
 	b := draws("u", 256)
 	decide := func() {
-		if err := p.decide(b); err != nil {
+		if err := p.decide(context.Background(), b); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -170,6 +170,31 @@ func (q *queue) clear(stay *problem.Error, dst []ticket) []ticket {
 	return dst
 }
 
+// remove takes one batch out, whose caller does not wait any longer; false when it is not in the queue.
+func (q *queue) remove(t ticket) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	mask := len(q.mu.ring) - 1
+	for i := range q.mu.batches {
+		at := &q.mu.ring[(q.mu.head+i)&mask]
+		if at.ticket != t {
+			continue
+		}
+		if !t.claim(phaseQueued) {
+			panic("BUG: a batch in the queue was settled by somebody who did not take it out")
+		}
+		found := *at
+		for ; i > 0; i-- { // those before it move up, so that it is the first
+			q.mu.ring[(q.mu.head+i)&mask] = q.mu.ring[(q.mu.head+i-1)&mask]
+		}
+		*q.frontLocked() = found
+		q.popLocked()
+		q.drainedLocked()
+		return true
+	}
+	return false
+}
+
 func (q *queue) claimLocked(dst []ticket) []ticket {
 	t := q.frontLocked().ticket
 	if !t.claim(phaseQueued) {
@@ -259,6 +284,15 @@ func (f *flight) reset(oldest time.Duration) {
 func (f *flight) fits(p *pending, entryBytes int) bool {
 	return len(f.items) == 0 ||
 		engine.EntryHeaderSize+f.bytes+int(p.bytes) <= entryBytes && f.commands+int(p.commands) <= maxEntryCommands
+}
+
+func (f *flight) carries(t ticket) bool {
+	for _, it := range f.items {
+		if it.ticket == t {
+			return true
+		}
+	}
+	return false
 }
 
 func (f *flight) add(p *pending) {

@@ -111,12 +111,12 @@ func (x *audit) fault(format string, args ...any) {
 
 // open opens what must be there already: checking creates nothing.
 func (x *audit) open() error {
-	for _, part := range []string{"log", "state", clusterKeyName} {
+	for _, part := range []string{"log", "state", storage.ClusterKeyName} {
 		if _, err := os.Stat(filepath.Join(x.Dir, part)); errors.Is(err, fs.ErrNotExist) {
 			return failure(exitNotFound, fmt.Errorf("%s is no data directory of drawd: it has no %s", x.Dir, part))
 		}
 	}
-	key, err := readClusterKey(x.Dir)
+	key, err := storage.ReadClusterKey(x.Dir)
 	if err != nil {
 		return err
 	}

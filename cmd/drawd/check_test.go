@@ -16,6 +16,7 @@ import (
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/campaignfile"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/storage"
 )
 
 // stopped returns a data directory with draws in it, of a daemon that was stopped in order, or killed.
@@ -114,7 +115,7 @@ func TestCheckFindsAFlippedByte(t *testing.T) {
 // Without its key a data directory is refused, not given another one.
 func TestLostClusterKeyIsNotReplaced(t *testing.T) {
 	dir := stopped(t, syscall.SIGTERM)
-	key := filepath.Join(dir, clusterKeyName)
+	key := filepath.Join(dir, storage.ClusterKeyName)
 	if err := os.Rename(key, key+".lost"); err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,7 +42,7 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 		return nil, fmt.Errorf("--data: %w", err)
 	}
 	// The store comes first: its lock tells a second drawd on this directory from one whose addresses are taken.
-	key, err := clusterKey(o.Data)
+	key, err := storage.ClusterKey(o.Data, rand.Reader)
 	if err != nil {
 		return nil, err
 	}

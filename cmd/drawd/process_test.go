@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/drawd/drawd/storage"
 )
 
 // patience bounds every wait for a process: it is a failure, not a pace.
@@ -200,7 +202,7 @@ const flashSale = "../../examples/flash-sale.yaml"
 func TestServeLife(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	d := serve(t, dir)
-	if info, err := os.Stat(filepath.Join(dir, clusterKeyName)); err != nil || info.Mode().Perm() != 0o600 || info.Size() != 32 {
+	if info, err := os.Stat(filepath.Join(dir, storage.ClusterKeyName)); err != nil || info.Mode().Perm() != 0o600 || info.Size() != 32 {
 		t.Errorf("cluster.key: %v, %v", info, err)
 	}
 	out, _ := d.client(0, "campaign", "publish", "-f", flashSale)
