@@ -3,6 +3,7 @@ package lint
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -96,7 +97,7 @@ func embeddableDeps(t *Tree) []Finding {
 	for _, dir := range embeddable {
 		for _, dep := range t.deps[dir] {
 			for _, h := range heavy {
-				if under(dep, h.library) {
+				if under(dep, h.library) && !slices.Contains(h.but, dir) {
 					out = append(out, Finding{dir, fmt.Sprintf("pulls in %s: it runs inside other people's programs, and %s", dep, h.why)})
 				}
 			}
