@@ -1,6 +1,10 @@
 package engine
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/drawd/drawd/engine/names"
+)
 
 // sessions is the section of a version with its sessions and channels.
 func (w *writer) sessions(v *Version) {
@@ -208,21 +212,7 @@ func (v *Version) validateSums() error {
 }
 
 // validChannel reports whether s is 1 to MaxChannelBytes of the characters that a request may name a channel with.
-func validChannel(s string) bool {
-	if len(s) == 0 || len(s) > MaxChannelBytes {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		word := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-		switch {
-		case word, c == '.', c == '_', c == '~', c == ':', c == '@', c == '=', c == '+', c == '-':
-		default:
-			return false
-		}
-	}
-	return true
-}
+func validChannel(s string) bool { return names.Channel(s) }
 
 // sessionState is the section of a campaign's state: how far its sessions are closed, and what was carried.
 func (w *writer) sessionState(c *campaignCut) {

@@ -1,6 +1,10 @@
 package engine
 
-import "crypto/sha256"
+import (
+	"crypto/sha256"
+
+	"github.com/drawd/drawd/engine/names"
+)
 
 // versionForm is the number of the compiled form that this build writes.
 const versionForm = 1
@@ -322,17 +326,7 @@ func validateCounter(id string, counts Counts, w Window, limit uint32) error {
 }
 
 // validID reports whether s is [a-z0-9][a-z0-9-]{0,62}.
-func validID(s string) bool {
-	if len(s) == 0 || len(s) > MaxIDBytes || s[0] == '-' {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return true
-}
+func validID(s string) bool { return names.ID(s) }
 
 // invalidError is a version, policy or command that breaks a rule of the engine.
 type invalidError struct{ what string }

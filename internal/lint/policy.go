@@ -23,7 +23,7 @@ var layers = []layer{
 	{"engine/odds", []string{"engine$"}, "it computes what a version pays; nothing is decided by it"},
 	{"storage", nil, "bytes on disk: storage does not know what the bytes mean"},
 	{"raftlog", []string{"engine$", "engine/problem", "storage"}, "replication joins the engine and the disk; it serves nobody in particular"},
-	{"server", []string{"engine$", "engine/problem", "engine/campaignfile", "engine/odds"}, "HTTP sees the engine's types and small interfaces of its own, so that any log can stand behind it"},
+	{"server", []string{"engine$", "engine/problem", "engine/names", "engine/campaignfile", "engine/odds"}, "HTTP sees the engine's types and small interfaces of its own, so that any log can stand behind it"},
 	{"bench", []string{"engine$", "engine/problem"}, "load comes from outside: what it knows about the server is the wire"},
 	{"sim", []string{"engine", "storage", "raftlog"}, "whole clusters without HTTP"},
 	{"client", []string{"engine/problem"}, "a caller's program must not pull in the server"},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/server/render"
 )
@@ -92,17 +93,4 @@ func (x *exchange) sayCounters(e *explanation, s *engine.UserState) {
 }
 
 // validUser reports whether s has the form of a user's id.
-func validUser(s string) bool {
-	if len(s) == 0 || len(s) > engine.MaxUserBytes {
-		return false
-	}
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		case c == '.', c == '_', c == '~', c == ':', c == '@', c == '=', c == '+', c == '-':
-		default:
-			return false
-		}
-	}
-	return true
-}
+func validUser(s string) bool { return names.Subject(s) }

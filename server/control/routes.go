@@ -1,6 +1,7 @@
 package control
 
 import (
+	"github.com/drawd/drawd/engine/names"
 	"slices"
 	"strings"
 
@@ -221,11 +222,4 @@ func (r *route) match(path string, into *params) bool {
 }
 
 // validID reports whether s has the form of a campaign, prize or namespace id: [a-z0-9][a-z0-9-]{0,62}.
-func validID(s string) bool {
-	if len(s) == 0 || len(s) > 63 || s[0] == '-' {
-		return false
-	}
-	return strings.IndexFunc(s, notIDByte) < 0
-}
-
-func notIDByte(c rune) bool { return (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' }
+func validID(s string) bool { return names.ID(s) }

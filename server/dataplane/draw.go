@@ -89,7 +89,7 @@ func (w *worker) parsed(sound bool) bool {
 
 // checkPattern notes a user whom the namespace's policy does not allow. Earlier draws of such a user can still be read.
 func (w *worker) checkPattern() {
-	if b := &w.body; b.faults == 0 && !w.server.users.allow(w.grant.Namespace, b.user) {
+	if b := &w.body; b.faults == 0 && !w.server.users.Allow(w.grant.Namespace, b.user) {
 		b.wrong(fieldUser, isPattern)
 	}
 }

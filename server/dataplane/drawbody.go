@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/server/render"
 )
@@ -399,21 +400,13 @@ func all(b []byte, class uint8) bool {
 	return true
 }
 
-func isSubject(b []byte) bool {
-	return len(b) >= 1 && len(b) <= engine.MaxUserBytes && all(b, inSubject)
-}
+func isSubject(b []byte) bool { return names.Subject(b) }
 
-func isChannelName(b []byte) bool {
-	return len(b) >= 1 && len(b) <= engine.MaxChannelBytes && all(b, inSubject)
-}
+func isChannelName(b []byte) bool { return names.Channel(b) }
 
-func isID(b []byte) bool {
-	return len(b) >= 1 && len(b) <= engine.MaxIDBytes && b[0] != '-' && all(b, inID)
-}
+func isID(b []byte) bool { return names.ID(b) }
 
-func isIdempotencyKey(b []byte) bool {
-	return len(b) >= 1 && len(b) <= engine.MaxIdempotencyKeyBytes && all(b, inKey)
-}
+func isIdempotencyKey(b []byte) bool { return names.Key(b) }
 
 func isTicketText(b []byte) bool { return len(b) <= maxTicketBytes }
 

@@ -98,7 +98,7 @@ func (w *worker) hit() {
 		w.refuse(code, "")
 		return
 	}
-	if !w.server.users.allow(w.grant.Namespace, w.place.user) {
+	if !w.server.users.Allow(w.grant.Namespace, w.place.user) {
 		w.invalid("", whats[isPattern].code, whats[isPattern].message)
 		return
 	}

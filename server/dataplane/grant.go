@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/server/render"
 )
@@ -141,16 +142,9 @@ func (s *scanner) grantTime(g *grantBody, name string, into *engine.UnixMilli) b
 	return true
 }
 
-func isEvent(b []byte) bool { return len(b) >= 1 && len(b) <= engine.MaxEventBytes && all(b, inKey) }
+func isEvent(b []byte) bool { return names.Key(b) }
 
-func isReason(b []byte) bool {
-	for _, c := range b {
-		if c < 0x20 || c == 0x7f {
-			return false
-		}
-	}
-	return len(b) >= 1 && len(b) <= engine.MaxReasonBytes
-}
+func isReason(b []byte) bool { return names.Reason(b) }
 
 // askedGrant reads the body of a grant or revocation and finds whom it is for, or refuses.
 func (w *worker) askedGrant(g *grantBody, revoke bool) (*engine.Campaign, bool) {
@@ -172,7 +166,7 @@ func (w *worker) askedGrant(g *grantBody, revoke bool) (*engine.Campaign, bool) 
 		w.refuse(code, "")
 		return nil, false
 	}
-	if !w.server.users.allow(w.grant.Namespace, w.place.user) {
+	if !w.server.users.Allow(w.grant.Namespace, w.place.user) {
 		w.invalid("", whats[isPattern].code, whats[isPattern].message)
 		return nil, false
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/server/access"
 	"github.com/drawd/drawd/server/render"
 )
 
@@ -27,7 +28,7 @@ type Server struct {
 	http    *fasthttp.Server
 	sealer  *render.Sealer
 	figures *figures
-	users   patterns
+	users   access.Users
 	odds    pageOdds
 	workers sync.Pool // of *worker
 	batches sync.Pool // of *batchWork

@@ -1,4 +1,4 @@
-package dataplane
+package access
 
 import (
 	"regexp"
@@ -8,17 +8,17 @@ import (
 	"github.com/drawd/drawd/engine/campaignfile"
 )
 
-// patterns are the namespaces' user patterns, compiled once for each policy. Most namespaces have none, and then the look
-// at a policy costs one lock-free load.
-type patterns struct{ m sync.Map } // *engine.Namespace → *userPattern
+// Users are the namespaces' user patterns, compiled once for each policy. Most namespaces have none, and then the look at a
+// policy costs one lock-free load. The zero value is ready.
+type Users struct{ m sync.Map } // *engine.Namespace → *userPattern
 
 type userPattern struct {
 	policy  *engine.NamespacePolicy // the one it was compiled from
 	pattern *regexp.Regexp          // nil when there is none
 }
 
-// allow reports whether the namespace's policy lets the user draw.
-func (p *patterns) allow(ns *engine.Namespace, user []byte) bool {
+// Allow reports whether the namespace's policy lets the user draw.
+func (p *Users) Allow(ns *engine.Namespace, user []byte) bool {
 	policy := ns.Policy()
 	if len(policy.Document) == 0 {
 		return true
