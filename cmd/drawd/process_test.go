@@ -27,7 +27,7 @@ const patience = 60 * time.Second
 
 // daemon is a drawd in a process of its own.
 type daemon struct {
-	t          *testing.T
+	t          testing.TB
 	cmd        *exec.Cmd
 	api, admin string
 	events     chan map[string]any // its log, from the line after "ready" on
@@ -49,7 +49,7 @@ func drawd(args ...string) *exec.Cmd {
 }
 
 // runs runs a command to its end and returns what it wrote.
-func runs(t *testing.T, code int, args ...string) (stdout, stderr string) {
+func runs(t testing.TB, code int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	cmd := drawd(args...)
 	var out, errs bytes.Buffer
@@ -66,7 +66,7 @@ func runs(t *testing.T, code int, args ...string) (stdout, stderr string) {
 }
 
 // serve starts a daemon on a data directory and returns when /readyz says that it is ready.
-func serve(t *testing.T, dir string, flags ...string) *daemon {
+func serve(t testing.TB, dir string, flags ...string) *daemon {
 	t.Helper()
 	d := start(t, dir, flags...)
 	if answer := d.get(d.admin + "/readyz"); answer.StatusCode != http.StatusOK {
@@ -76,7 +76,7 @@ func serve(t *testing.T, dir string, flags ...string) *daemon {
 }
 
 // start starts a daemon and returns when its log says that it is ready.
-func start(t *testing.T, dir string, flags ...string) *daemon {
+func start(t testing.TB, dir string, flags ...string) *daemon {
 	t.Helper()
 	d := &daemon{t: t, events: make(chan map[string]any, 1024), exited: make(chan struct{})}
 	d.cmd = drawd(append([]string{"serve", "--data", dir, "--api", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, flags...)...)
@@ -187,7 +187,7 @@ func (d *daemon) client(code int, args ...string) (stdout, stderr string) {
 }
 
 // want fails unless text has all of parts.
-func want(t *testing.T, text string, parts ...string) {
+func want(t testing.TB, text string, parts ...string) {
 	t.Helper()
 	for _, part := range parts {
 		if !strings.Contains(text, part) {

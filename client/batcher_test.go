@@ -1,0 +1,307 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// batchServer answers batches after a second: each draw with the result that its key names.
+//
+//	ok…        a win
+//	cap…       capped
+//	once…      unknown, and a win when it is asked again
+//	busy…      overloaded, and a win when it is asked again
+//	never…     unknown for ever
+//	bad…       the whole batch is refused, unless it is alone: then it is
+type batchServer struct {
+	sizes []int
+	marks []string
+	seen  map[string]int
+}
+
+func (s *batchServer) answer(r *http.Request) (*http.Response, error) {
+	timer := time.NewTimer(time.Second)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+	return nil, nil
+}
+
+// RoundTrip implements http.RoundTripper. One lane: nothing else touches s.
+func (s *batchServer) RoundTrip(r *http.Request) (*http.Response, error) {
+	var in struct {
+		Draws []struct{ Campaign, User, Key string }
+	}
+	text, err := io.ReadAll(r.Body)
+	if err == nil {
+		err = json.Unmarshal(text, &in)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.sizes, s.marks = append(s.sizes, len(in.Draws)), append(s.marks, r.Header.Get("Drawd-Retry"))
+	if _, err := s.answer(r); err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, d := range in.Draws {
+		s.seen[d.Key]++
+		result := `{"status":200,"replayed":false,"body":` + strings.Replace(wonText, `"u1"`, `"`+d.User+`"`, 1) + `}`
+		problem := func(status int, code, effect string, retryable bool) {
+			result = fmt.Sprintf(`{"status":%d,"replayed":false,"body":%s}`, status, problemText(status, code, effect, retryable))
+		}
+		switch first := s.seen[d.Key] == 1; {
+		case strings.HasPrefix(d.Key, "cap"):
+			problem(409, "capped", "none", true)
+		case strings.HasPrefix(d.Key, "once") && first, strings.HasPrefix(d.Key, "never"):
+			problem(500, "internal", "unknown", true)
+		case strings.HasPrefix(d.Key, "busy") && first:
+			problem(503, "overloaded", "none", true)
+		case strings.HasPrefix(d.Key, "bad"):
+			return refuse(422, "invalid_field", "none", false)(r)
+		}
+		out = append(out, result)
+	}
+	return reply(200, `{"results":[`+strings.Join(out, ",")+`]}`, "Drawd-Index: 9")(r)
+}
+
+func (s *batchServer) client(t *testing.T) *Client {
+	t.Helper()
+	s.seen = map[string]int{}
+	c, err := New(Options{URLs: []string{"http://a:1"}, HTTPClient: &http.Client{Transport: s}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.jitter = func(most time.Duration) time.Duration { return most }
+	return c
+}
+
+type drawnOrNot struct {
+	key   Key
+	drawn *Drawn
+	err   error
+}
+
+// drawAll draws for many users at once; user i under keys[i].
+func drawAll(ctx context.Context, b *Batcher, keys ...Key) map[Key]drawnOrNot {
+	results := make(chan drawnOrNot)
+	for i, key := range keys {
+		go func() {
+			d, err := b.Draw(ctx, DrawRequest{Campaign: "flash", User: fmt.Sprint("user", i), Key: key})
+			results <- drawnOrNot{key, d, err}
+		}()
+	}
+	all := map[Key]drawnOrNot{}
+	for range keys {
+		r := <-results
+		all[r.key] = r
+	}
+	return all
+}
+
+// The first goes alone and at once; the rest, which came meanwhile, with the next request; each gets its own answer.
+func TestBatcherGathersWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &batchServer{}
+		b := s.client(t).NewBatcher(BatcherOptions{})
+		var keys []Key
+		for i := range 2500 {
+			keys = append(keys, Key(fmt.Sprint("ok", i)))
+		}
+		began := time.Now()
+		all := drawAll(t.Context(), b, keys...)
+		for i, key := range keys {
+			if r := all[key]; r.err != nil || r.drawn.User != fmt.Sprint("user", i) || r.drawn.Index != 9 {
+				t.Fatalf("%s: %+v %v", key, r.drawn, r.err)
+			}
+		}
+		n := 0
+		for _, size := range s.sizes {
+			if n += size; size > MaxBatch {
+				t.Errorf("a batch of %d", size)
+			}
+		}
+		if n != 2500 || len(s.sizes) > 5 || time.Since(began) != time.Duration(len(s.sizes))*time.Second {
+			t.Errorf("batches of %v in %v", s.sizes, time.Since(began))
+		}
+		if err := b.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Every draw of a batch has an end of its own.
+func TestBatcherResults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &batchServer{}
+		b := s.client(t).NewBatcher(BatcherOptions{})
+		all := drawAll(t.Context(), b, "ok1", "cap1", "once1", "busy1", "never1", "ok2")
+		for _, key := range []Key{"ok1", "ok2", "once1", "busy1"} {
+			if all[key].err != nil {
+				t.Errorf("%s: %v", key, all[key].err)
+			}
+		}
+		var denial *Denial
+		if err := all["cap1"].err; !errors.As(err, &denial) || denial.Key != "cap1" || denial.Op != "draw flash/user1" || s.seen["cap1"] != 1 {
+			t.Errorf("cap1: %v", err)
+		}
+		var open *Unanswered
+		if err := all["never1"].err; !errors.As(err, &open) || open.Key != "never1" || open.Effect != EffectUnknown || s.seen["never1"] != DefaultAttempts {
+			t.Errorf("never1, sent %d times: %v", s.seen["never1"], err)
+		}
+		// Batches with a draw that may have been decided are marked, and no others.
+		if s.marks[0] != "" || s.marks[len(s.marks)-1] != "1" {
+			t.Errorf("marks %q", s.marks)
+		}
+		if err := b.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if _, err := b.Draw(t.Context(), DrawRequest{Campaign: "flash", User: "u", Key: "k"}); !errors.Is(err, ErrBatcherClosed) || EffectOf(err) != EffectNone {
+			t.Error(err)
+		}
+	})
+}
+
+// A draw because of which the server refuses a whole request fails alone.
+func TestBatcherIsolatesBadDraws(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &batchServer{}
+		b := s.client(t).NewBatcher(BatcherOptions{})
+		all := drawAll(t.Context(), b, "ok0", "ok1", "ok2", "bad", "ok3", "ok4", "ok5")
+		for key, r := range all {
+			if key == "bad" {
+				if p := problemOf(r.err); !errors.Is(r.err, ErrInvalidField) || p.Key != "bad" || EffectOf(r.err) != EffectNone {
+					t.Errorf("bad: %v", r.err)
+				}
+			} else if r.err != nil {
+				t.Errorf("%s: %v", key, r.err)
+			}
+		}
+		_ = b.Close(t.Context())
+	})
+}
+
+// A caller who gives up takes what waits out of the queue: effect none. What is on its way goes on: effect unknown.
+func TestBatcherCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &batchServer{}
+		b := s.client(t).NewBatcher(BatcherOptions{})
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		first := make(chan drawnOrNot, 1)
+		go func() { first <- drawAll(ctx, b, "ok-sent")["ok-sent"] }()
+		synctest.Wait()
+		stays := make(chan drawnOrNot, 1)
+		go func() { stays <- drawAll(t.Context(), b, "ok-stays")["ok-stays"] }()
+		synctest.Wait()
+		waits := drawAll(ctx, b, "ok-waits")["ok-waits"]
+		if EffectOf(waits.err) != EffectNone || !errors.Is(waits.err, context.DeadlineExceeded) {
+			t.Errorf("waiting: %v", waits.err)
+		}
+		if r := <-first; EffectOf(r.err) != EffectUnknown {
+			t.Errorf("sent: %v", r.err)
+		}
+		if r := <-stays; r.err != nil {
+			t.Errorf("stays: %v", r.err)
+		}
+		if s.seen["ok-waits"] != 0 {
+			t.Error("a draw was sent after its caller had been told that it was not")
+		}
+		_ = b.Close(t.Context())
+	})
+}
+
+// Backpressure: more callers than MaxQueued wait to get in, and may give up.
+func TestBatcherBackpressure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &batchServer{}
+		b := s.client(t).NewBatcher(BatcherOptions{MaxQueued: 2})
+		in := make(chan map[Key]drawnOrNot, 1)
+		go func() { in <- drawAll(t.Context(), b, "ok1", "ok2") }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if r := drawAll(ctx, b, "ok3")["ok3"]; EffectOf(r.err) != EffectNone || s.seen["ok3"] != 0 {
+			t.Errorf("%v", r.err)
+		}
+		for key, r := range <-in {
+			if r.err != nil {
+				t.Errorf("%s: %v", key, r.err)
+			}
+		}
+		if r := drawAll(t.Context(), b, "ok4")["ok4"]; r.err != nil {
+			t.Error(r.err)
+		}
+		_ = b.Close(t.Context())
+	})
+}
+
+// Close waits for what is in; with a context that ends it cuts it off, says so, and leaves no goroutine (synctest would wait for it).
+func TestBatcherClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &batchServer{}
+		b := s.client(t).NewBatcher(BatcherOptions{})
+		in := make(chan map[Key]drawnOrNot, 1)
+		go func() { in <- drawAll(t.Context(), b, "ok1") }()
+		synctest.Wait()
+		if err := b.Close(t.Context()); err != nil || b.Close(t.Context()) != nil {
+			t.Error(err)
+		}
+		if r := (<-in)["ok1"]; r.err != nil {
+			t.Error(r.err)
+		}
+
+		b = s.client(t).NewBatcher(BatcherOptions{})
+		go func() { in <- drawAll(t.Context(), b, "ok1") }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		if err := b.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		if r := (<-in)["ok1"]; EffectOf(r.err) != EffectUnknown {
+			t.Error(r.err)
+		}
+	})
+}
+
+// DrawBatch sends again what its answer left open, and only that.
+func TestDrawBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &batchServer{}
+		c := s.client(t)
+		var requests []DrawRequest
+		for _, key := range []Key{"ok1", "cap1", "once1", "busy1", `ok"`} {
+			requests = append(requests, DrawRequest{Campaign: "flash", User: "u1", Key: key})
+		}
+		results, err := c.DrawBatch(t.Context(), requests)
+		if err != nil || len(results) != 5 {
+			t.Fatal(err)
+		}
+		for i, want := range []error{nil, ErrCapped, nil, nil, nil} {
+			if !errors.Is(results[i].Err, want) || (want == nil) != (results[i].Drawn != nil) {
+				t.Errorf("%s: %v", requests[i].Key, results[i].Err)
+			}
+		}
+		if fmt.Sprint(s.sizes) != "[5 2]" || fmt.Sprintf("%q", s.marks) != `["" "1"]` || s.seen[`ok"`] != 1 {
+			t.Errorf("batches of %v, marks %q, seen %v", s.sizes, s.marks, s.seen)
+		}
+		// An answer with another number of results decides nothing that we know of.
+		short := newScript(reply(200, `{"results":[]}`))
+		results, err = short.client(t).DrawBatch(t.Context(), requests)
+		if err != nil || EffectOf(results[0].Err) != EffectUnknown || len(short.sends()) != 1 {
+			t.Errorf("%v: %v", err, results)
+		}
+	})
+}
