@@ -183,6 +183,9 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 	if len(t.code) > 0 {
 		t.recordCodes()
 	}
+	if (t.mine|t.ours)&^setOf(ScopeUser) != 0 {
+		t.recordSubjects()
+	}
 	rec.Sections = t.more
 	t.out.records = appendDraw(t.out.records, rec)
 	t.at.Ordinal++

@@ -82,7 +82,8 @@ const (
 	recordAudience = 6
 	recordCode     = 7
 	recordRelease  = 8
-	recordHolds    = 9 // of holds and takes: what they moved
+	recordSubjects = 10 // by whom else than the user it was counted
+	recordHolds    = 9  // of holds and takes: what they moved
 	recordHit      = 11
 )
 
@@ -167,6 +168,8 @@ func (r *Record) sectionsValid() bool {
 			ok = len(body) == auditBytes
 		case recordCode:
 			ok = soundCodes(body)
+		case recordSubjects:
+			ok = soundSubjects(body)
 		case recordHolds:
 			var m HoldMoves
 			ok = m.decode(body)

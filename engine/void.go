@@ -11,9 +11,12 @@ import (
 // its word stay what they were. What is given back depends on whose fault it was:
 //
 //   - system: it is as if the user had not drawn: the stock, what it paid out of budgets, the chances that it spent, the
-//     user's own caps while their window is open, and his pity.
+//     caps that it was counted by while their window is open, his pity, and the entry of a deck or of pacing.
 //   - user: the stock and what it paid.
 //   - abuse: nothing. The units are withdrawn, and the user's pity begins again at 0.
+//
+// Chances that the draw granted, as its prize or by a milestone, are revoked whoever's fault it was; what was spent of them
+// becomes debt.
 //
 // A void is never refused because the campaign is paused, switched off or over.
 type Void struct {
@@ -62,6 +65,8 @@ const (
 	VoidChances
 	VoidCaps
 	VoidPity
+	VoidEntry     // of a deck or of pacing
+	VoidGrants    // chances that the draw had granted were revoked: the one thing that a user loses
 	voidFaultMask = 0xff
 )
 
@@ -183,10 +188,14 @@ func (t *tx) checkVoid(x *voiding) problem.Code {
 		x.given[i] = g
 	}
 	t.draw = Draw{Campaign: c.ref, User: c.namespace.keyer.User(d.User), UserID: d.User, Times: 1}
+	d.subjects(&t.draw)
 	t.plan, t.rules = c.plan.Load(), c.namespace.rules.Load()
 	t.look(&t.draw, c, t.now)
 	if t.campaign[ScopeUser].data == nil {
 		return problem.DrawNotFound
+	}
+	if !t.soundChances() {
+		return problem.CampaignFenced
 	}
 	return problem.OK
 }
@@ -194,11 +203,7 @@ func (t *tx) checkVoid(x *voiding) problem.Code {
 // carryVoid does all of a void that was checked.
 func (t *tx) carryVoid(x *voiding) Result {
 	c, fault := x.campaign, x.command.Fault
-	for _, s := range [...]*subject{&t.campaign[ScopeUser], &t.everyone[ScopeUser]} {
-		if s.data != nil {
-			s.open()
-		}
-	}
+	t.openFound()
 	for i := range x.given {
 		if g := &x.given[i]; g.prize != NoPrize {
 			c.takeBack(x, g)
@@ -207,11 +212,13 @@ func (t *tx) carryVoid(x *voiding) Result {
 			}
 		}
 	}
+	t.revokeWon(x)
 	switch fault {
 	case VoidSystem:
 		t.refundChances(x)
 		t.refundCaps(x)
 		t.refundPity(x)
+		c.refundEntry(x)
 	case VoidAbuse:
 		t.clearPity(x)
 	}

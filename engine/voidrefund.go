@@ -24,7 +24,8 @@ func (t *tx) refundChances(x *voiding) {
 	}
 }
 
-// refundCaps moves the user's own counters back, of caps that the draw was counted by and whose window is still open.
+// refundCaps moves counters back, of caps that the draw was counted by and whose window is still open: the user's, and those
+// of the device, address and attributes that the record names.
 func (t *tx) refundCaps(x *voiding) {
 	then := t.momentOf(x)
 	var shared moment
@@ -36,29 +37,28 @@ func (t *tx) refundCaps(x *voiding) {
 			wins++
 		}
 	}
-	own, every := t.campaign[ScopeUser].data, t.everyone[ScopeUser].data
 	back := func(k *counter, row []byte, now, then *moment, n uint32) {
-		if k.scope == ScopeUser && row != nil && n > 0 && k.subtract(row, now, then, n) {
+		if row != nil && n > 0 && k.subtract(row, now, then, n) {
 			x.refunds |= VoidCaps
 		}
 	}
 	for i := range t.plan.draws {
 		if k := &t.plan.draws[i]; x.counted(t, k) && (k.kind != WindowCooldown || x.draw.Times == 1) {
-			back(k, own, &t.own, &then, 1)
+			back(k, t.campaign[k.scope].data, &t.own, &then, 1)
 		}
 	}
 	for i := range t.plan.wins {
 		if k := &t.plan.wins[i]; x.counted(t, k) {
-			back(k, own, &t.own, &then, x.won(t, k, wins))
+			back(k, t.campaign[k.scope].data, &t.own, &then, x.won(t, k, wins))
 		}
 	}
 	for i := range t.rules.draws {
 		if k := &t.rules.draws[i]; k.kind != WindowCooldown || x.draw.Times == 1 {
-			back(k, every, &t.shared, &shared, 1)
+			back(k, t.everyone[k.scope].data, &t.shared, &shared, 1)
 		}
 	}
 	for i := range t.rules.wins {
-		back(&t.rules.wins[i], every, &t.shared, &shared, wins)
+		back(&t.rules.wins[i], t.everyone[t.rules.wins[i].scope].data, &t.shared, &shared, wins)
 	}
 	t.refundAmounts(x, back, &then, &shared)
 }
@@ -78,12 +78,13 @@ func (t *tx) refundAmounts(x *voiding, back func(k *counter, row []byte, now, th
 		for j := range t.plan.amounts {
 			k := &t.plan.amounts[j]
 			if x.counted(t, k) && (k.prize < 0 && p.Kind == KindCash || k.prize >= 0 && t.plan.version.Prizes[k.prize].ID == p.ID) {
-				back(k, t.campaign[ScopeUser].data, &t.own, then, uint32(amount))
+				back(k, t.campaign[k.scope].data, &t.own, then, uint32(amount))
 			}
 		}
 		for j := range t.rules.amounts {
 			if p.Kind == KindCash {
-				back(&t.rules.amounts[j], t.everyone[ScopeUser].data, &t.shared, shared, uint32(amount))
+				k := &t.rules.amounts[j]
+				back(k, t.everyone[k.scope].data, &t.shared, shared, uint32(amount))
 			}
 		}
 	}

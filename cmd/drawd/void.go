@@ -14,9 +14,9 @@ func (a *app) voidCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "void DRAW --fault system|user|abuse --reason TEXT",
 		Short: "Take a draw back, once",
-		Long: `What is given back depends on whose fault it was. system: the stock, money, chances, the user's caps while their window is
-open, and his pity. user: the stock and the money. abuse: nothing; the units are withdrawn. The draw's record and its answer
-under its key stay.`,
+		Long: `What is given back depends on whose fault it was. system: the stock, money, chances, the caps that the draw was counted by
+while their window is open, the user's pity, and the entry of a deck. user: the stock and the money. abuse: nothing; the units
+are withdrawn. Chances that the draw granted are revoked. The draw's record and its answer under its key stay.`,
 		Example: `  drawd void duxhxa4mzups5toptykxdlfw6ci --fault system --reason "ticket 4711"`,
 		Args:    cobra.ExactArgs(1),
 	}

@@ -76,6 +76,7 @@ func Refunds(flags uint32) (names []string) {
 		name string
 	}{
 		{engine.VoidStock, "stock"}, {engine.VoidMoney, "money"}, {engine.VoidChances, "chances"}, {engine.VoidCaps, "caps"}, {engine.VoidPity, "pity"},
+		{engine.VoidEntry, "entry"}, {engine.VoidGrants, "grants"},
 	} {
 		if flags&r.flag != 0 {
 			names = append(names, r.name)
