@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
@@ -26,11 +27,15 @@ type waiting struct {
 	body      []byte // the command
 	subject   string // for people, and one request at a time for each
 	actor     string
+	person    string // who asked, whichever of his keys he used
 	reason    string
 	at        UnixMilli
 	due       UnixMilli // broken glass: when it happens by itself; 0 for never
-	approvers []string
+	approvers []approver
 }
+
+// approver is who approved, and with which key.
+type approver struct{ actor, person string }
 
 // acts is what operators did in a namespace: its switches that are off, and what waits for approval.
 type acts struct {
@@ -45,6 +50,8 @@ func fewerEyes(old, next *NamespacePolicy) bool {
 	return next.Approvals < old.Approvals ||
 		old.Approvals > 0 && old.AwardLimit > 0 && (next.AwardLimit == 0 || next.AwardLimit > old.AwardLimit)
 }
+
+const fewerEyesSubject = "policy with fewer approvals or higher awards"
 
 // right is why a command that needs approval may be carried out.
 type right uint8
@@ -73,11 +80,66 @@ func (a *acts) forget(now UnixMilli) UnixMilli {
 	return next
 }
 
-// ask makes a command wait for approval. The answer's Value is the request's number.
+// matter returns what a command asks for, whoever asks for it and why. Fresh salts and seeds are no part of it.
+func matter(o op, body []byte) []byte {
+	r, w := reader{b: body}, writer{}
+	switch o {
+	case opPolicy:
+		c := r.putPolicy()
+		c.Policy.Revision = 0
+		w.policy(c.Policy)
+		w.policySections(c.Policy)
+	case opPublish, opPublishFrom:
+		if o == opPublishFrom {
+			r.u32()
+		}
+		_, form := r.publish()
+		w.raw(form)
+	case opPublishAt, opPublishAtFrom:
+		if o == opPublishAtFrom {
+			r.u32()
+		}
+		w.i64(r.i64()) // the time stands before the form: another one is another request
+		_, form := r.publish()
+		w.raw(form)
+	case opSwitch:
+		c := r.setSwitch()
+		w.u8(uint8(c.Scope.Kind))
+		w.u32(uint32(c.Scope.Campaign))
+		w.str(c.Scope.Prize)
+		w.flag(c.On)
+	case opDefensive:
+		w.u32(r.u32()) // campaign
+		w.u32(r.u32()) // against
+		r.str(MaxActorBytes)
+		r.str(MaxReasonBytes)
+		r.key()
+		w.raw(r.b)
+	case opKey:
+		c := r.putKey()
+		c.Document.Actor = ""
+		w.document(&c.Document)
+	default:
+		return body
+	}
+	return w.b
+}
+
+// asksForSame reports whether a command asks for what waits already.
+func (w *waiting) asksForSame(o op, body []byte) bool {
+	at := func(o op) bool { return o == opPublishAt || o == opPublishAtFrom }
+	return at(w.op) == at(o) && bytes.Equal(matter(w.op, w.body), matter(o, body))
+}
+
+// ask makes a command wait for approval. The answer's Value is the request's number. Of two different requests about one
+// subject the second is refused: who would approve the first believes to have seen what is asked for.
 func (t *tx) ask(n *Namespace, o op, body []byte, subject, actor, reason string, glass bool, r Result) Result {
 	a := &n.acts
 	r.Pending = true
 	at := slices.IndexFunc(a.waiting, func(w waiting) bool { return w.subject == subject })
+	if at >= 0 && !a.waiting[at].asksForSame(o, body) {
+		return Result{Code: problem.Conflict, Campaign: r.Campaign, Pending: true, Value: uint64(a.waiting[at].number)}
+	}
 	if at >= 0 && (!glass || a.waiting[at].due != 0) {
 		r.Value, r.AlreadyLive = uint64(a.waiting[at].number), true
 		return r
@@ -92,7 +154,9 @@ func (t *tx) ask(n *Namespace, o op, body []byte, subject, actor, reason string,
 		}
 		a.asked++
 		at = len(a.waiting)
-		a.waiting = append(a.waiting, waiting{number: a.asked, op: o, body: clone(body), subject: subject, actor: actor, reason: reason, at: t.now})
+		a.waiting = append(a.waiting, waiting{
+			number: a.asked, op: o, body: clone(body), subject: subject, actor: actor, person: n.person(actor), reason: reason, at: t.now,
+		})
 	}
 	w := &a.waiting[at]
 	flags := uint32(ApprovalRequested)
@@ -162,15 +226,28 @@ func (t *tx) applyApprove(c *Approve) Result {
 		return t.note(n.approvalRecord(&w, ApprovalRejected, c.Actor, c.Reason), Result{})
 	case c.Digest != w.digest(n.ref):
 		return refuse(problem.Conflict)
-	case c.Actor == w.actor:
+	}
+	person, given := n.approver(c.Actor, t.now), n.given(&w, t.now)
+	switch {
+	case person == "" || person == w.person:
 		return refuse(problem.Forbidden)
-	case slices.Contains(w.approvers, c.Actor):
+	case slices.ContainsFunc(given, func(a approver) bool { return a.person == person }):
 		return Result{Pending: true, AlreadyLive: true, Value: uint64(w.number)}
-	case len(w.approvers)+1 < int(n.Policy().Approvals):
-		n.acts.waiting[at].approvers = append(slices.Clip(w.approvers), c.Actor)
+	case len(given)+1 < int(n.Policy().Approvals):
+		n.acts.waiting[at].approvers = append(given, approver{c.Actor, person})
 		return t.note(n.approvalRecord(&w, ApprovalGiven, c.Actor, c.Reason), Result{Pending: true, Value: uint64(w.number)})
 	}
 	return t.carryOut(n, &w, byPeople, ApprovalDone, c.Actor, c.Reason)
+}
+
+// given returns the approvals of a request that count: those by keys that are there and may approve still.
+func (n *Namespace) given(w *waiting, now UnixMilli) (all []approver) {
+	for _, a := range w.approvers {
+		if n.approver(a.actor, now) == a.person {
+			all = append(all, a)
+		}
+	}
+	return all
 }
 
 // carryOut applies the command of a request that has its approvals. Records follow each other: of the command, and of the
@@ -258,8 +335,8 @@ func (w *writer) acts(n *namespaceCut) {
 		w.i64(int64(x.at))
 		w.i64(int64(x.due))
 		w.u32(uint32(len(x.approvers)))
-		for _, actor := range x.approvers {
-			w.str(actor)
+		for _, a := range x.approvers {
+			w.str(a.actor)
 		}
 	}
 }
@@ -275,8 +352,10 @@ func (r *reader) acts(n *namespaceCut) {
 		x.actor, x.reason = r.str(MaxActorBytes), r.str(MaxReasonBytes)
 		x.at, x.due = UnixMilli(r.i64()), UnixMilli(r.i64())
 		for range r.count(MaxApprovers) {
-			x.approvers = append(x.approvers, r.str(MaxActorBytes))
+			actor := r.str(MaxActorBytes)
+			x.approvers = append(x.approvers, approver{actor, actor}) // the persons: namespacePeople
 		}
+		x.person = x.actor
 		if r.fail {
 			return
 		}
@@ -298,11 +377,13 @@ type Approval struct {
 	Digest    [32]byte
 	Subject   string // "switch on prize/flash/phone"
 	Actor     string // who asked
+	Person    string // whose key that is
 	Reason    string
 	At        UnixMilli
 	ExpiresAt UnixMilli
 	EffectAt  UnixMilli // broken glass: when it happens by itself; 0 for never
-	Approvers []string  // who approved so far
+	Approvers []string  // who approved so far, by keys that still may
+	People    []string  // whose keys those are
 	Needed    int       // how many must
 }
 
@@ -318,10 +399,14 @@ func (n *Namespace) Approvals() []Approval {
 		if now >= w.at+ApprovalLife {
 			continue
 		}
-		all = append(all, Approval{
-			Number: w.number, Digest: w.digest(n.ref), Subject: w.subject, Actor: w.actor, Reason: w.reason,
-			At: w.at, ExpiresAt: w.at + ApprovalLife, EffectAt: w.due, Approvers: slices.Clone(w.approvers), Needed: max(needed, 1),
-		})
+		x := Approval{
+			Number: w.number, Digest: w.digest(n.ref), Subject: w.subject, Actor: w.actor, Person: w.person, Reason: w.reason,
+			At: w.at, ExpiresAt: w.at + ApprovalLife, EffectAt: w.due, Needed: max(needed, 1),
+		}
+		for _, a := range n.given(w, now) {
+			x.Approvers, x.People = append(x.Approvers, a.actor), append(x.People, a.person)
+		}
+		all = append(all, x)
 	}
 	return all
 }

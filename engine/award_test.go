@@ -70,6 +70,7 @@ func TestAwardRefusals(t *testing.T) {
 // What one operator awards in a day is bounded, by the namespace's days.
 func TestAwardLimit(t *testing.T) {
 	x := newTable(t)
+	x.people("ann", "bob")
 	x.mustPublish(simple(func(v *Version) { v.Prizes[0].Value = 40 }))
 	x.one(func(b *Batch) {
 		b.AddPolicy(&PutPolicy{Namespace: 1, Expect: AnyRevision, Actor: "ann", Policy: &NamespacePolicy{TimeZone: "UTC", AwardLimit: 100, Approvals: 1}})

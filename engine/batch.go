@@ -102,7 +102,13 @@ type Publish struct {
 	SealedSeed []byte   // SealSeed of 16 bytes of crypto/rand; used at the first publish only
 	Actor      string
 	Reason     string
+	// Expect is the number of the live version with which this one was compared, NoVersion for a campaign that is new; 0
+	// compares nothing. Where another one is live, nothing is published: version_conflict, with its number as Value.
+	Expect uint32
 }
+
+// NoVersion, as an expected version, means that none is live.
+const NoVersion = 1<<32 - 1
 
 // Action is what Control does to a campaign.
 type Action uint8

@@ -37,7 +37,14 @@ func (r *reader) newNamespace() NewNamespace {
 
 // AddPublish appends a publish.
 func (b *Batch) AddPublish(c *Publish) {
-	w, start := b.begin(opPublish)
+	o := opPublish
+	if c.Expect != 0 {
+		o = opPublishFrom
+	}
+	w, start := b.begin(o)
+	if c.Expect != 0 {
+		w.u32(c.Expect)
+	}
 	w.publish(c)
 	b.end(w, start)
 }
@@ -224,13 +231,17 @@ func (p *NamespacePolicy) Validate() error {
 // AddDocument appends a write or removal of a document.
 func (b *Batch) AddDocument(c *PutDocument) {
 	w, start := b.begin(opDocument)
+	w.document(c)
+	b.end(w, start)
+}
+
+func (w *writer) document(c *PutDocument) {
 	w.u32(uint32(c.Namespace))
 	w.str(c.Name)
 	w.u64(c.Expect)
 	w.flag(c.Delete)
 	w.bytes(c.Body)
 	w.str(c.Actor)
-	b.end(w, start)
 }
 
 func (r *reader) document() PutDocument {

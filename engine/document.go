@@ -52,28 +52,43 @@ func (d *documents) searchLocked(ns NamespaceRef, name string) (int, bool) {
 
 // applyDocument writes or deletes a document if it has the expected revision.
 func (t *tx) applyDocument(c *PutDocument) Result {
-	if t.world.namespace(c.Namespace) == nil {
+	n := t.world.namespace(c.Namespace)
+	if n == nil {
 		return refuse(problem.NamespaceNotFound)
 	}
 	if c.Name == "" {
 		return refuse(problem.InvalidField)
 	}
+	if !n.mayDocument(c.Name) {
+		return refuse(problem.Forbidden)
+	}
+	return t.putDocument(c, "")
+}
+
+func (t *tx) putDocument(c *PutDocument, reason string) Result {
 	revision, code := t.world.documents.put(c)
 	if code != problem.OK {
 		return Result{Code: code, Value: revision}
 	}
-	r := Record{Kind: RecordDocument, Namespace: c.Namespace, Name: []byte(c.Name), Actor: []byte(c.Actor), Delta: int64(revision)}
+	r := Record{Kind: RecordDocument, Namespace: c.Namespace, Name: []byte(c.Name), Actor: []byte(c.Actor), Reason: []byte(reason), Delta: int64(revision)}
 	if c.Delete {
 		r.Flags = 1
 	}
 	return t.note(r, Result{Value: revision})
 }
 
-func (d *documents) put(c *PutDocument) (revision uint64, code problem.Code) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// check says whether a document can be written or deleted now.
+func (d *documents) check(c *PutDocument) (revision uint64, code problem.Code) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	revision, _, code = d.weighLocked(c)
+	return revision, code
+}
+
+// weighLocked says whether a document can be written or deleted now, and by how many bytes the documents grow.
+func (d *documents) weighLocked(c *PutDocument) (revision uint64, grown int, code problem.Code) {
 	at, found := d.searchLocked(c.Namespace, c.Name)
-	grown := len(c.Body)
+	grown = len(c.Body)
 	if c.Delete {
 		grown = 0
 	}
@@ -83,12 +98,23 @@ func (d *documents) put(c *PutDocument) (revision uint64, code problem.Code) {
 	}
 	switch {
 	case c.Expect != AnyRevision && c.Expect != revision:
-		return revision, problem.VersionConflict
+		return revision, 0, problem.VersionConflict
 	case c.Delete && !found:
-		return 0, problem.NotFound
+		return 0, 0, problem.NotFound
 	case !found && len(d.mu.sorted) >= MaxDocuments, grown > 0 && d.mu.bytes+grown > MaxDocumentsBytes:
-		return 0, problem.Capacity
+		return 0, 0, problem.Capacity
 	}
+	return revision, grown, problem.OK
+}
+
+func (d *documents) put(c *PutDocument) (revision uint64, code problem.Code) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	revision, grown, code := d.weighLocked(c)
+	if code != problem.OK {
+		return revision, code
+	}
+	at, found := d.searchLocked(c.Namespace, c.Name)
 	d.mu.bytes += grown
 	d.mu.revision++
 	next := document{c.Namespace, Document{c.Name, d.mu.revision, c.Body}}

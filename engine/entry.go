@@ -98,6 +98,13 @@ const (
 	opHelp op = 81
 )
 
+// Operations of persons, and of what was compared with a live version: 72 to 74.
+const (
+	opKey           op = 72 + iota
+	opPublishFrom      // a publish that says with which version it was compared
+	opPublishAtFrom    // the same, at a time
+)
+
 // ErrUnknownEntry is in the chain of what Apply returns for an entry that this build cannot read: an unknown form or
 // operation. Skipping it would let replicas diverge, so the node stops; a newer drawd can go on from the same data.
 var ErrUnknownEntry = errors.New("engine: entry of an unknown form or operation; a newer drawd wrote it")

@@ -8,7 +8,8 @@ import (
 
 // A version that takes something from users is forced: its publisher says so and why, the campaign shows it to everybody
 // for good, and where the policy asks for approvals another person must approve exactly this version. Whether a version
-// takes something is found by whoever proposes it (package campaignfile, Favourable).
+// takes something is found by whoever proposes it (package campaignfile, Favourable), and the log holds it to the version with
+// which it was compared (Publish.Expect).
 
 // ForcedPrefix begins the reason of a version that is forced, in its command and in its record.
 const ForcedPrefix = "forced: "
@@ -32,7 +33,11 @@ func (t *tx) needsEyes(c *Publish, o op, body []byte, at UnixMilli) (r Result, w
 	if live := (*n.campaigns.Load())[c.Version.Campaign]; live != nil {
 		r.Campaign = live.ref
 	}
-	if _, code, _ := n.admit(c.Version, at); code != problem.OK {
+	_, code, _ := n.admit(c.Version, at)
+	if number := n.liveNumber(c.Version.Campaign); code == problem.OK && !c.expects(number) {
+		code, r.Value = problem.VersionConflict, number
+	}
+	if code != problem.OK {
 		r.Code = code
 		return r, true
 	}
@@ -40,11 +45,41 @@ func (t *tx) needsEyes(c *Publish, o op, body []byte, at UnixMilli) (r Result, w
 }
 
 // applyNow publishes at once, or asks.
-func (t *tx) applyNow(c *Publish, form, body []byte) Result {
-	if r, waits := t.needsEyes(c, opPublish, body, t.now); waits {
-		return r
+func (t *tx) applyNow(o op, r *reader) (res Result, err error) {
+	body, expect := r.b, uint32(0)
+	if o == opPublishFrom {
+		expect = r.expect()
 	}
-	return t.applyPublish(c, form)
+	c, form := r.publish()
+	c.Expect = expect
+	if err = r.done(); err != nil {
+		return res, err
+	}
+	res, waits := t.needsEyes(&c, o, body, t.now)
+	if !waits {
+		res = t.applyPublish(&c, form)
+	}
+	return res, nil
+}
+
+// liveNumber returns the number of a campaign's live version, 0 for none.
+func (n *Namespace) liveNumber(campaign string) uint64 {
+	if live := (*n.campaigns.Load())[campaign]; live != nil {
+		return uint64(live.Version().Number)
+	}
+	return 0
+}
+
+// expects reports whether a publish was compared with the version that is live.
+func (c *Publish) expects(live uint64) bool {
+	return c.Expect == 0 || uint64(c.Expect) == live || c.Expect == NoVersion && live == 0
+}
+
+// expect reads Publish.Expect of a command that has one.
+func (r *reader) expect() uint32 {
+	v := r.u32()
+	r.fail = r.fail || v == 0
+	return v
 }
 
 func forcedSubject(campaign string) string { return "publish by force campaign/" + campaign }

@@ -108,6 +108,7 @@ const (
 	MaxUnits           = 1 << 20 // units of stock per win
 	MaxCapLimit        = 1<<31 - 1
 	MaxAwarding        = 1024    // operators who award something on one day, where that is bounded
+	MaxHolders         = 4096    // keys of one namespace that can ask for what needs approval
 	MaxVoids           = 1 << 16 // draws of one campaign that were taken back
 	MaxRollingLimit    = 64
 	MaxRollingWindow   = 31 * 24 * 3600 * 1000 // ms

@@ -88,7 +88,7 @@ func (w *world) restore(m *metaCut) error {
 	for i := range m.namespaces {
 		x := &m.namespaces[i]
 		n := w.addNamespace(&NewNamespace{Name: x.name, Secret: x.secret})
-		n.layout, n.acts = x.layout, x.acts
+		n.layout, n.acts, n.holders = x.layout, x.acts, x.holders
 		n.keepPending(x.pending)
 		for j := range x.policy.AggregateCaps {
 			if n.layout.find(x.policy.AggregateCaps[j].ID) == nil {

@@ -40,6 +40,7 @@ type namespaceCut struct {
 	rows        [scopes]uint64
 	acts        acts
 	pending     []pending
+	holders     []holder
 	lists       listCut
 	purses      *pursesCut  // nil for none
 	fatigue     *fatigueCut // nil for none
@@ -84,7 +85,7 @@ func (w *world) cut() *metaCut {
 	for _, n := range *w.namespaces.Load() {
 		x := namespaceCut{
 			name: n.name, secret: n.secret, policy: n.rules.Load().policy, layout: n.layout.clone(),
-			users: n.users.Load(), keys: n.keys.Load(), acts: n.acts.clone(), pending: n.pending, lists: n.lists.cut(), purses: n.cutPurses(), fatigue: n.cutFatigue(),
+			users: n.users.Load(), keys: n.keys.Load(), acts: n.acts.clone(), pending: n.pending, holders: n.holders, lists: n.lists.cut(), purses: n.cutPurses(), fatigue: n.cutFatigue(),
 		}
 		for s, t := range n.tables {
 			if t != nil {
@@ -189,6 +190,7 @@ func (w *writer) namespaceSections(n *namespaceCut) {
 	w.section(namespaceLists, func(w *writer) { w.listCut(n.lists) })
 	w.section(namespaceSwitches, func(w *writer) { w.acts(n) })
 	w.section(namespacePending, func(w *writer) { w.pendings(n.pending) })
+	w.section(namespacePeople, func(w *writer) { w.people(n) })
 	if n.fatigue != nil {
 		w.section(namespaceFatigue, func(w *writer) { w.fatigueCut(n.fatigue, n.policy) })
 	}
@@ -200,6 +202,8 @@ func (n *namespaceCut) section(tag uint8, r *reader) bool {
 		n.purses = r.pursesCut(n.policy)
 	case namespaceSwitches:
 		r.acts(n)
+	case namespacePeople:
+		r.people(n)
 	case namespacePending:
 		n.pending = r.pendings()
 	case namespaceLists:

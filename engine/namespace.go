@@ -25,7 +25,8 @@ type Namespace struct {
 	pending []pending                 // by time; every shard is locked when it changes
 	told    atomic.Pointer[[]Pending] // the same, for readers
 
-	acts acts // every shard is locked when they change
+	acts    acts     // every shard is locked when they change
+	holders []holder // of keys, by document; replaced while every shard is locked
 
 	purses    []*purse  // every shard is locked when it changes
 	purseKeys *rowTable // of grants straight into purses and through campaigns; nil without purses
@@ -135,8 +136,11 @@ func (t *tx) applyPolicy(c *PutPolicy, body []byte) Result {
 	if n.checkPolicy(c.Policy) != nil {
 		return refuse(problem.InvalidField)
 	}
+	if c.Policy.Approvals > old.Approvals && lasting(n.holders) <= int(c.Policy.Approvals) {
+		return Result{Code: problem.Conflict, Value: uint64(lasting(n.holders))}
+	}
 	if fewerEyes(old, c.Policy) && t.approved != byPeople {
-		return t.ask(n, opPolicy, body, "policy with fewer approvals or higher awards", c.Actor, "", false, Result{})
+		return t.ask(n, opPolicy, body, fewerEyesSubject, c.Actor, "", false, Result{})
 	}
 	policy := *c.Policy
 	policy.Revision = old.Revision + 1
@@ -152,6 +156,7 @@ func (t *tx) applyPolicy(c *PutPolicy, body []byte) Result {
 	n.openPurses(policy.Purses)
 	due := n.openFatigue(policy.FatigueCaps, t.now)
 	n.rules.Store(n.compile(&policy))
+	n.acts.drop(fewerEyesSubject) // it was asked for another policy
 	if due {
 		w.settle(t.now)
 	}

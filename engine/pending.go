@@ -16,6 +16,7 @@ type pending struct {
 	id     string // of the campaign
 	actor  string
 	reason string
+	expect uint32 // the live version that it was compared with: Publish.Expect
 }
 
 // Flags of a record of kind RecordPending.
@@ -26,7 +27,14 @@ const (
 
 // AddPublishAt appends the publish of a version at a log time to come.
 func (b *Batch) AddPublishAt(c *Publish, at UnixMilli) {
-	w, start := b.begin(opPublishAt)
+	o := opPublishAt
+	if c.Expect != 0 {
+		o = opPublishAtFrom
+	}
+	w, start := b.begin(o)
+	if c.Expect != 0 {
+		w.u32(c.Expect)
+	}
 	w.i64(int64(at))
 	w.publish(c)
 	b.end(w, start)
@@ -59,9 +67,13 @@ func (t *tx) applyPending(o op, r *reader) (res Result, err error) {
 		}
 		return res, err
 	}
-	body := r.b
+	body, expect := r.b, uint32(0)
+	if o == opPublishAtFrom {
+		expect = r.expect()
+	}
 	at := UnixMilli(r.i64())
 	c, form := r.publish()
+	c.Expect = expect
 	if err = r.done(); err == nil {
 		if refused, waits := t.needsEyes(&c, o, body, at); waits {
 			return refused, nil
@@ -92,8 +104,13 @@ func (t *tx) applyPublishAt(c *Publish, form []byte, at UnixMilli) Result {
 		r.Code = code
 		return r
 	}
+	if number := n.liveNumber(c.Version.Campaign); !c.expects(number) {
+		r.Code, r.Value = problem.VersionConflict, number
+		return r
+	}
 	all := append(slices.Clone(n.pending), pending{
 		at: at, form: clone(form), salt: c.Version.Salt, sealed: c.SealedSeed, id: c.Version.Campaign, actor: c.Actor, reason: c.Reason,
+		expect: c.Expect,
 	})
 	slices.SortFunc(all, func(a, b pending) int { // in the order in which they are due
 		if a.at != b.at {
@@ -190,7 +207,7 @@ func (t *tx) publishOne(n *Namespace, p *pending) {
 	r := reader{b: p.form}
 	v := r.form()
 	v.Salt = p.salt
-	c := Publish{Namespace: n.ref, Version: v, SealedSeed: p.sealed, Actor: p.actor, Reason: p.reason}
+	c := Publish{Namespace: n.ref, Version: v, SealedSeed: p.sealed, Actor: p.actor, Reason: p.reason, Expect: p.expect}
 	if res := t.applyPublish(&c, p.form); res.Code != problem.OK {
 		t.notePending(n, &Record{
 			Campaign: res.Campaign, Name: []byte(p.id), Actor: []byte(p.actor), Reason: []byte(res.Code.String()), Delta: int64(p.at), Flags: PendingRefused,

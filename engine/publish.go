@@ -50,8 +50,11 @@ func (t *tx) makeLive(c *Publish, form []byte) Result {
 		}
 	}
 	next, code, _ := n.admit(c.Version, t.now)
-	if code != problem.OK {
-		r := refuse(code)
+	r := refuse(code)
+	if number := n.liveNumber(c.Version.Campaign); code == problem.OK && !c.expects(number) {
+		r = Result{Code: problem.VersionConflict, Value: number}
+	}
+	if r.Code != problem.OK {
 		if live != nil {
 			r.Campaign = live.ref
 		}

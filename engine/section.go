@@ -55,6 +55,7 @@ const (
 	namespaceLists    = 8
 	namespaceSwitches = 12
 	namespacePending  = 14
+	namespacePeople   = 15 // who holds keys
 	namespaceFatigue  = 17
 	namespacePools    = 18
 	namespaceHolds    = 19

@@ -22,6 +22,7 @@ func breakGlass(c *SetSwitch) { c.BreakGlass = true }
 // approvals sets the policy.
 func (x *table) approvals(n uint8) Result {
 	x.Helper()
+	x.people("ann", "bob", "cyd")
 	return x.one(func(b *Batch) {
 		b.AddPolicy(&PutPolicy{Namespace: 1, Expect: AnyRevision, Actor: "ann", Policy: &NamespacePolicy{TimeZone: "UTC", Approvals: n}})
 	})

@@ -270,12 +270,8 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 		if err = r.done(); err == nil {
 			res = t.applyNamespace(&c)
 		}
-	case opPublish:
-		body := r.b
-		c, form := r.publish()
-		if err = r.done(); err == nil {
-			res = t.applyNow(&c, form, body)
-		}
+	case opPublish, opPublishFrom:
+		res, err = t.applyNow(o, r)
 	case opControl:
 		c := r.control()
 		if err = r.done(); err == nil {
@@ -297,6 +293,12 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 		if err = r.done(); err == nil {
 			res = t.applyDocument(&c)
 		}
+	case opKey:
+		body := r.b
+		c := r.putKey()
+		if err = r.done(); err == nil {
+			res = t.applyKey(&c, body)
+		}
 	case opEntrants, opRaffle, opRedraw:
 		res, err = t.applyRaffles(o, r)
 	case opList:
@@ -309,7 +311,7 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 		if err = r.done(); err == nil {
 			res = t.applyAbandon(&c)
 		}
-	case opPublishAt, opWithdraw:
+	case opPublishAt, opPublishAtFrom, opWithdraw:
 		res, err = t.applyPending(o, r)
 	case opSwitch, opApprove, opVoid, opAward, opImport:
 		res, err = t.applyAct(o, r)

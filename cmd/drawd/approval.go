@@ -14,7 +14,8 @@ func (a *app) approvalCommand() *cobra.Command {
 		Use:   "approval",
 		Short: "List, approve or reject what waits for another person",
 		Long: `Where the policy asks for approvals, some things need a second person: a switch on again, a version that takes something
-from users, fewer approvals. The digest covers exactly what will be done. Who asked cannot approve.`,
+from users, fewer approvals, a key with the scope admin. The digest covers exactly what will be done. Approvals count persons:
+who asked cannot approve with any of his keys. He withdraws what he asked for by rejecting it.`,
 		Example: `  drawd approval list
   drawd approval approve aabcd… --digest 0123…
   drawd approval reject aabcd… --reason "not yet"`,

@@ -17,8 +17,9 @@ func (a *app) keyCommand() *cobra.Command {
 		Use:   "key",
 		Short: "Create, list and revoke API keys",
 		Long: `Without any key a node serves loopback only. The first key must hold the scope admin: from then on every request needs
-one.`,
-		Example: `  drawd key create --name ops --scope admin
+one. A key names a person: where the policy asks for approvals, who asked cannot approve with any of his keys, and keys with the
+scope admin are created and revoked by two.`,
+		Example: `  drawd key create --name ops --scope admin --person ann
   drawd key create --name front --scope draw --campaign flash-sale --cidr 10.0.0.0/8
   drawd key list
   drawd key revoke 0123456789abcdef`,
@@ -32,6 +33,7 @@ type keyInfo struct {
 	ID        string   `json:"id"`
 	Secret    string   `json:"secret"`
 	Name      string   `json:"name"`
+	Person    string   `json:"person"`
 	Namespace string   `json:"namespace"`
 	Scopes    []string `json:"scopes"`
 	Campaigns []string `json:"campaigns"`
@@ -44,12 +46,13 @@ func (a *app) keyCreateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "create --name NAME --scope SCOPE",
 		Short: "Create a key; its secret is shown once",
-		Example: `  drawd key create --name ops --scope admin
+		Example: `  drawd key create --name ops --scope admin --person ann
   drawd key create --name front --scope draw --campaign flash-sale --expires 720h --rate 5000`,
 		Args: cobra.NoArgs,
 	}
 	f := c.Flags()
 	name := f.String("name", "", "what the key is for (needed)")
+	person := f.String("person", "", "whose key it is: approvals count persons; default the key's id")
 	scopes := f.StringSlice("scope", nil, "draw, chances, read or admin; several with commas (needed)")
 	campaigns := f.StringSlice("campaign", nil, "the only campaigns it may touch")
 	cidr := f.StringSlice("cidr", nil, "the only networks it may come from")
@@ -65,6 +68,9 @@ func (a *app) keyCreateCommand() *cobra.Command {
 			return usage(errors.New("a key needs --name and --scope"))
 		}
 		body := map[string]any{"name": *name, "scopes": *scopes}
+		if *person != "" {
+			body["person"] = *person
+		}
 		if len(*campaigns) > 0 {
 			body["campaigns"] = *campaigns
 		}
@@ -93,16 +99,22 @@ func (a *app) keyCreateCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.answer(answer.body, func(w io.Writer) error {
-			var key keyInfo
-			if err := decode(answer.body, &key); err != nil {
-				return err
-			}
-			_, err := fmt.Fprintf(w, "created key %s (%s)\nsecret %s\nIt is not shown again. Use it as: Authorization: Bearer %s\n", key.ID, key.Name, key.Secret, key.Secret)
-			return err
-		})
+		return a.answer(answer.body, func(w io.Writer) error { return describeKey(w, answer) })
 	}
 	return c
+}
+
+// describeKey tells of a new key, with its secret, or of what waits for whom.
+func describeKey(w io.Writer, answer *reply) error {
+	if answer.status == http.StatusAccepted {
+		return describeAsked(w, answer)
+	}
+	var key keyInfo
+	if err := decode(answer.body, &key); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "created key %s (%s)\nsecret %s\nIt is not shown again. Use it as: Authorization: Bearer %s\n", key.ID, key.Name, key.Secret, key.Secret)
+	return err
 }
 
 func (a *app) keyListCommand() *cobra.Command {
@@ -138,9 +150,9 @@ func (a *app) keyListCommand() *cobra.Command {
 		if a.output == "json" {
 			return writeJSON(a.stdout, map[string]any{"items": append([]keyInfo{}, keys...)})
 		}
-		rows := [][]string{{"ID", "NAME", "SCOPES", "CAMPAIGNS", "NETWORKS", "EXPIRES"}}
+		rows := [][]string{{"ID", "NAME", "PERSON", "SCOPES", "CAMPAIGNS", "NETWORKS", "EXPIRES"}}
 		for _, key := range keys {
-			rows = append(rows, []string{key.ID, key.Name, strings.Join(key.Scopes, ","), all(key.Campaigns), all(key.CIDR), never(key.ExpiresAt)})
+			rows = append(rows, []string{key.ID, key.Name, key.Person, strings.Join(key.Scopes, ","), all(key.Campaigns), all(key.CIDR), never(key.ExpiresAt)})
 		}
 		return table(a.stdout, rows...)
 	}
@@ -176,8 +188,12 @@ func (a *app) keyRevokeCommand() *cobra.Command {
 		}
 		ctx, cancel := a.interruptible(c.Context())
 		defer cancel()
-		if _, err := k.do(ctx, call{method: http.MethodDelete, path: "/admin/v1/keys/" + id}); err != nil {
+		answer, err := k.do(ctx, call{method: http.MethodDelete, path: "/admin/v1/keys/" + id})
+		if err != nil {
 			return err
+		}
+		if answer.status == http.StatusAccepted {
+			return describeAsked(a.stdout, answer)
 		}
 		_, err = fmt.Fprintln(a.stdout, "revoked", id)
 		return err

@@ -84,11 +84,7 @@ func (a *app) switchTurnCommand(word, short string) *cobra.Command {
 // describeSwitch tells what became of a switch: done, or what waits for whom.
 func describeSwitch(w io.Writer, answer *reply) error {
 	if answer.status == http.StatusAccepted {
-		var asked approvalInfo
-		if err := decode(answer.body, &asked); err != nil {
-			return err
-		}
-		return asked.describe(w)
+		return describeAsked(w, answer)
 	}
 	var done struct {
 		Scope   string
@@ -116,22 +112,36 @@ type approvalInfo struct {
 	Digest    string   `json:"digest"`
 	Subject   string   `json:"subject"`
 	Actor     string   `json:"actor"`
+	Person    string   `json:"person"`
 	Reason    string   `json:"reason"`
 	ExpiresAt string   `json:"expires_at"`
 	EffectAt  string   `json:"effect_at"`
 	Approvers []string `json:"approvers"`
 	Needed    int      `json:"needed"`
+	Key       *keyInfo `json:"key,omitempty"`
 }
 
 // describe says what waits, until when, and what the other person must run.
 func (i *approvalInfo) describe(w io.Writer) error {
-	fmt.Fprintf(w, "waiting for approval: %s\n  asked by %s: %s\n", i.Subject, i.Actor, i.Reason)
+	fmt.Fprintf(w, "waiting for approval: %s\n  asked by %s (%s): %s\n", i.Subject, i.Person, i.Actor, i.Reason)
 	fmt.Fprintf(w, "  %d of %d approvals, expires at %s\n", len(i.Approvers), i.Needed, i.ExpiresAt)
+	if i.Key != nil {
+		fmt.Fprintf(w, "  secret %s\n  It is not shown again, and works once the key is approved.\n", i.Key.Secret)
+	}
 	if i.EffectAt != "" {
 		fmt.Fprintf(w, "  the glass is broken: it happens by itself at %s\n  against it: drawd approval reject %s --reason TEXT\n", i.EffectAt, i.Approval)
 	}
 	_, err := fmt.Fprintf(w, "  another person: drawd approval approve %s --digest %s\n", i.Approval, i.Digest)
 	return err
+}
+
+// describeAsked tells of an answer 202 what waits for whom.
+func describeAsked(w io.Writer, answer *reply) error {
+	var asked approvalInfo
+	if err := decode(answer.body, &asked); err != nil {
+		return err
+	}
+	return asked.describe(w)
 }
 
 // everyPage follows a list to its end; add takes the items of one page.

@@ -11,10 +11,12 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/drawd/drawd/engine"
 )
 
 // DocumentPrefix stands before a key's id in the name of its document.
-const DocumentPrefix = "key/"
+const DocumentPrefix = engine.KeyDocument
 
 // Bounds of a key.
 const (
@@ -40,6 +42,7 @@ type Key struct {
 	ID        string
 	Namespace string // the namespace whose document it is
 	Name      string // for people
+	Person    string // whose key it is; by default its id, as if each key were somebody else's
 	Scopes    Scope
 	Campaigns []string       // the only campaigns it may touch; empty for all
 	Sources   []string       // of chances: the only ones it may grant from; empty for all
@@ -75,6 +78,22 @@ func ParseKeyID(id string) bool {
 // Actor is how the key is named in records.
 func (k *Key) Actor() string { return k.actor }
 
+// Holder is what the log must know of a key to decide approvals: nil for one that can ask for nothing that needs them.
+// Keys that are limited to campaigns ask and do not approve.
+func (k *Key) Holder() *engine.Holder {
+	if k.Scopes&ScopeAdmin == 0 {
+		return nil
+	}
+	h := &engine.Holder{Actor: actorPrefix + k.ID, Person: k.Person, Approves: len(k.Campaigns) == 0}
+	if !k.ExpiresAt.IsZero() {
+		h.Until = engine.UnixMilli(k.ExpiresAt.UnixMilli())
+	}
+	return h
+}
+
+// actorPrefix stands before a key's id where records name who acted.
+const actorPrefix = "key:"
+
 // AllowsCampaign reports whether the key may touch the campaign.
 func (k *Key) AllowsCampaign(id []byte) bool {
 	if len(k.Campaigns) == 0 {
@@ -102,6 +121,7 @@ func (k *Key) expired(now time.Time) bool { return !k.ExpiresAt.IsZero() && !now
 type storedKey struct {
 	Format    int      `json:"format"`
 	Name      string   `json:"name"`
+	Person    string   `json:"person,omitempty"`
 	Scopes    []string `json:"scopes"`
 	Campaigns []string `json:"campaigns,omitempty"`
 	Sources   []string `json:"sources,omitempty"`
@@ -121,6 +141,9 @@ func (k *Key) Encode() []byte {
 	}
 	for _, p := range k.CIDR {
 		s.CIDR = append(s.CIDR, p.String())
+	}
+	if k.Person != k.ID {
+		s.Person = k.Person
 	}
 	if !k.ExpiresAt.IsZero() {
 		s.ExpiresMS = k.ExpiresAt.UnixMilli()
@@ -144,7 +167,10 @@ func DecodeKey(namespace, id string, body []byte) (*Key, error) {
 	if s.Format != documentFormat {
 		return nil, fmt.Errorf("access: key %s has format %d, this version of drawd reads %d", id, s.Format, documentFormat)
 	}
-	k := &Key{ID: id, Namespace: namespace, Name: s.Name, Campaigns: s.Campaigns, actor: "key:" + id}
+	k := &Key{ID: id, Namespace: namespace, Name: s.Name, Person: s.Person, Campaigns: s.Campaigns, actor: actorPrefix + id}
+	if k.Person == "" {
+		k.Person = id
+	}
 	k.Sources, k.MaxAmount = s.Sources, s.MaxAmount
 	for _, name := range s.Scopes {
 		scope, ok := ParseScope(name)

@@ -76,7 +76,7 @@ func TestKeyCodec(t *testing.T) {
 		t.Errorf("secret of %d bytes", len(secret))
 	}
 	in := &Key{
-		ID: id, Namespace: "shop", Name: "front ☃", Scopes: ScopeDraw | ScopeRead, Campaigns: []string{"a", "b"},
+		ID: id, Namespace: "shop", Name: "front ☃", Person: "ann@example.com", Scopes: ScopeDraw | ScopeRead, Campaigns: []string{"a", "b"},
 		CIDR: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, ExpiresAt: start, CreatedAt: start.Add(-time.Hour),
 		Rate: Rate{PerSecond: 5, Burst: 9}, Hash: hash, actor: "key:" + id,
 	}

@@ -73,11 +73,13 @@ func (p *Plane) putDefensive(x *exchange) *render.Problem {
 	if refused != nil {
 		return refused
 	}
-	publish := x.publication(file, "")
+	publish := x.publication(file, against, "")
 	var b engine.Batch
 	b.AddSetDefensive(&engine.SetDefensive{Campaign: c.Ref(), Version: file.Version, Against: against, Actor: publish.Actor, Reason: reason})
 	r, refused := x.decide(&b)
 	switch {
+	case refused != nil && refused.Code == problem.Conflict && r.Pending:
+		return refused
 	case refused != nil && refused.Code == problem.Conflict && c.Version().Number == against:
 		refused.Detail = "This is what is live: there is nothing to switch to."
 		return refused
@@ -85,9 +87,9 @@ func (p *Plane) putDefensive(x *exchange) *render.Problem {
 		refused.Detail = "Another version became live meanwhile: look at it, and set this one again."
 		return refused
 	case refused != nil:
-		return x.whyRefused(file, refused)
+		return x.whyRefused(file, r, refused)
 	case r.Pending:
-		return x.answerPending(uint32(r.Value))
+		return x.answerPending(uint32(r.Value), nil)
 	}
 	return x.answerDefensive(c)
 }

@@ -1,9 +1,11 @@
 package control
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
@@ -16,6 +18,7 @@ type keyView struct {
 	ID        string       `json:"id"`
 	Secret    string       `json:"secret,omitempty"`
 	Name      string       `json:"name"`
+	Person    string       `json:"person"`
 	Namespace string       `json:"namespace"`
 	Scopes    []string     `json:"scopes"`
 	Campaigns []string     `json:"campaigns,omitempty"`
@@ -29,7 +32,7 @@ type keyView struct {
 
 func viewKey(k *access.Key) keyView {
 	v := keyView{
-		ID: k.ID, Name: k.Name, Namespace: k.Namespace, Scopes: k.Scopes.Names(), Campaigns: k.Campaigns,
+		ID: k.ID, Name: k.Name, Person: k.Person, Namespace: k.Namespace, Scopes: k.Scopes.Names(), Campaigns: k.Campaigns,
 		CreatedAt: stamp(k.CreatedAt.UnixMilli()), Sources: k.Sources, MaxAmount: k.MaxAmount,
 	}
 	for _, p := range k.CIDR {
@@ -95,24 +98,52 @@ func (p *Plane) createKey(x *exchange) *render.Problem {
 	}
 	id, secret, hash := access.NewSecret()
 	k.ID, k.Hash = id, hash
+	if k.Person == "" {
+		k.Person = id
+	}
 	var b engine.Batch
-	b.AddDocument(&engine.PutDocument{
-		Namespace: x.grant.Namespace.Ref(), Name: access.DocumentPrefix + id, Expect: 0, Body: k.Encode(), Actor: x.grant.Actor(),
+	b.AddKey(&engine.PutKey{
+		Document: engine.PutDocument{Namespace: x.grant.Namespace.Ref(), Name: access.DocumentPrefix + id, Expect: 0, Body: k.Encode(), Actor: x.grant.Actor()},
+		Holder:   k.Holder(), Reason: describeKey(k),
 	})
-	_, refused = x.decide(&b)
+	r, refused := x.decide(&b)
 	p.Gate.Refresh()
 	if refused != nil {
 		return refused
 	}
 	v := viewKey(k)
 	v.Secret = secret
+	if r.Pending { // the secret works once somebody has approved
+		return x.answerPending(uint32(r.Value), &v)
+	}
 	x.Header().Set("Location", "/admin/v1/keys/"+id)
 	return x.answer(http.StatusCreated, v)
+}
+
+// describeKey says in a line what a key may do, for whoever approves it.
+func describeKey(k *access.Key) string {
+	text := fmt.Sprintf("name %q, scopes %s", k.Name, strings.Join(k.Scopes.Names(), ", "))
+	for _, bound := range []struct {
+		count int
+		of    string
+	}{{len(k.Campaigns), "campaigns"}, {len(k.CIDR), "networks"}, {len(k.Sources), "sources"}} {
+		if bound.count > 0 {
+			text += fmt.Sprintf(", limited to %d %s", bound.count, bound.of)
+		}
+	}
+	if !k.ExpiresAt.IsZero() {
+		text += ", until " + k.ExpiresAt.UTC().Format(time.RFC3339)
+	}
+	return text
 }
 
 // readKey reads the fields of a new key.
 func (x *exchange) readKey(f *fields) *access.Key {
 	k := &access.Key{Namespace: x.grant.Namespace.Name(), CreatedAt: x.now, Name: f.text("name", 1, access.MaxKeyNameBytes)}
+	k.Person = f.text("person", 0, engine.MaxUserBytes)
+	if f.has("person") && len(k.Person) <= engine.MaxUserBytes && !userPattern.MatchString(k.Person) {
+		f.fault("person", "pattern", "must match %s", userPattern)
+	}
 	for i, name := range f.texts("scopes", true, 8) {
 		scope, ok := access.ParseScope(name)
 		if !ok {
@@ -179,13 +210,17 @@ func (p *Plane) deleteKey(x *exchange) *render.Problem {
 		return refusal(problem.Conflict, "This is the last valid key with the scope admin in the namespace default; others would be left that nobody could change.")
 	}
 	var b engine.Batch
-	b.AddDocument(&engine.PutDocument{Namespace: ns.Ref(), Name: d.Name, Expect: d.Revision, Delete: true, Actor: x.grant.Actor()})
-	_, refused := x.decide(&b)
+	b.AddKey(&engine.PutKey{Document: engine.PutDocument{Namespace: ns.Ref(), Name: d.Name, Expect: d.Revision, Delete: true, Actor: x.grant.Actor()}})
+	r, refused := x.decide(&b)
 	p.Gate.Refresh()
 	switch {
+	case refused == nil && r.Pending:
+		return x.answerPending(uint32(r.Value), nil)
 	case refused == nil:
 	case refused.Code == problem.VersionConflict, refused.Code == problem.NotFound: // somebody else was faster
 		return refusal(problem.NotFound, "There is no such API key in this namespace.")
+	case refused.Code == problem.Conflict && !r.Pending:
+		return x.tooFewPeople(int(r.Value), ns.Policy().Approvals)
 	default:
 		return refused
 	}

@@ -20,25 +20,26 @@ type pendingView struct {
 }
 
 // publishAt leaves a compiled file with the log: it becomes live at the time, whoever leads then.
-func (x *exchange) publishAt(file *campaignfile.File, reason string, at engine.UnixMilli) *render.Problem {
-	publish := x.publication(file, reason)
+func (x *exchange) publishAt(file *campaignfile.File, expect uint32, reason string, at engine.UnixMilli) *render.Problem {
+	publish := x.publication(file, expect, reason)
 	var b engine.Batch
 	b.AddPublishAt(publish, at)
 	r, refused := x.decide(&b)
 	if refused != nil {
-		switch refused.Code {
-		case problem.InvalidField:
+		switch {
+		case r != nil && r.Pending:
+		case refused.Code == problem.InvalidField:
 			refused.Detail = "The time must be in the future, and before the campaign ends."
 			refused.Errors = []render.FieldError{{Pointer: "/at", Code: "range", Message: refused.Detail}}
-		case problem.Conflict:
+		case refused.Code == problem.Conflict:
 			refused.Detail = "A version of this campaign is to become live already: withdraw it first."
 		default:
-			return x.whyRefused(file, refused)
+			return x.whyRefused(file, r, refused)
 		}
 		return refused
 	}
 	if r.Pending {
-		return x.answerPending(uint32(r.Value))
+		return x.answerPending(uint32(r.Value), nil)
 	}
 	return x.answer(http.StatusAccepted, pendingView{file.Version.Campaign, stamp(at), publish.Actor, reason})
 }

@@ -51,9 +51,6 @@ func (p *Plane) putPolicy(x *exchange) *render.Problem {
 	if refused := x.precondition(old, true); refused != nil {
 		return refused
 	}
-	if refused := x.enoughPeople(policy.Approvals); refused != nil {
-		return refused
-	}
 	if err := ns.CheckPolicy(policy); err != nil {
 		return refusal(problem.InvalidField, err.Error())
 	}
@@ -64,10 +61,13 @@ func (p *Plane) putPolicy(x *exchange) *render.Problem {
 		if refused.Code == problem.VersionConflict {
 			return x.versionConflict(r.Value)
 		}
+		if refused.Code == problem.Conflict && !r.Pending {
+			return x.tooFewPeople(int(r.Value), policy.Approvals)
+		}
 		return refused
 	}
 	if r.Pending {
-		return x.answerPending(uint32(r.Value))
+		return x.answerPending(uint32(r.Value), nil)
 	}
 	policy.Revision = r.Value
 	return x.answerPolicy(policy)

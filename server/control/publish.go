@@ -96,13 +96,15 @@ func units(q engine.Quantity) string {
 	return itoa(int(q))
 }
 
-// unfavourable lists what the version takes from users; nothing for a campaign that is not published yet.
-func (x *exchange) unfavourable(file *campaignfile.File) []campaignfile.Fault {
+// unfavourable lists what the version takes from users, and says with which live version it was compared: the log holds
+// the publish to it. Nothing is taken by the first version of a campaign.
+func (x *exchange) unfavourable(file *campaignfile.File) (worse []campaignfile.Fault, compared uint32) {
 	c, found := x.grant.Namespace.Campaign([]byte(x.params.campaign))
 	if !found {
-		return nil
+		return nil, engine.NoVersion
 	}
-	return file.Locate(campaignfile.Favourable(c.Version(), file.Version))
+	live := c.Version()
+	return file.Locate(campaignfile.Favourable(live, file.Version)), live.Number
 }
 
 func (p *Plane) validate(x *exchange) *render.Problem {
@@ -136,7 +138,8 @@ func (p *Plane) validate(x *exchange) *render.Problem {
 	}
 	warnings := append([]campaignfile.Fault{}, file.Warnings...)
 	warnings = append(warnings, x.undefended(file)...)
-	for _, f := range x.unfavourable(file) {
+	worse, _ := x.unfavourable(file)
+	for _, f := range worse {
 		f.Message += " (publishing this must be forced, with a reason)"
 		f.Rule = "unfavourable"
 		warnings = append(warnings, f)
@@ -179,7 +182,8 @@ func (p *Plane) publish(x *exchange) *render.Problem {
 	if refused := x.alreadyPending(); refused != nil {
 		return refused
 	}
-	if worse := x.unfavourable(file); len(worse) > 0 {
+	worse, compared := x.unfavourable(file)
+	if len(worse) > 0 {
 		if !forced {
 			p := refusal(problem.Conflict, `After publication a change must favour users. Publish with "forced": true and a reason to do it nevertheless.`)
 			p.Errors = fieldErrors(worse)
@@ -188,13 +192,13 @@ func (p *Plane) publish(x *exchange) *render.Problem {
 		reason = engine.ForcedPrefix + reason
 	}
 	if !at.IsZero() {
-		return x.publishAt(file, reason, engine.UnixMilli(at.UnixMilli()))
+		return x.publishAt(file, compared, reason, engine.UnixMilli(at.UnixMilli()))
 	}
-	return x.makeLive(file, reason)
+	return x.makeLive(file, compared, reason)
 }
 
 // publication is a compiled file under a fresh salt and, for a new campaign, a fresh seed.
-func (x *exchange) publication(file *campaignfile.File, reason string) *engine.Publish {
+func (x *exchange) publication(file *campaignfile.File, compared uint32, reason string) *engine.Publish {
 	var seed [16]byte
 	var nonce [12]byte
 	rand.Read(seed[:]) // never fails: the process ends when the system has no randomness
@@ -202,13 +206,15 @@ func (x *exchange) publication(file *campaignfile.File, reason string) *engine.P
 	rand.Read(file.Version.Salt[:])
 	return &engine.Publish{
 		Namespace: x.grant.Namespace.Ref(), Version: file.Version, SealedSeed: engine.SealSeed(x.plane.ClusterKey, nonce, seed),
-		Actor: x.grant.Actor(), Reason: reason,
+		Actor: x.grant.Actor(), Reason: reason, Expect: compared,
 	}
 }
 
 // whyRefused says in words why the engine refused a version.
-func (x *exchange) whyRefused(file *campaignfile.File, refused *render.Problem) *render.Problem {
+func (x *exchange) whyRefused(file *campaignfile.File, r *engine.Result, refused *render.Problem) *render.Problem {
 	switch refused.Code {
+	case problem.VersionConflict:
+		refused.Detail = "Version " + itoa(int(r.Value)) + " became live meanwhile, and this one was compared with another: look at it again, and publish again."
 	case problem.StockChanged, problem.InvalidCampaign, problem.Ended, problem.Capacity:
 		if why := x.refusedVersion(file); why != nil && why.Code == refused.Code {
 			return why
@@ -218,15 +224,15 @@ func (x *exchange) whyRefused(file *campaignfile.File, refused *render.Problem) 
 }
 
 // makeLive publishes a compiled file at once.
-func (x *exchange) makeLive(file *campaignfile.File, reason string) *render.Problem {
+func (x *exchange) makeLive(file *campaignfile.File, compared uint32, reason string) *render.Problem {
 	var b engine.Batch
-	b.AddPublish(x.publication(file, reason))
+	b.AddPublish(x.publication(file, compared, reason))
 	r, refused := x.decide(&b)
 	if refused != nil {
-		return x.whyRefused(file, refused)
+		return x.whyRefused(file, r, refused)
 	}
 	if r.Pending {
-		return x.answerPending(uint32(r.Value))
+		return x.answerPending(uint32(r.Value), nil)
 	}
 	number := uint32(r.Value)
 	c, refused := x.campaign()

@@ -75,7 +75,7 @@ func table() []route {
 		{name: "switch_prize", method: "PUT", pattern: "/admin/v1/switches/prize/{campaign}/{prize}", need: changers, handle: (*Plane).switchPrize},
 		{name: "approvals", method: "GET", pattern: "/admin/v1/approvals", need: readers, reach: reachNamespace, handle: (*Plane).listApprovals},
 		{name: "approve", method: "POST", pattern: "/admin/v1/approvals/{id}:approve", need: changers, reach: reachNamespace, handle: (*Plane).approve},
-		{name: "reject", method: "POST", pattern: "/admin/v1/approvals/{id}:reject", need: changers, reach: reachNamespace, handle: (*Plane).reject},
+		{name: "reject", method: "POST", pattern: "/admin/v1/approvals/{id}:reject", need: changers, handle: (*Plane).reject},
 		{name: "chances", method: "GET", pattern: "/admin/v1/campaigns/{campaign}/chances", need: readers, handle: (*Plane).campaignChances},
 		{name: "grant", method: "POST", pattern: "/admin/v1/campaigns/{campaign}/chances:grant", need: granters, handle: (*Plane).grantCampaign},
 		{name: "purse", method: "GET", pattern: "/admin/v1/purses/{purse}", need: readers, reach: reachNamespace, handle: (*Plane).purseSums},

@@ -221,6 +221,9 @@ func (x *exchange) decide(b *engine.Batch) (*engine.Result, *render.Problem) {
 		panic("BUG: control: one command has one result")
 	}
 	r := &b.Results[0]
+	if r.Code == problem.Conflict && r.Pending {
+		return r, x.openRequest(uint32(r.Value))
+	}
 	if r.Code != problem.OK {
 		return r, refusal(r.Code, "")
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
-	"github.com/drawd/drawd/server/access"
 	"github.com/drawd/drawd/server/render"
 )
 
@@ -64,7 +63,7 @@ func (x *exchange) turn(scope engine.SwitchScope, name string) *render.Problem {
 	case refused != nil:
 		return refused
 	case r.Pending:
-		return x.answerPending(uint32(r.Value))
+		return x.answerPending(uint32(r.Value), nil)
 	}
 	return x.answer(http.StatusOK, struct {
 		Scope   string `json:"scope"`
@@ -120,12 +119,14 @@ type approvalView struct {
 	Digest    string   `json:"digest"`
 	Subject   string   `json:"subject"`
 	Actor     string   `json:"actor"`
+	Person    string   `json:"person"`
 	Reason    string   `json:"reason,omitempty"`
 	At        stamp    `json:"at"`
 	ExpiresAt stamp    `json:"expires_at"`
 	EffectAt  *stamp   `json:"effect_at,omitempty"`
-	Approvers []string `json:"approvers"`
+	Approvers []string `json:"approvers"` // persons
 	Needed    int      `json:"needed"`
+	Key       *keyView `json:"key,omitempty"` // of a request for a new key, once
 }
 
 // approvalID is the public id of a namespace's request.
@@ -138,8 +139,8 @@ func (x *exchange) approvals() []approvalView {
 	views := []approvalView{}
 	for _, a := range x.grant.Namespace.Approvals() {
 		v := approvalView{
-			number: a.Number, Approval: x.approvalID(a.Number), Digest: hex.EncodeToString(a.Digest[:]), Subject: a.Subject, Actor: a.Actor, Reason: a.Reason,
-			At: stamp(a.At), ExpiresAt: stamp(a.ExpiresAt), Approvers: append([]string{}, a.Approvers...), Needed: a.Needed,
+			number: a.Number, Approval: x.approvalID(a.Number), Digest: hex.EncodeToString(a.Digest[:]), Subject: a.Subject, Actor: a.Actor, Person: a.Person, Reason: a.Reason,
+			At: stamp(a.At), ExpiresAt: stamp(a.ExpiresAt), Approvers: append([]string{}, a.People...), Needed: a.Needed,
 		}
 		if a.EffectAt != 0 {
 			at := stamp(a.EffectAt)
@@ -150,11 +151,12 @@ func (x *exchange) approvals() []approvalView {
 	return views
 }
 
-// answerPending answers 202 with a request that waits.
-func (x *exchange) answerPending(number uint32) *render.Problem {
+// answerPending answers 202 with a request that waits, and with the key that it is about if it makes one.
+func (x *exchange) answerPending(number uint32, key *keyView) *render.Problem {
 	id := x.approvalID(number)
 	for _, v := range x.approvals() {
 		if v.Approval == id {
+			v.Key = key
 			x.Header().Set("Location", "/admin/v1/approvals/"+id)
 			return x.answer(http.StatusAccepted, v)
 		}
@@ -179,6 +181,19 @@ func (p *Plane) listApprovals(x *exchange) *render.Problem {
 func (p *Plane) approve(x *exchange) *render.Problem { return x.answerApproval(false) }
 
 func (p *Plane) reject(x *exchange) *render.Problem { return x.answerApproval(true) }
+
+// asked reports whether a request that waits was made with the asker's own key.
+func (x *exchange) asked(number uint32) bool {
+	return slices.ContainsFunc(x.grant.Namespace.Approvals(), func(a engine.Approval) bool { return a.Number == number && a.Actor == x.grant.Actor() })
+}
+
+// openRequest says that a request of another content waits for the same subject.
+func (x *exchange) openRequest(number uint32) *render.Problem {
+	id := x.approvalID(number)
+	p := refusal(problem.Conflict, "Another request about the same thing waits for approval: "+id+". Whoever asked may withdraw it (`drawd approval reject`), and ask anew.")
+	p.Errors = []render.FieldError{{Pointer: "", Code: "approval_open", Message: id}}
+	return p
+}
 
 // answerApproval approves or rejects a request.
 func (x *exchange) answerApproval(reject bool) *render.Problem {
@@ -209,6 +224,9 @@ func (x *exchange) answerApproval(reject bool) *render.Problem {
 		return refusal(problem.NotFound, "Nothing waits under this id: it was answered, has expired, or never was.")
 	}
 	c.Number = uint32(place.Index)
+	if x.grant.Limited() && !x.asked(c.Number) { // only rejects: routes
+		return refusal(problem.Forbidden, "The key is limited to campaigns: it withdraws what it asked for itself, and nothing else.")
+	}
 	var b engine.Batch
 	b.AddApprove(&c)
 	r, refused := x.decide(&b)
@@ -217,7 +235,7 @@ func (x *exchange) answerApproval(reject bool) *render.Problem {
 		case problem.NotFound:
 			refused.Detail = "Nothing waits under this id: it was answered, has expired, or never was."
 		case problem.Forbidden:
-			refused.Detail = "Who asked cannot approve: another person must, with a key of his own."
+			refused.Detail = "Another person must approve: not who asked, whichever of his keys he uses, and with a key of this namespace that has the scope admin and is not limited to campaigns."
 		case problem.Conflict:
 			refused.Detail = "The digest is not this request's: look at the request again."
 		}
@@ -237,21 +255,8 @@ func (x *exchange) answerApproval(reject bool) *render.Problem {
 	}{x.params.id, state, stamp(b.Time)})
 }
 
-// enoughPeople refuses a policy that asks for more approvals than there are people who could give them.
-func (x *exchange) enoughPeople(approvals uint8) *render.Problem {
-	if approvals <= x.grant.Namespace.Policy().Approvals {
-		return nil
-	}
-	people := 0
-	keys, _ := x.storedKeys()
-	for _, k := range keys {
-		if k.Scopes&access.ScopeAdmin != 0 && len(k.Campaigns) == 0 && (k.ExpiresAt.IsZero() || k.ExpiresAt.After(x.now)) {
-			people++
-		}
-	}
-	if people > int(approvals) {
-		return nil
-	}
-	return refusal(problem.Conflict, "The namespace has "+itoa(people)+" keys with the scope admin that are not limited to campaigns; with "+
-		itoa(int(approvals))+" approvals there must be "+itoa(int(approvals)+1)+", one for each person.")
+// tooFewPeople refuses what would leave a namespace that asks for approvals with too few people to give them.
+func (x *exchange) tooFewPeople(people int, approvals uint8) *render.Problem {
+	return refusal(problem.Conflict, fmt.Sprintf("With %d approvals more than %d persons must have a key with the scope admin that is not limited to campaigns "+
+		"and does not expire; there would be %d. A key names its person: `drawd key create --person`.", approvals, approvals, people))
 }
