@@ -304,12 +304,18 @@ func (c *Campaign) seen(digest *Key, fingerprint uint32, r *Result) (spot pages.
 	return pages.Spot{}, true
 }
 
-// remember keeps the answer to an idempotency key. The key is not known, and no row was added to its table since seen gave
-// the spot.
+// remember keeps the answer to an idempotency key, and counts it. Every shard is locked: a draw counts its key with its rows
+// (admitted).
 func (c *Campaign) remember(digest *Key, spot pages.Spot, k keyRow) {
+	c.put(digest, spot, k)
+	c.namespace.keys.Add(1)
+}
+
+// put keeps the answer to an idempotency key. The key is not known, and no row was added to its table since seen gave the
+// spot.
+func (c *Campaign) put(digest *Key, spot pages.Spot, k keyRow) {
 	part := c.keys.parts[c.world.shardOf(digest)]
 	k.put(part.Fill((*pages.Key)(digest), spot))
-	c.namespace.keys.Add(1)
 }
 
 // applyAbandon answers what was decided under a key, or fences the key for ever.

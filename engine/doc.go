@@ -25,7 +25,8 @@
 // One goroutine applies, or (as a library, [Engine.Decide]) many decide at once; readers run beside both. Locks, always
 // in this order: the shards of a command ascending without duplicates → the campaign's lock → the clock's lock.
 // Changes to campaigns, policies and namespaces take every shard, ascending, so a draw that holds its shard sees one
-// version, one policy and one control state from its first rung to its last. Position, seq and time are assigned while
+// version, one policy and one control state from its first rung to its last. So does, as a library, a draw of a campaign with
+// prizes that are chances for another one: it decides by how that one stands. Position, seq and time are assigned while
 // all locks of a command are held: commands that touch a common row have their positions in the order of their effects,
 // and replaying by position gives the same bytes.
 //

@@ -18,14 +18,13 @@ func (t *tx) decideDraw(d *Draw) {
 		return
 	}
 	t.result.Campaign = c.ref
-	for again := true; again; {
-		t.lockShards(d)
-		again = t.ladder(d, c)
-		t.unlockShards()
-		if again {
-			t.catchUp()
-		}
+	if t.library {
+		t.decideTogether(d, c)
+		return
 	}
+	t.lockShards(d)
+	t.ladder(d, c)
+	t.unlockShards()
 }
 
 // ladder decides a draw: every rung is one check, one early return and one named code, in the order of the semantics.
@@ -41,11 +40,8 @@ func (t *tx) ladder(d *Draw, c *Campaign) (late bool) {
 	t.spot = spot
 	for {
 		epoch := c.epoch.Load()
-		if t.library {
-			t.now = max(t.stamp, UnixMilli(t.world.logTime.Load()))
-			if int64(t.now) >= t.world.turns.Load() {
-				return true
-			}
+		if t.late() {
+			return true
 		}
 		// 2. to 6. What refuses a draw without consuming anything.
 		if t.refusal(d, c, sight{logTime: t.now, now: t.now}) != problem.OK {
@@ -86,16 +82,11 @@ func (t *tx) claim(d *Draw, c *Campaign, epoch uint64, natural int) (code proble
 		}
 	}
 	broken := t.unbalanced(d, c, natural)
-	if broken == "" && !t.hold(c) {
+	if broken == "" && !t.admitted(c) {
 		return t.refuse(problem.Capacity), false
 	}
 	if t.library {
-		w.clock.index++
-		w.clock.now = t.now
-		t.at = Location{Index: w.clock.index}
-		w.logTime.Store(int64(t.now))
-		w.applied.Store(uint64(t.at.Index))
-		t.positions = append(t.positions, Position{t.at.Index, uint32(len(t.out.records))})
+		t.placeLocked()
 	}
 	if broken != "" {
 		t.result = t.fence(c, broken)
@@ -117,7 +108,7 @@ func (t *tx) commit(d *Draw, c *Campaign, print uint32, word uint64, natural int
 		}
 		t.drawOne(d, c, part, word, natural)
 	}
-	c.remember(&d.Digest, t.spot, keyRow{at, print})
+	c.put(&d.Digest, t.spot, keyRow{at, print})
 	r := &t.result
 	r.At, r.Records, r.Offset, r.Length = at, d.Times, uint32(start), uint32(len(t.out.records)-start)
 	if c.burn != nil {
@@ -353,17 +344,13 @@ func (t *tx) unbalanced(d *Draw, c *Campaign, natural int) string {
 	return ""
 }
 
-// hold counts the rows that the draw will add against the namespace's bounds; false when one is reached.
-func (t *tx) hold(c *Campaign) bool {
-	n := c.namespace
-	newUser := t.campaign[ScopeUser].data == nil
-	if n.keys.Load() >= t.rules.maxKeys || newUser && n.users.Load() >= t.rules.maxUsers {
-		return false
+// admitted counts the rows that the draw will add against the namespace's bounds; false when one is reached.
+func (t *tx) admitted(c *Campaign) bool {
+	users := uint64(0)
+	if t.campaign[ScopeUser].data == nil {
+		users = 1
 	}
-	if newUser {
-		n.users.Add(1)
-	}
-	return true
+	return c.namespace.countRows(t.rules, users, 1)
 }
 
 // makeRows makes every row of the draw writable, and adds those that do not exist yet.

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/drawd/drawd/engine/internal/pages"
@@ -148,12 +147,25 @@ func (t *tx) applyChances(o op, body []byte) error {
 		return fmt.Errorf("%w: operation %d", ErrDamagedEntry, o)
 	}
 	t.draw = Draw{User: g.User}
-	t.lockShards(&t.draw)
-	defer t.unlockShards()
-	x, code := t.granting(&g)
+	for again := true; again; {
+		t.lockShards(&t.draw)
+		if again = t.late(); !again {
+			t.decideChances(o, &g, &v)
+		}
+		t.unlockShards()
+		if again { // as a library: a session's end comes before what is decided behind it
+			t.catchUp()
+		}
+	}
+	return nil
+}
+
+// decideChances decides a grant or a revocation. The user's shard is locked.
+func (t *tx) decideChances(o op, g *Grant, v *Revoke) {
+	x, code := t.granting(g)
 	if code != problem.OK {
 		t.result = refuse(code)
-		return nil
+		return
 	}
 	if x.campaign != nil {
 		t.lockCampaign(x.campaign)
@@ -163,12 +175,11 @@ func (t *tx) applyChances(o op, body []byte) error {
 		t.takePosition()
 	}
 	if o == opGrant {
-		t.result = t.applyGrant(&g, &x)
+		t.result = t.applyGrant(g, &x)
 	} else {
-		t.result = t.applyRevoke(&v, &x)
+		t.result = t.applyRevoke(v, &x)
 	}
 	t.result.Campaign = g.Campaign
-	return nil
 }
 
 // granting is what grants and revocations of one user move.
@@ -291,8 +302,7 @@ func (t *tx) keepGrant(x *granting, k keyRow) {
 	part := x.keys.parts[t.world.shardOf(&x.digest)]
 	row, ok := part.Find((*pages.Key)(&x.digest))
 	if !ok {
-		row = part.Insert((*pages.Key)(&x.digest))
-		x.namespace.keys.Add(1)
+		row = part.Insert((*pages.Key)(&x.digest)) // counted by room
 	}
 	k.put(part.Mutable(row))
 }
@@ -363,10 +373,13 @@ func (x *granting) day(at UnixMilli) uint32 {
 	return windowOf(WindowDay, int64(at)+x.zone.offset(x.zone.segment(at)))
 }
 
-// room refuses a grant that cannot be booked or remembered.
+// room refuses a grant that cannot be booked or remembered, and counts the rows of one that can be: it is the last check.
 func (t *tx) room(x *granting, l *lot) problem.Code {
-	rules := x.namespace.rules.Load()
-	if x.namespace.keys.Load() >= rules.maxKeys || x.purse == "" && x.row.data == nil && x.namespace.users.Load() >= rules.maxUsers {
+	rules, users := x.namespace.rules.Load(), uint64(0)
+	if x.purse == "" && x.row.data == nil {
+		users = 1
+	}
+	if x.namespace.keys.Load() >= rules.maxKeys || users > 0 && x.namespace.users.Load() >= rules.maxUsers {
 		return problem.Capacity
 	}
 	c := &t.chances
@@ -380,14 +393,17 @@ func (t *tx) room(x *granting, l *lot) problem.Code {
 	if uint64(c.granted)+uint64(l.remaining) > MaxCapLimit || !c.fits(&rest, x.account.limit) {
 		return problem.ChancesFull
 	}
+	if l.remaining == 0 {
+		users = 0 // a key only
+	}
+	if !x.namespace.countRows(rules, users, 1) {
+		return problem.Capacity // as a library: somebody was first
+	}
 	return problem.OK
 }
 
 // book does all of a grant. It returns what went into debt.
 func (t *tx) book(x *granting, l lot, s *sourcePlan, occurred UnixMilli) (paid uint32) {
-	if x.row.data == nil && x.purse == "" {
-		x.namespace.users.Add(1)
-	}
 	x.row.open()
 	c := &t.chances
 	x.account.load(x.row.data, c)
@@ -401,41 +417,6 @@ func (t *tx) book(x *granting, l lot, s *sourcePlan, occurred UnixMilli) (paid u
 		countGrant(x.row.data[s.at:], x.day(occurred), l.remaining)
 	}
 	return paid
-}
-
-// What a source granted a user by day: u32 the newest day, then u32 chances of that day and of the two before. An event is
-// at most 24 h old, and days are at least 23 h long, so it falls into one of three.
-const (
-	grantDays      = 3
-	grantDaysBytes = 4 + 4*grantDays
-)
-
-// grantedOn returns what was granted on a day; late says that the day is before those that are kept.
-func grantedOn(b []byte, day uint32) (n uint32, late bool) {
-	newest := binary.LittleEndian.Uint32(b)
-	if day > newest {
-		return 0, false
-	}
-	if newest-day >= grantDays {
-		return 0, true
-	}
-	return binary.LittleEndian.Uint32(b[4+4*(newest-day):]), false
-}
-
-func countGrant(b []byte, day, n uint32) {
-	newest := binary.LittleEndian.Uint32(b)
-	for ; newest < day; newest++ {
-		if day-newest >= grantDays {
-			newest = day - 1
-			clear(b[:grantDaysBytes])
-			continue
-		}
-		copy(b[8:grantDaysBytes], b[4:grantDaysBytes-4])
-		clear(b[4:8])
-	}
-	binary.LittleEndian.PutUint32(b, newest)
-	at := b[4+4*(newest-day):]
-	binary.LittleEndian.PutUint32(at, saturate(binary.LittleEndian.Uint32(at), n))
 }
 
 // applyRevoke takes a grant back.

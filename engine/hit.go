@@ -184,18 +184,12 @@ func (t *tx) claimRows(n *Namespace, rules *rules, users, keys uint64) (stale bo
 			return true
 		}
 	}
-	if n.keys.Load()+keys > rules.maxKeys || users > 0 && n.users.Load()+users > rules.maxUsers {
+	if !n.countRows(rules, users, keys) {
 		t.refuse(problem.Capacity)
 		return false
 	}
-	n.users.Add(users)
-	n.keys.Add(keys)
 	if t.library {
-		w.clock.index++
-		w.clock.now = t.now
-		t.at = Location{Index: w.clock.index}
-		w.logTime.Store(int64(t.now))
-		w.applied.Store(uint64(t.at.Index))
+		t.placeLocked()
 	}
 	return false
 }

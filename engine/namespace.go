@@ -34,7 +34,7 @@ type Namespace struct {
 	stock   stockroom // pools and holds
 	fatigue fatigue   // every shard is locked when it changes
 
-	users, keys atomic.Uint64 // rows in all campaigns; moved under the clock's lock
+	users, keys atomic.Uint64 // rows in all campaigns, and keys of purses; see countRows
 }
 
 // rules is a namespace's policy, compiled.
@@ -193,6 +193,33 @@ func (n *Namespace) checkPolicy(p *NamespacePolicy) error {
 	}
 	hits := n.fatigue.layout.clone()
 	return n.fatigue.place(&hits, p.FatigueCaps)
+}
+
+// countRows counts rows that the command in hand is about to add; false when that would pass a bound. The counters are shared by
+// the campaigns of the namespace: as a library their goroutines have no lock in common here, so the bound is held by the
+// counting itself.
+func (n *Namespace) countRows(r *rules, users, keys uint64) bool {
+	if !countWithin(&n.keys, keys, r.maxKeys) {
+		return false
+	}
+	if !countWithin(&n.users, users, r.maxUsers) {
+		n.keys.Add(-keys)
+		return false
+	}
+	return true
+}
+
+func countWithin(counter *atomic.Uint64, more, most uint64) bool {
+	for more > 0 {
+		n := counter.Load()
+		if n+more > most {
+			return false
+		}
+		if counter.CompareAndSwap(n, n+more) {
+			break
+		}
+	}
+	return true
 }
 
 // fitTables makes the tables that the layout needs, and widens those that are too narrow.

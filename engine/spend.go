@@ -16,6 +16,7 @@ type chancePlan struct {
 	milestones []Milestone
 	streakAt   int      // offset of the streak in the campaign's row of a user, -1 for none
 	targets    []string // by prize: the campaign that its chances are for, empty for this one; nil without such prizes
+	elsewhere  bool     // some target is another campaign
 	sources    []sourcePlan
 }
 
@@ -65,6 +66,7 @@ func (c *Campaign) compileChances(v *Version) *chancePlan {
 				p.targets = make([]string, len(v.Prizes))
 			}
 			p.targets[i] = x.campaignOf(i)
+			p.elsewhere = p.elsewhere || p.targets[i] != ""
 		}
 	}
 	return p

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/drawd/drawd/engine/internal/pages"
 	"github.com/drawd/drawd/engine/problem"
@@ -324,65 +323,4 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 		err = fmt.Errorf("%w: operation %d: %w", ErrDamagedEntry, o, err)
 	}
 	return res, err
-}
-
-// takePosition assigns position and time, as a library, while all locks of the command are held.
-func (t *tx) takePosition() {
-	w := t.world
-	w.clock.Lock()
-	w.clock.index++
-	w.clock.now = max(w.clock.now, t.stamp)
-	t.at = Location{Index: w.clock.index}
-	t.now = w.clock.now
-	w.logTime.Store(int64(t.now))
-	w.applied.Store(uint64(t.at.Index))
-	w.clock.Unlock()
-	t.positions = append(t.positions, Position{t.at.Index, uint32(len(t.out.records))})
-}
-
-// catchUp brings what can be won to the caller's time, as a library: a tick. Log time moves with it, so that nobody whose
-// clock is behind decides by what was.
-func (t *tx) catchUp() {
-	w := t.world
-	w.lockAll()
-	defer w.unlockAll()
-	t.takePosition()
-	if int64(t.now) >= w.due.Load() {
-		t.settle()
-	}
-}
-
-// steps are the txs of the library's goroutines.
-var steps = sync.Pool{New: func() any { return new(tx) }}
-
-// Decide applies one batch without a log: the library's way. Any number of goroutines may call it; stamp is the
-// caller's clock. Each command that changes something takes the next position as its index. An engine is used either
-// with Apply or with Decide, not with both. When NextDue has passed, decide a tick: it lets go what may be forgotten.
-func (e *Engine) Decide(b *Batch, stamp UnixMilli) error {
-	t := steps.Get().(*tx)
-	defer steps.Put(t)
-	w := e.world.Load()
-	t.world, t.library, t.stamp, t.err = w, true, stamp, nil
-	t.out = sink{b.Records[:0], t.out.offsets[:0], t.out.wins[:0]}
-	t.positions, b.Results = b.Positions[:0], b.Results[:0]
-	defer t.handBack(b)
-	for commands := b.commands; len(commands) > 0; {
-		o, body, rest, err := nextCommand(commands)
-		if err != nil {
-			return err
-		}
-		if err := t.apply(o, body); err != nil {
-			return err
-		}
-		b.Results = append(b.Results, t.result)
-		commands = rest
-	}
-	b.Index, b.Time = t.at.Index, t.now
-	return nil
-}
-
-// handBack gives a batch what was appended for it.
-func (t *tx) handBack(b *Batch) {
-	b.Records, b.Positions = t.out.records, t.positions
-	t.out.records, t.positions = nil, nil
 }
