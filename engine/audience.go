@@ -218,7 +218,7 @@ func (p *plan) compileAudience(c *Campaign) {
 		return
 	}
 	for i := range a.Attributes {
-		if slot := c.attributes.slot(a.Attributes[i].Name); slot >= 0 && p.rows&setOf(ScopeAttribute+Scope(slot)) != 0 {
+		if slot := c.attributes.slot(a.Attributes[i].Name); slot >= 0 && p.counts(ScopeAttribute+Scope(slot)) {
 			p.slots[i] = int8(slot)
 		}
 	}
@@ -226,6 +226,11 @@ func (p *plan) compileAudience(c *Campaign) {
 	for _, i := range a.Valuable {
 		p.prizes[i].valuable = true
 	}
+}
+
+// counts reports whether some cap of the version, on draws or on helps, counts by a scope.
+func (p *plan) counts(s Scope) bool {
+	return p.rows&setOf(s) != 0 || p.helps != nil && p.helps.rows&setOf(s) != 0
 }
 
 // spares reports whether a restricted user cannot win a prize: the valuable ones, or any where the version names none.

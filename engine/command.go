@@ -221,6 +221,9 @@ func (p *NamespacePolicy) Validate() error {
 		if err := validateCounter(c.ID, c.Counts, c.Window, c.Limit); err != nil {
 			return err
 		}
+		if c.Counts.ofHelps() {
+			return invalid("what cap " + c.ID + " counts: campaigns have helps, namespaces have none")
+		}
 		if c.Window.Kind == WindowSession {
 			return invalid("window of cap " + c.ID + ": campaigns have sessions, namespaces have none")
 		}

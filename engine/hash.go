@@ -23,7 +23,7 @@ func (e *Engine) StateHash() [16]byte {
 	_ = w.tables(m, func(t *rowTable, _ uint64) error {
 		for _, part := range t.parts {
 			part.Range(func(k pages.Key, payload []byte) bool {
-				buf = canonicalRow(buf[:0], t.id, &k, payload)
+				buf = canonicalRow(buf[:0], t, &k, payload)
 				h := xxh3.Hash128(buf)
 				var carry uint64
 				sum.Lo, carry = bits.Add64(sum.Lo, h.Lo, 0)
@@ -37,7 +37,8 @@ func (e *Engine) StateHash() [16]byte {
 }
 
 // canonicalRow is a row as it is hashed: without positions in the log, and without the zeros that a wider layout adds.
-func canonicalRow(dst []byte, table uint32, k *pages.Key, payload []byte) []byte {
+func canonicalRow(dst []byte, t *rowTable, k *pages.Key, payload []byte) []byte {
+	table := t.id
 	dst = binary.LittleEndian.AppendUint32(dst, table)
 	dst = append(dst, k[:]...)
 	start := len(dst)
@@ -52,6 +53,11 @@ func canonicalRow(dst []byte, table uint32, k *pages.Key, payload []byte) []byte
 		clear(dst[start+listAllow+listAt : start+listRow])
 	case kind == tableUser && table&ofNamespace == 0:
 		clear(dst[start+rowLast : start+rowCounters])
+	}
+	for _, at := range t.located {
+		if at > 0 && !getLocation(payload[at:]).IsZero() {
+			putLocation(dst[start+at:], Location{Index: 1}) // helped
+		}
 	}
 	return bytes.TrimRight(dst, "\x00")
 }
@@ -118,8 +124,8 @@ func (c *Campaign) checkRows() error {
 	for _, part := range c.tables[ScopeUser].parts {
 		part.Range(func(k pages.Key, row []byte) bool {
 			draws += uint64(drawsOf(row))
-			if (drawsOf(row) == 0) != getLocation(row[rowLast:]).IsZero() || drawsOf(row) == 0 && !c.hasChances(row) {
-				err = fmt.Errorf("user %x has a row and neither draws nor chances", k[:subjectKeyBytes])
+			if (drawsOf(row) == 0) != getLocation(row[rowLast:]).IsZero() || drawsOf(row) == 0 && !c.hasChances(row) && !c.hasHelped(row) {
+				err = fmt.Errorf("user %x has a row and neither draws nor chances nor helps", k[:subjectKeyBytes])
 			}
 			for i := range p.ofUser {
 				if used := p.ofUser[i].used(row, &m); used > MaxCapLimit {

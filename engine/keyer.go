@@ -37,6 +37,7 @@ const (
 	DigestGrant // in its scope: source, event and purse; see grant
 	DigestAward // the key is the ticket
 	DigestHit   // of the cap with the number
+	DigestHelp  // of the helper
 )
 
 // Of pools.

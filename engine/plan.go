@@ -17,6 +17,7 @@ type plan struct {
 	shared   scopeSet    // whose rows of the namespace, for more than its policy
 	denyWins bool        // some cap on wins or amounts denies when it is reached
 	pity     *pityPlan   // nil for none
+	helps    *helpPlan   // nil: users cannot help each other
 	codes    []codePlan  // by prize; nil when none hands out unique codes
 	places   []uint8     // of each cap of the version, its number in the campaign's layout
 	calendar calendar
@@ -92,7 +93,9 @@ func (c *Campaign) compile(v *Version, in calendar) *plan {
 		p.places = append(p.places, c.number(&v.Caps[i]))
 		k := c.counter(v, i)
 		k.prize, k.deny = v.Caps[i].Prize, v.Caps[i].DenyWhenReached
-		p.rows |= setOf(k.scope)
+		if !v.Caps[i].Counts.ofHelps() {
+			p.rows |= setOf(k.scope)
+		}
 		switch v.Caps[i].Counts {
 		case CountDraws:
 			p.draws = append(p.draws, k)
@@ -110,6 +113,7 @@ func (c *Campaign) compile(v *Version, in calendar) *plan {
 	for _, b := range v.Boosts {
 		p.prizes[b.Prize].boosts = true
 	}
+	p.compileHelps(c)
 	p.compileAudience(c)
 	return p
 }

@@ -152,6 +152,9 @@ func (c *Campaign) fitTables(expected uint64) {
 		}
 	}
 	c.attributes.fit(c)
+	if p := c.layout.find(placeHelps); p != nil {
+		c.tables[ScopeUser].located = [2]int{p.at(), p.at() + locationBytes}
+	}
 	if expected == 0 {
 		return
 	}
@@ -247,6 +250,9 @@ func (x *publication) placeCaps(v *Version) error {
 			return err
 		}
 		x.layout.claim(c.ID, c.Counts, c.Scope, c.Window, prize, c.Limit)
+	}
+	if v.takesHelps() {
+		x.layout.reserve(placeHelps, ScopeUser, helpsBytes)
 	}
 	x.placeBudget(v)
 	if err := x.attributes.layout.fits(); err != nil {

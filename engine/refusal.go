@@ -289,8 +289,8 @@ func (k *counter) reached(row []byte, m *moment, s sight) bool {
 }
 
 // lockShards takes the locks of a draw's subjects, ascending and without duplicates. The idempotency key's row shares
-// the user's shard.
-func (t *tx) lockShards(d *Draw) {
+// the user's shard. more are subjects besides: of a help the owner.
+func (t *tx) lockShards(d *Draw, more ...*Key) {
 	if t.bulk {
 		t.locks = 0
 		return
@@ -306,6 +306,9 @@ func (t *tx) lockShards(d *Draw) {
 		if d.HasBy&(1<<slot) != 0 {
 			t.addLock(t.world.shardOf(&d.By[slot]))
 		}
+	}
+	for _, key := range more {
+		t.addLock(t.world.shardOf(key))
 	}
 	for i := range t.locks {
 		t.world.shards[t.locked[i]].mu.Lock()

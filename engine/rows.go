@@ -10,6 +10,8 @@ import (
 type rowTable struct {
 	id    uint32 // in each shard's arena, and in checkpoints
 	parts []*pages.Table
+	// located are offsets of positions in the log that rows hold besides those of draws; 0 for none. No hash covers those.
+	located [2]int
 }
 
 // Table ids: owner<<3 | kind, with the top bit for a namespace. Numbers are on disk.

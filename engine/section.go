@@ -20,6 +20,7 @@ const (
 	versionCodes    = 9  // prizes that hand out codes
 	versionGuard    = 10 // burn guard
 	versionAwards   = 11 // how a win is delivered
+	versionHelps    = 13 // what a help gives
 )
 
 // Sections of a campaign's state.
@@ -86,6 +87,7 @@ const (
 	recordSubjects = 10 // by whom else than the user it was counted
 	recordHolds    = 9  // of holds and takes: what they moved
 	recordHit      = 11
+	recordHelp     = 12
 )
 
 // section appends one section of a cold form; nothing when body writes nothing.
@@ -174,6 +176,8 @@ func (r *Record) sectionsValid() bool {
 		case recordHolds:
 			var m HoldMoves
 			ok = m.decode(body)
+		case recordHelp:
+			ok = r.Kind == RecordHelp && new(HelpNote).decode(body)
 		case recordHit:
 			ok = r.Kind == RecordHit && new(HitNote).decode(body)
 		default: // a newer drawd wrote it

@@ -32,17 +32,19 @@ type tx struct {
 	own      moment // now in the campaign's zone
 	shared   moment // now in the namespace's zone
 	campaign [subjects]subject
-	everyone [scopes]subject // rows of the namespace
-	locked   [subjects]int   // shards, ascending
-	listed   standing        // what the lists say of the user
-	mine     scopeSet        // whose rows are in campaign
-	ours     scopeSet        // and in everyone
+	everyone [scopes]subject   // rows of the namespace
+	locked   [subjects + 1]int // shards, ascending
+	listed   standing          // what the lists say of the user
+	mine     scopeSet          // whose rows are in campaign
+	ours     scopeSet          // and in everyone
 	locks    int
 	spot     pages.Spot // where the key goes
 	draw     Draw
 	record   Record
 	result   Result
 	asked    Hit
+	helping  Help
+	owner    subject  // of the help in hand
 	fatigued subject  // of the hit in hand
 	pace     []uint32 // pacing: the weights of a step that the draw in hand begins
 	cards    uint64   // a mode: what the word was scaled to
@@ -236,6 +238,9 @@ func (t *tx) apply(o op, body []byte) (err error) {
 	}
 	if o == opHit {
 		return t.applyHit(body)
+	}
+	if o == opHelp {
+		return t.applyHelp(body)
 	}
 	t.endBulk()
 	t.world.lockAll()

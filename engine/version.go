@@ -22,6 +22,7 @@ type Version struct {
 	Prizes  []Prize
 	Chances *Chances // nil: free
 	Pity    []Pity
+	Helps   *Helps // nil: a help gives nothing
 
 	Amounts  []Amount // of prizes whose amount is not simply the same every time, ascending by prize
 	Budget   Budget
@@ -153,7 +154,9 @@ type Counts uint8
 const (
 	CountDraws Counts = iota
 	CountWins
-	CountAmount // minor units of cash; with Cap.Prize what that prize pays
+	CountAmount  // minor units of cash; with Cap.Prize what that prize pays
+	CountAssists // helps of the helper
+	CountInvites // helps of the owner
 	countKinds
 )
 

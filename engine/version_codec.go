@@ -50,6 +50,7 @@ func (w *writer) versionSections(v *Version) {
 	w.section(versionAudience, func(w *writer) { w.audience(v) })
 	w.section(versionCodes, func(w *writer) { w.prizeCodes(v.Codes) })
 	w.section(versionGuard, func(w *writer) { w.guard(v.Guard) })
+	w.section(versionHelps, func(w *writer) { w.helps(v.Helps) })
 }
 
 // versionSection reads one of them.
@@ -75,6 +76,8 @@ func (v *Version) versionSection(tag uint8, r *reader) bool {
 		v.Codes = r.prizeCodes()
 	case versionGuard:
 		v.Guard = r.guard()
+	case versionHelps:
+		v.Helps = r.helps()
 	default:
 		return false
 	}
@@ -272,6 +275,9 @@ func (v *Version) Validate() error {
 		}
 	}
 	if err := v.validateChances(); err != nil {
+		return err
+	}
+	if err := v.validateHelps(); err != nil {
 		return err
 	}
 	if err := v.validatePity(); err != nil {

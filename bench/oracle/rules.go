@@ -50,6 +50,9 @@ func RulesOf(v *engine.Version) (*Rules, error) {
 	}
 	for i := range v.Caps {
 		c := &v.Caps[i]
+		if c.Counts == engine.CountAssists || c.Counts == engine.CountInvites {
+			return nil, fmt.Errorf("oracle: campaign %s: cap %s counts helps: draws alone cannot be judged by it", v.Campaign, c.ID)
+		}
 		r.Caps = append(r.Caps, Cap{
 			ID: c.ID, Wins: c.Counts == engine.CountWins, Prize: int(c.Prize), Window: c.Window, Limit: c.Limit, Scope: c.Scope,
 		})

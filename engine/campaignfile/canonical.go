@@ -25,6 +25,7 @@ type campaignDocument struct {
 	Budget        *budgetDocument   `json:"budget,omitempty"`
 	Guard         *guardDocument    `json:"guard,omitempty"`
 	Chances       *chancesDocument  `json:"chances,omitempty"`
+	Helps         *helpsDocument    `json:"helps,omitempty"`
 	Mode          *modeDocument     `json:"mode,omitempty"`
 	Caps          []capDocument     `json:"caps,omitempty"`
 	Prizes        []prizeDocument   `json:"prizes"`
@@ -86,7 +87,7 @@ func (c *campaign) canonical() []byte {
 		Campaign: v.Campaign, Title: c.title, TimeZone: v.TimeZone, StartsAt: formatInstant(v.StartsAt), EndsAt: formatInstant(v.EndsAt),
 		Denominator: v.Denominator, ExpectedUsers: v.ExpectedUsers, Guaranteed: v.Guaranteed,
 		Exhausted: unless(engine.Deny, v.Exhausted), UserExhausted: unless(engine.Deny, v.UserExhausted),
-		Budget: budgetForm(v.Budget), Guard: guardForm(v.Guard), Chances: chancesForm(v.Chances), Mode: modeForm(v.Mode),
+		Budget: budgetForm(v.Budget), Guard: guardForm(v.Guard), Chances: chancesForm(v.Chances), Mode: modeForm(v.Mode), Helps: helpsForm(v.Helps),
 	}
 	for i := range v.Caps {
 		d.Caps = append(d.Caps, capForm(&v.Caps[i], v.Prizes))
@@ -198,7 +199,7 @@ func marshal(v any) []byte {
 
 // sizeOf bounds the bytes that a version takes in a command from above.
 func sizeOf(v *engine.Version) int {
-	const fixed, perCap, perPrize, perTransition, perAmount, perCard = 512, 96, 128, 16, 40, 12
+	const fixed, perCap, perPrize, perTransition, perAmount, perCard = 640, 96, 128, 16, 40, 12
 	size := fixed + len(v.Document) + len(v.Title) + len(v.TimeZone) + len(v.Caps)*perCap + len(v.Transitions)*perTransition
 	for i := range v.Prizes {
 		size += perPrize + len(v.Prizes[i].Title)

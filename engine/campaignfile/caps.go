@@ -25,7 +25,7 @@ type capEntry struct {
 
 // The wire names, by number.
 var (
-	countNames  = []string{"draws", "wins", "amount"}
+	countNames  = []string{"draws", "wins", "amount", "assists", "invites"}
 	scopeNames  = []string{"user", "device", "ip"}
 	windowNames = []string{"campaign", "hour", "day", "week", "month"}
 	rollingName = "rolling"
@@ -41,12 +41,13 @@ func (r *reader) capFields(e *capEntry) []field {
 			e.ID, _ = r.id(v)
 		}},
 		{name: "counts", required: required, read: func(v value) {
-			i, ok := r.choice(v, countNames, "assists", "invites")
+			i, ok := r.choice(v, countNames)
 			e.Counts, e.counted = engine.Counts(i), ok
 		}},
 		{name: "scope", read: func(v value) {
+			e.scopeAt = v
 			if v.kind == kindText && !contains(scopeNames, v.node.text) && attributeNames.MatchString(v.node.text) {
-				e.Scope, e.by, e.scopeAt = engine.ScopeAttribute, v.node.text, v
+				e.Scope, e.by = engine.ScopeAttribute, v.node.text
 				return
 			}
 			i, _ := r.choice(v, scopeNames)
@@ -129,6 +130,9 @@ func (c *campaign) checkCaps() {
 		c.checkCap(e, c.caps[:i])
 		if e.windowed && e.Window.Kind == engine.WindowSession && c.sessions == nil {
 			c.fault(e.windowAt, "there are no sessions in this file: use %s", anyOf(windowNames))
+		}
+		if e.counted && countsHelps(e.Counts) {
+			continue // checkHelps
 		}
 		if e.prizeAt.node != nil {
 			switch {

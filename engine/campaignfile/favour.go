@@ -28,6 +28,7 @@ func Favourable(live, next *engine.Version) []Fault {
 	}
 	worseMoney(live, next, take)
 	worseChances(live, next, take)
+	worseHelps(live, next, take)
 	worseMode(live, next, take)
 	worseSessions(live, next, take)
 	slowerRelease(live, next, take)

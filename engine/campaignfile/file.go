@@ -66,6 +66,7 @@ type campaign struct {
 	sessions *sessionsEntry // nil for none
 	channels []channelEntry
 	chances  *chancesEntry // nil for none
+	helps    *helpsEntry   // nil for none
 	audience audienceEntry
 
 	// Where the values stand that checks are about.
@@ -108,6 +109,7 @@ func (c *campaign) read(v value) {
 			c.version.UserExhausted = engine.Policy(i)
 		}},
 		{name: "chances", read: c.readChances},
+		{name: "helps", read: c.readHelps},
 		{name: "mode", read: c.readMode},
 		{name: "caps", read: func(v value) { c.list(v, engine.MaxCaps, c.readCap) }},
 		{name: "prizes", required: required, read: func(v value) {
@@ -145,6 +147,7 @@ func (c *campaign) check() {
 	c.checkPities()
 	c.checkMoney()
 	c.checkChances()
+	c.checkHelps()
 	c.checkChannels()
 	c.checkSessions()
 	c.checkReleases()
@@ -171,6 +174,7 @@ func (c *campaign) compile() {
 	}
 	c.compileAmounts()
 	c.compileChances()
+	c.compileHelps()
 	c.compileAudience()
 	c.compileCodes()
 	c.compileBoosts()

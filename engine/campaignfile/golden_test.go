@@ -125,6 +125,9 @@ func describe(f *File) []byte {
 	if v.Chances != nil {
 		fmt.Fprintf(&b, "chances %+v\n", *v.Chances)
 	}
+	if v.Helps != nil {
+		fmt.Fprintf(&b, "helps %+v\n", *v.Helps)
+	}
 	for i, s := range v.Sets {
 		fmt.Fprintf(&b, "set %d %+v\n", i, s)
 	}

@@ -190,7 +190,7 @@ func (l *linter) userCeiling() {
 		return // whoever grants, or sells, bounds
 	}
 	for i := range l.Caps {
-		if c := &l.Caps[i]; c.Scope == engine.ScopeUser && c.Window.Kind != engine.WindowCooldown && c.Prize < 0 {
+		if c := &l.Caps[i]; c.Scope == engine.ScopeUser && c.Window.Kind != engine.WindowCooldown && c.Prize < 0 && !countsHelps(c.Counts) {
 			return
 		}
 	}

@@ -102,6 +102,9 @@ func (p *policy) readCap(_ int, v value) {
 	if e.windowed && e.Window.Kind == engine.WindowCampaign {
 		p.fault(v, "a cap above all campaigns needs a window of its own: hour, day, week, month, {rolling: 10m} or {cooldown: 30s}")
 	}
+	if e.counted && countsHelps(e.Counts) {
+		p.fault(v, "users help each other in a campaign: a cap above all campaigns counts draws, wins or amount")
+	}
 	if e.by != "" {
 		p.fault(e.scopeAt, "must be %s, not %q: attributes belong to one campaign", anyOf(scopeNames), brief(e.by))
 	}

@@ -55,7 +55,7 @@ func TestEveryRuleAlone(t *testing.T) {
 		{`"denominator":100`, `"denominator":100,"mode":"deck"`, "/mode", "{deck: {entries: n}}"},
 		{`"denominator":100`, `"denominator":100,"sessions":[]`, "/sessions", "there is no session"},
 		{`"id":"day","counts":"draws"`, `"id":"wins","counts":"draws"`, "/caps/1/id", "already defined"},
-		{`"counts":"draws"`, `"counts":"invites"`, "/caps/0/counts", "not supported by this release"},
+		{`"counts":"draws"`, `"counts":"helps"`, "/caps/0/counts", "assists or invites"},
 		{`"counts":"draws"`, `"counts":"draws","scope":"level"`, "/caps/0/scope", "an attribute declared under audience"},
 		{`"counts":"draws"`, `"counts":"draws","prize":"a"`, "/caps/0/prize", "counts: wins"},
 		{`"counts":"draws"`, `"counts":"draws","on_reached":"miss"`, "/caps/0/on_reached", "always denies"},

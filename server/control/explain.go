@@ -144,7 +144,9 @@ func capRule(c *engine.Campaign, name string) string {
 }
 
 func capWords(counts engine.Counts, scope string, w engine.Window, limit uint32) string {
-	what := map[engine.Counts]string{engine.CountDraws: "draws", engine.CountWins: "wins"}[counts]
+	what := map[engine.Counts]string{
+		engine.CountDraws: "draws", engine.CountWins: "wins", engine.CountAssists: "assists", engine.CountInvites: "invites",
+	}[counts]
 	if what == "" {
 		what = "in amounts"
 	}

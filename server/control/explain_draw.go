@@ -141,7 +141,7 @@ func (d *draw) sayCaps(s *step) {
 			moved = 1
 		}
 		m := map[string]any{"cap": c.ID, "after": after, "limit": c.Limit}
-		if c.Counts <= engine.CountWins {
+		if c.Counts != engine.CountAmount {
 			m["before"] = after - min(moved, after)
 		}
 		counters = append(counters, m)

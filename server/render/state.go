@@ -70,6 +70,10 @@ func countsName(c engine.Counts) string {
 		return "wins"
 	case engine.CountAmount:
 		return "amount"
+	case engine.CountAssists:
+		return "assists"
+	case engine.CountInvites:
+		return "invites"
 	}
 	return "draws"
 }
