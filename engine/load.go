@@ -137,11 +137,8 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 			return fmt.Errorf("engine: meta: cap without a place: %w", errTruncated)
 		}
 	}
-	if live.takesHelps() && x.layout.find(placeHelps) == nil {
-		return fmt.Errorf("engine: meta: helps without a place: %w", errTruncated)
-	}
-	if (live.Guard == nil) != (x.burn == nil) {
-		return fmt.Errorf("engine: meta: guard without a count: %w", errTruncated)
+	if (live.Guard == nil) != (x.burn == nil) || live.takesHelps() && x.layout.find(placeHelps) == nil {
+		return fmt.Errorf("engine: meta: guard without a count, or helps without a place: %w", errTruncated)
 	}
 	if err := x.checkMoney(live); err != nil {
 		return err
