@@ -71,6 +71,7 @@ type world struct {
 	logTime atomic.Int64  // clock.now, for readers
 	applied atomic.Uint64 // index of the last entry whose effects are all visible
 	due     atomic.Int64  // when settle has something to do next; maxTime for never
+	returns atomic.Int64  // when settleStock has something to do next; units of pools come back
 	turns   atomic.Int64  // when it next changes what can be won: at or after due
 }
 
@@ -111,6 +112,7 @@ func (e *Engine) newWorld() *world {
 	w.campaigns.Store(new([]*Campaign))
 	w.due.Store(int64(maxTime))
 	w.turns.Store(int64(maxTime))
+	w.returns.Store(int64(maxTime))
 	return w
 }
 
@@ -154,9 +156,10 @@ func (e *Engine) RunningHash() [16]byte {
 func (e *Engine) Level() uint32 { return e.world.Load().level }
 
 // NextDue returns the next log time at which something becomes due without a command: a start, an end, keys that may
-// be forgotten. The leader proposes a tick then.
+// be forgotten, units of a pool that come back. The leader proposes a tick then.
 func (e *Engine) NextDue() (UnixMilli, bool) {
-	due := UnixMilli(e.world.Load().due.Load())
+	w := e.world.Load()
+	due := UnixMilli(min(w.due.Load(), w.returns.Load()))
 	return due, due != maxTime
 }
 

@@ -40,6 +40,9 @@ func (e *Engine) StateHash() [16]byte {
 func canonicalRow(dst []byte, t *rowTable, k *pages.Key, payload []byte) []byte {
 	table := t.id
 	dst = binary.LittleEndian.AppendUint32(dst, table)
+	if table&(ofNamespace|ofFatigue|ofStock) == ofNamespace|ofStock {
+		return canonicalStockRow(dst, table&7, k, payload)
+	}
 	dst = append(dst, k[:]...)
 	start := len(dst)
 	dst = append(dst, payload...)
@@ -94,6 +97,9 @@ func (e *Engine) CheckInvariants() error {
 		}
 	}
 	for _, n := range *w.namespaces.Load() {
+		if err := n.checkStock(w.clock.now); err != nil {
+			return fmt.Errorf("namespace %q: %w", n.name, err)
+		}
 		for _, s := range n.purses {
 			if err := s.account.checkChances(n.tables[ScopeUser]); err != nil {
 				return fmt.Errorf("purse %q: %w", s.id, err)

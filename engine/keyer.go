@@ -24,6 +24,7 @@ const (
 	// domainAttribute is of a value that caps count by, domainAttributes of all that was known of a draw.
 	domainAttribute  = 4
 	domainAttributes = 5
+	domainAccount    = 6  // of an owner in a pool
 	domainDigest     = 16 // + DigestOp
 )
 
@@ -114,6 +115,18 @@ func (k Keyer) Take(p PoolRef, owner Key, key []byte) Key {
 
 // Hold hashes the key of a hold in its scope: the owner, as a hold may be of several pools.
 func (k Keyer) Hold(owner Key, key []byte) Key { return k.Digest(DigestHold, 0, owner, key) }
+
+// account returns the key of an owner's account in a pool. Its first ten bits are the owner's.
+func (k Keyer) account(owner *Key, p PoolRef) Key {
+	var buf [1 + subjectKeyBytes + 4]byte
+	buf[0] = domainAccount
+	copy(buf[1:], owner[:subjectKeyBytes])
+	binary.LittleEndian.PutUint32(buf[1+subjectKeyBytes:], uint32(p))
+	d := k.sum(buf[:])
+	d[0] = owner[0]
+	d[1] = owner[1]&0xC0 | d[1]&0x3F
+	return d
+}
 
 // grant hashes what a grant is known by: campaign or purse, user, source and event. Its first ten bits are the user's.
 func (k Keyer) grant(c CampaignRef, purse string, user *Key, source, event string) Key {

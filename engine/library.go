@@ -43,9 +43,7 @@ func (t *tx) catchUp() {
 	w.lockAll()
 	defer w.unlockAll()
 	t.takePosition()
-	if int64(t.now) >= w.due.Load() {
-		t.settle()
-	}
+	t.bringUp()
 }
 
 // steps are the txs of the library's goroutines.

@@ -96,8 +96,9 @@ const (
 	MinHoldTTL       = 1000             // ms
 	DefaultHoldTTL   = 120_000          // ms
 	MaxHoldLife      = 24 * 3600 * 1000 // ms from a hold's start to its deadline, extensions included
+	MaxHoldPage      = 1000             // holds and takes in one answer
 	MaxReturnJitter  = 3600 * 1000      // ms
-	MaxHoldCooldown  = 30 * 24 * 3600 * 1000
+	MaxHoldCooldown  = HoldKeyRetention // ms: shorter than expired holds are kept
 	HoldLateness     = 24 * 3600 * 1000 // ms after the deadline in which an expired hold can still take free units
 	HoldKeyRetention = 72 * 3600 * 1000 // ms after the last moment at which a hold can be resolved
 

@@ -103,6 +103,9 @@ func (w *world) restore(m *metaCut) error {
 		if err := n.restoreFatigue(x.fatigue, x.policy.FatigueCaps); err != nil {
 			return err
 		}
+		if err := n.restoreStock(x.stock); err != nil {
+			return err
+		}
 		n.rules.Store(n.compile(x.policy))
 		n.users.Store(x.users)
 		n.keys.Store(x.keys)
@@ -113,6 +116,7 @@ func (w *world) restore(m *metaCut) error {
 		}
 	}
 	w.settle(m.now)
+	w.findReturns()
 	return nil
 }
 
@@ -210,6 +214,9 @@ func (w *world) tables(m *metaCut, fn func(t *rowTable, rows uint64) error) erro
 			if err := fn(t, m.namespaces[i].fatigue.rows[j]); err != nil {
 				return err
 			}
+		}
+		if err := n.stockTables(m.namespaces[i].stock, fn); err != nil {
+			return err
 		}
 	}
 	for i, c := range *w.campaigns.Load() {

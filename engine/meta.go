@@ -44,6 +44,7 @@ type namespaceCut struct {
 	lists       listCut
 	purses      *pursesCut  // nil for none
 	fatigue     *fatigueCut // nil for none
+	stock       *stockCut   // nil for no pools
 }
 
 type campaignCut struct {
@@ -85,7 +86,7 @@ func (w *world) cut() *metaCut {
 	for _, n := range *w.namespaces.Load() {
 		x := namespaceCut{
 			name: n.name, secret: n.secret, policy: n.rules.Load().policy, layout: n.layout.clone(),
-			users: n.users.Load(), keys: n.keys.Load(), acts: n.acts.clone(), pending: n.pending, holders: n.holders, lists: n.lists.cut(), purses: n.cutPurses(), fatigue: n.cutFatigue(),
+			users: n.users.Load(), keys: n.keys.Load(), acts: n.acts.clone(), pending: n.pending, holders: n.holders, lists: n.lists.cut(), purses: n.cutPurses(), fatigue: n.cutFatigue(), stock: n.cutStock(),
 		}
 		for s, t := range n.tables {
 			if t != nil {
@@ -148,7 +149,11 @@ func (m *metaCut) encode(positions bool) []byte {
 	w.raw(m.idKey[:])
 	w.u32(uint32(len(m.namespaces)))
 	for i := range m.namespaces {
-		w.namespaceCut(&m.namespaces[i])
+		n := m.namespaces[i]
+		if !positions {
+			n.stock = n.stock.unplaced()
+		}
+		w.namespaceCut(&n)
 	}
 	w.u64(m.revision)
 	w.u32(uint32(len(m.documents)))
@@ -194,6 +199,8 @@ func (w *writer) namespaceSections(n *namespaceCut) {
 	if n.fatigue != nil {
 		w.section(namespaceFatigue, func(w *writer) { w.fatigueCut(n.fatigue, n.policy) })
 	}
+	w.section(namespacePools, func(w *writer) { w.pools(n.stock) })
+	w.section(namespaceHolds, func(w *writer) { w.holdTables(n.stock) })
 }
 
 func (n *namespaceCut) section(tag uint8, r *reader) bool {
@@ -210,6 +217,14 @@ func (n *namespaceCut) section(tag uint8, r *reader) bool {
 		n.lists = r.listCut()
 	case namespaceFatigue:
 		n.fatigue = r.fatigueCut(n.policy)
+	case namespacePools:
+		n.stock = new(stockCut)
+		r.pools(n.stock)
+	case namespaceHolds:
+		if n.stock == nil {
+			return false
+		}
+		r.holdTables(n.stock)
 	default:
 		return false
 	}

@@ -59,6 +59,7 @@ func (w *world) addNamespace(c *NewNamespace) *Namespace {
 	n.ref = NamespaceRef(len(all) + 1)
 	n.campaigns.Store(&map[string]*Campaign{})
 	n.stock.byID.Store(&poolIndex{})
+	n.stock.days.Store(new([]*stockDay))
 	n.rules.Store(n.compile(&NamespacePolicy{}))
 	all = append(all[:len(all):len(all)], n)
 	w.namespaces.Store(&all)

@@ -155,7 +155,7 @@ func (p *PoolPolicy) Validate() error {
 	case p.ReturnJitter < 0 || p.ReturnJitter > MaxReturnJitter:
 		return invalid("return_jitter: up to 1 h")
 	case p.Cooldown < 0 || p.Cooldown > MaxHoldCooldown:
-		return invalid("cooldown: up to 30 days")
+		return invalid("cooldown: up to 72 h")
 	case p.LowStock < 0 || p.LowStock > MaxStock:
 		return invalid("low_stock: a number of units")
 	case len(p.Document) > MaxPoolDocument:

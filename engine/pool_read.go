@@ -1,6 +1,12 @@
 package engine
 
-import "github.com/drawd/drawd/engine/problem"
+import (
+	"slices"
+	"sort"
+
+	"github.com/drawd/drawd/engine/internal/pages"
+	"github.com/drawd/drawd/engine/problem"
+)
 
 // PoolStock is a pool's books in one cut, as of log time: units whose time has come are available.
 type PoolStock struct {
@@ -39,7 +45,7 @@ type HoldQuery struct {
 	State  HoldState
 	Pool   PoolRef
 	Before Location // only those that were made before it: where the last page ended
-	Limit  int      // 1 to 1000
+	Limit  int      // 1 to MaxHoldPage
 }
 
 // Pool returns the pool with the id. It allocates nothing.
@@ -81,18 +87,127 @@ func (p *Pool) Stock() PoolStock {
 func secondOf(t UnixMilli) uint32 { return uint32(min(max(t, 0)/1000, neverEnds-1)) }
 
 // Hold returns a hold or take; ok is false when there is none, or it is forgotten. It takes a lock.
-func (e *Engine) Hold(n *Namespace, h HoldRef) (v HoldView, ok bool) { return v, false }
+func (e *Engine) Hold(n *Namespace, h HoldRef) (v HoldView, ok bool) {
+	home := h.homeKey()
+	mu := &n.world.shards[n.world.shardOf(&home)].mu
+	mu.Lock()
+	defer mu.Unlock()
+	part, row, ok := n.findHold(h)
+	if !ok {
+		return v, false
+	}
+	return viewHold(h, part.Payload(row), n.world.time()), true
+}
+
+// time is log time, for readers.
+func (w *world) time() UnixMilli { return UnixMilli(w.logTime.Load()) }
+
+func viewHold(h HoldRef, row holdRow, now UnixMilli) HoldView {
+	v := HoldView{Ref: h, State: row.state(), Count: uint8(row.count()), Part: row.part()}
+	copy(v.Owner[:], row[holdOwnerAt:holdItemsAt])
+	for i := range row.count() {
+		x := row.item(i)
+		v.Items[i] = Item{x.pool, x.units}
+	}
+	if v.State == StateHeld {
+		v.Deadline, v.Latest = UnixMilli(row.deadline())*1000, UnixMilli(row.latest())*1000
+		if !row.open(now) {
+			v.State = StateExpired
+		}
+	} else {
+		v.ResolvedAt = UnixMilli(row.deadline()) * 1000
+	}
+	return v
+}
 
 // Holds returns the holds and takes that q chooses, newest first. It walks through all rows of the namespace, or of one
 // shard when q names the owner, and takes each shard's lock for its part.
-func (e *Engine) Holds(n *Namespace, q *HoldQuery) []HoldView { return nil }
+func (e *Engine) Holds(n *Namespace, q *HoldQuery) []HoldView {
+	limit, now := min(max(q.Limit, 1), MaxHoldPage), n.world.time()
+	var found []HoldView // newest first
+	for shard := range n.world.shards {
+		if q.Owner != nil && n.world.shardOf(q.Owner) != shard {
+			continue
+		}
+		mu := &n.world.shards[shard].mu
+		mu.Lock()
+		for _, d := range n.stockDays() {
+			for _, t := range [...]*rowTable{d.narrow, d.wide} {
+				if t == nil || !q.Before.IsZero() && q.Before.Index < d.first {
+					continue
+				}
+				t.parts[shard].Range(func(k pages.Key, payload []byte) bool {
+					found = q.choose(found, limit, (*Key)(&k), payload, now)
+					return true
+				})
+			}
+		}
+		mu.Unlock()
+	}
+	return found
+}
+
+// choose puts a row that q chooses into its place among those found.
+func (q *HoldQuery) choose(found []HoldView, limit int, k *Key, row holdRow, now UnixMilli) []HoldView {
+	state := row.state()
+	if state == StateHeld && !row.open(now) {
+		state = StateExpired
+	}
+	switch {
+	case q.State != 0 && state != q.State,
+		q.Owner != nil && string(q.Owner[:subjectKeyBytes]) != string(row[holdOwnerAt:holdItemsAt]),
+		len(q.Ref) > 0 && hashOfRef(q.Ref) != row.hash(),
+		q.Pool != 0 && !row.has(q.Pool):
+		return found
+	}
+	h := refOf(k)
+	if !q.Before.IsZero() && !h.At.Less(q.Before) || len(found) == limit && h.At.Less(found[limit-1].Ref.At) {
+		return found
+	}
+	at := sort.Search(len(found), func(i int) bool { return found[i].Ref.At.Less(h.At) })
+	found = slices.Insert(found, at, viewHold(h, row, now))
+	return found[:min(len(found), limit)]
+}
+
+func (r holdRow) has(p PoolRef) bool {
+	for i := range r.count() {
+		if r.item(i).pool == p {
+			return true
+		}
+	}
+	return false
+}
 
 // Owner returns what an owner has of a pool, and his open holds, newest first. It takes a lock.
-func (e *Engine) Owner(p *Pool, owner Key) (u OwnerUse, open []HoldView) { return u, nil }
+func (e *Engine) Owner(p *Pool, owner Key) (u OwnerUse, open []HoldView) {
+	w := p.namespace.world
+	mu := &w.shards[w.shardOf(&owner)].mu
+	mu.Lock()
+	defer mu.Unlock()
+	var v ownerView
+	v.load(p.namespace, &owner)
+	now := w.time()
+	for i := range v.count {
+		if c := &v.chain[i]; c.data.open(now) {
+			open = append(open, viewHold(RefOf(c.at, &owner), c.data, now))
+		}
+	}
+	return v.use(p, now), open
+}
 
 // FindHoldKey returns where the first answer to the key of a hold, a take or a change of a pool's total stands. code is
 // KeyUnknown when there is none; refused is why that was a refusal, or OK. It takes a lock.
 func (e *Engine) FindHoldKey(n *Namespace, digest Key) (at Location, refused, code problem.Code) {
+	w := n.world
+	mu := &w.shards[w.shardOf(&digest)].mu
+	mu.Lock()
+	defer mu.Unlock()
+	if k, refused, known := n.findHoldKey(&digest); known {
+		return k.at, refused, problem.OK
+	}
+	if k, known := n.findDeskKey(&digest); known {
+		return k.at, problem.OK, problem.OK
+	}
 	return at, problem.OK, problem.KeyUnknown
 }
 

@@ -55,6 +55,7 @@ type tx struct {
 	turn     pityTurn
 	more     []byte // sections of the sub-draw's record, in the order of their tags
 	chanceTurn
+	store *stocking // of a command on holds; nil before the first
 
 	// Of Apply: a run of draws decided under all shards' locks.
 	bulk    bool
@@ -135,9 +136,9 @@ func (e *Engine) Apply(index LogIndex, entry []byte, out *Outcome) error {
 	t.at, t.bulkEnd = Location{Index: index}, 0
 	t.out = sink{out.Records[:0], out.Offsets[:0], out.Wins[:0]}
 	out.Results = out.Results[:0]
-	if int64(t.now) >= w.due.Load() {
+	if t.due() {
 		w.lockAll()
-		t.settle()
+		t.bringUp()
 		w.unlockAll()
 	}
 	if t.err != nil {
@@ -233,8 +234,11 @@ func (t *tx) apply(o op, body []byte) (err error) {
 		}
 		return nil
 	}
-	if o == opGrant || o == opRevoke {
+	switch o {
+	case opGrant, opRevoke:
 		return t.applyChances(o, body)
+	case opHold, opTake, opConfirm, opRelease, opExtend:
+		return t.applyStock(o, body)
 	}
 	if o == opHit {
 		return t.applyHit(body)
@@ -249,9 +253,7 @@ func (t *tx) apply(o op, body []byte) (err error) {
 		t.takePosition()
 		// Only a command with a position makes keys go: log time has moved for good then. A draw that is refused leaves
 		// it where it was, and the next caller's clock may be behind.
-		if int64(t.now) >= t.world.due.Load() {
-			t.settle()
-		}
+		t.bringUp()
 	}
 	if t.result, err = t.applyRare(o, &reader{b: body}); err != nil {
 		return err
@@ -319,6 +321,8 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 		res, err = t.applyPending(o, r)
 	case opSwitch, opApprove, opVoid, opAward, opImport:
 		res, err = t.applyAct(o, r)
+	case opPool, opPoolAdjust, opVoidHold, opVoidTake:
+		res, err = t.applyPools(o, r)
 	case opDefensive, opDefend:
 		res, err = t.applyDefensive(o, r)
 	default:

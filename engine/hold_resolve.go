@@ -1,0 +1,374 @@
+package engine
+
+import "github.com/drawd/drawd/engine/problem"
+
+// resolve finds a hold and decides what becomes of it. Nothing refuses that but the hold itself and broken books.
+func (t *tx) resolve(x *stocking, ref NamespaceRef, h HoldRef, decide func() Result) {
+	x.ref = h
+	if x.n = t.world.namespace(ref); x.n == nil {
+		t.result = refuse(problem.NamespaceNotFound)
+		return
+	}
+	home := h.homeKey()
+	for decided := false; !decided; {
+		t.bringStock()
+		mu := t.lockHome(&home)
+		decided = t.resolveHome(x, false, t.takeStockPosition, decide)
+		unlockHome(mu)
+	}
+}
+
+// resolveHome decides what becomes of a hold or take whose home's shard is locked. place takes the position; what it
+// reports is as of acquireHome.
+func (t *tx) resolveHome(x *stocking, taken bool, place func() bool, decide func() Result) bool {
+	part, row, ok := x.n.findHold(x.ref)
+	if !ok || holdRow(part.Payload(row)).taken() != taken {
+		t.result = refuse(problem.HoldNotFound)
+		return true
+	}
+	x.part, x.row, x.data = part, row, part.Payload(row)
+	x.count = x.data.count()
+	for i := range x.count {
+		x.items[i] = x.data.item(i)
+		x.pools[i] = x.n.pool(x.items[i].pool)
+	}
+	x.lock()
+	defer x.unlock()
+	if !place() {
+		return false
+	}
+	r, sound := t.sound(x)
+	if !sound {
+		t.result = r
+		return true
+	}
+	owner := x.data.owner()
+	x.view.load(x.n, &owner)
+	t.result = decide()
+	return true
+}
+
+// ended is the answer to what cannot be done to a hold any more: how it ended.
+func (x *stocking) ended(now UnixMilli) Result {
+	r := Result{Code: problem.HoldFinished, State: x.data.state(), Now: now}
+	if r.State == StateHeld {
+		r.State = StateExpired
+	}
+	return r
+}
+
+// finish writes the end of the hold into its row, and takes it off its owner's chain.
+func (t *tx) finish(x *stocking, state byte) {
+	x.view.create()
+	x.view.trim(t.now, x.ref.At)
+	x.part.Change(x.row)
+	x.data.setState(state)
+	x.data.setDeadline(secondOf(t.now))
+	x.moves.Home, x.moves.Count = x.ref.Home, uint8(x.count)
+}
+
+// packed is the hold as a record names it: Record.HoldLocation.
+func (h HoldRef) packed() int64 { return int64(h.At.Index)<<16 | int64(h.At.Ordinal) }
+
+// wanted puts into x.want what a confirmation asks for of each item; false when the hold has no such units.
+func (x *stocking) wanted(items []Item) bool {
+	if len(items) == 0 {
+		for i := range x.count {
+			x.want[i] = x.items[i].units
+		}
+		return true
+	}
+	clear(x.want[:])
+	sum := Quantity(0)
+	for _, item := range items {
+		at := 0
+		for at < x.count && x.items[at].pool != item.Pool {
+			at++
+		}
+		if at == x.count || item.Units < 0 || item.Units > MaxHoldUnits {
+			return false
+		}
+		x.want[at] += item.Units
+		sum += item.Units
+	}
+	return sum > 0
+}
+
+// confirm makes a hold's units the owner's.
+func (t *tx) confirm(x *stocking, c *ConfirmHold) Result {
+	if !x.wanted(c.Items) {
+		return refuse(problem.InvalidField)
+	}
+	switch x.data.state() {
+	case StateHeld:
+	case StateConfirmed:
+		return x.again(c)
+	default:
+		return x.ended(t.now)
+	}
+	for i := range x.count {
+		if x.want[i] > x.items[i].units {
+			return refuse(problem.InvalidField)
+		}
+	}
+	late := !x.data.open(t.now)
+	if late {
+		if r := t.reacquirable(x, c); r.Code != problem.OK {
+			return r
+		}
+	}
+	if p := x.missing(t.now); p != nil {
+		t.fencePool(p, "holds of "+p.id)
+		return Result{Code: problem.CampaignFenced, Pool: p.ref}
+	}
+	return t.commitConfirm(x, c, late)
+}
+
+// again answers a confirmation of a hold that is confirmed.
+func (x *stocking) again(c *ConfirmHold) Result {
+	r := Result{AlreadyLive: true, State: StateConfirmed}
+	same := len(c.Items) > 0 || !x.data.part()
+	for i := range x.count {
+		same = same && x.want[i] == x.items[i].units
+		r.Value += uint64(x.items[i].units)
+	}
+	if !same {
+		return Result{Code: problem.HoldFinished, State: StateConfirmed}
+	}
+	return r
+}
+
+// kept reports whether the units of an item have not come back yet.
+func (x *stocking) kept(i int, now UnixMilli) bool {
+	return x.data.deadline()+x.items[i].back > secondOf(now)
+}
+
+// missing returns a pool that does not have the units of the hold on its agenda, nil when all have.
+func (x *stocking) missing(now UnixMilli) *Pool {
+	for i := range x.count {
+		if x.kept(i, now) && !x.pools[i].holds.has(x.data.deadline()+x.items[i].back, x.items[i].units) {
+			return x.pools[i]
+		}
+	}
+	return nil
+}
+
+// reacquirable refuses to confirm a hold that has expired, unless there are units for it.
+func (t *tx) reacquirable(x *stocking, c *ConfirmHold) Result {
+	if !c.Reacquire {
+		return Result{Code: problem.HoldExpired, State: StateExpired, Now: t.now}
+	}
+	deadline := UnixMilli(x.data.deadline()) * 1000
+	for i := range x.count {
+		p := x.pools[i]
+		if t.now >= deadline+HoldLateness || !x.kept(i, t.now) && p.books.Available < x.want[i] {
+			return Result{Code: problem.Gone, State: StateExpired, Pool: p.ref, Now: t.now}
+		}
+	}
+	for i := range x.count {
+		use, limit := x.view.use(x.pools[i], t.now), x.pools[i].terms.Load().LimitPerOwner
+		if has := use.Held + use.Issued; limit > 0 && x.want[i] > 0 && has+x.want[i] > limit {
+			return Result{
+				Code: problem.Capped, Cap: uint8(HoldCapLimit), Used: uint32(min(has, MaxCapLimit)), Limit: uint32(limit),
+				Pool: x.pools[i].ref, State: StateExpired, Now: t.now,
+			}
+		}
+	}
+	return Result{}
+}
+
+func (t *tx) commitConfirm(x *stocking, c *ConfirmHold, late bool) Result {
+	deadline := x.data.deadline()
+	rec := Record{Kind: RecordConfirm, Namespace: x.n.ref, Actor: []byte(c.Actor), Delta: x.ref.packed()}
+	r := Result{State: StateConfirmed}
+	state := byte(StateConfirmed)
+	var kept [MaxHoldItems]bool
+	for i := range x.count {
+		kept[i] = x.kept(i, t.now)
+	}
+	if late {
+		rec.Flags |= ConfirmedLate
+	}
+	for i := range x.count {
+		if x.want[i] != x.items[i].units {
+			state = byte(StateConfirmed) | holdPart
+		}
+	}
+	if state&holdPart != 0 {
+		rec.Flags |= ConfirmedPart
+	}
+	t.finish(x, state)
+	for i := range x.count {
+		p, item, want := x.pools[i], x.items[i], x.want[i]
+		x.was[i] = p.books.Available
+		back := item.units - want
+		if kept[i] {
+			p.holds.remove(deadline+item.back, item.units)
+			p.books.Held -= want
+			second := t.laterBy(item.back)
+			if late {
+				second = deadline + item.back
+			}
+			t.giveBack(p, back, second)
+		} else {
+			p.books.Available -= want
+			back = 0
+		}
+		p.books.Issued += want
+		a := x.view.account(p.ref)
+		a.issued = saturate(a.issued, uint32(want))
+		if want > 0 && a.made > 0 && a.made < maxMade {
+			a.made--
+		}
+		x.view.keep(p.ref, a)
+		item.units = want
+		x.data.setItem(i, item)
+		x.moved(i, want, back)
+		r.Value += uint64(want)
+	}
+	r = t.noteMoves(x, rec, r)
+	for i := range x.count {
+		t.notePool(x.pools[i], x.was[i])
+	}
+	return r
+}
+
+// laterBy returns the second at which units come back whose return is put off; 0 for at once.
+func (t *tx) laterBy(back uint32) uint32 {
+	if back == 0 {
+		return 0
+	}
+	return secondUp(t.now) + back
+}
+
+// giveBack gives units that were held back: at once, or at a second. They are off the pool's agenda of holds.
+func (t *tx) giveBack(p *Pool, n Quantity, second uint32) {
+	switch {
+	case n == 0:
+	case second == 0:
+		p.books.Held -= n
+		p.books.Available += n
+		p.rise()
+	default:
+		p.spread.add(second, n)
+		t.world.returnsBy(second)
+	}
+}
+
+// release gives a hold's units back.
+func (t *tx) release(x *stocking, c *ReleaseHold) Result {
+	switch {
+	case x.data.state() == StateReleased:
+		return Result{AlreadyLive: true, State: StateReleased}
+	case !x.data.open(t.now):
+		return x.ended(t.now)
+	}
+	if p := x.missing(t.now); p != nil {
+		t.fencePool(p, "holds of "+p.id)
+		return Result{Code: problem.CampaignFenced, Pool: p.ref}
+	}
+	deadline := x.data.deadline()
+	t.finish(x, byte(StateReleased))
+	for i := range x.count {
+		p, item := x.pools[i], x.items[i]
+		p.holds.remove(deadline+item.back, item.units)
+		t.giveBack(p, item.units, t.laterBy(item.back))
+		x.moved(i, item.units, item.units)
+	}
+	return t.noteMoves(x, Record{
+		Kind: RecordRelease, Namespace: x.n.ref, Actor: []byte(c.Actor), Reason: []byte(c.Reason), Delta: x.ref.packed(),
+	}, Result{State: StateReleased})
+}
+
+// extend moves a hold's deadline.
+func (t *tx) extend(x *stocking, c *ExtendHold) Result {
+	if !x.data.open(t.now) {
+		r := x.ended(t.now)
+		if r.State == StateExpired {
+			r.Code = problem.HoldExpired
+		}
+		return r
+	}
+	was := x.data.deadline()
+	until := secondUp(c.Until)
+	if c.Until == 0 {
+		until, _ = x.times(t.now, c.TTL)
+	}
+	until = min(until, x.data.latest())
+	if until <= was {
+		return Result{AlreadyLive: true, State: StateHeld, Value: uint64(was) * 1000}
+	}
+	if p := x.missing(t.now); p != nil {
+		t.fencePool(p, "holds of "+p.id)
+		return Result{Code: problem.CampaignFenced, Pool: p.ref}
+	}
+	x.part.Change(x.row)
+	x.data.setDeadline(until)
+	x.moves.Home, x.moves.Count = x.ref.Home, uint8(x.count)
+	for i := range x.count {
+		p, item := x.pools[i], x.items[i]
+		p.holds.remove(was+item.back, item.units)
+		p.holds.add(until+item.back, item.units)
+		t.world.returnsBy(until + item.back)
+		x.moved(i, item.units, 0)
+	}
+	return t.noteMoves(x, Record{
+		Kind: RecordExtend, Namespace: x.n.ref, Actor: []byte(c.Actor), Delta: x.ref.packed(), Total: Quantity(until) * 1000,
+	}, Result{State: StateHeld, Value: uint64(until) * 1000})
+}
+
+// applyVoidUnits takes a confirmed hold or a take back, once. Every shard is locked.
+func (t *tx) applyVoidUnits(c *VoidHold, taken bool) (Result, error) {
+	if c.Fault < VoidSystem || c.Fault > VoidAbuse {
+		return Result{}, errTruncated
+	}
+	if t.store == nil {
+		t.store = new(stocking)
+	}
+	x := t.store
+	x.ref = c.Hold
+	if x.n = t.world.namespace(c.Namespace); x.n == nil {
+		return refuse(problem.NamespaceNotFound), nil
+	}
+	t.resolveHome(x, taken, func() bool { return true }, func() Result { return t.voidUnits(x, c) })
+	return t.result, nil
+}
+
+func (t *tx) voidUnits(x *stocking, c *VoidHold) Result {
+	switch state := x.data.state(); {
+	case state == StateVoided && x.data.fault() == c.Fault:
+		return Result{AlreadyLive: true, State: state, Value: uint64(c.Fault)}
+	case state == StateVoided:
+		return Result{Code: problem.Conflict, State: state, Value: uint64(x.data.fault())}
+	case x.data.open(t.now):
+		return Result{Code: problem.Conflict, State: state} // there is nothing to take back yet: release it
+	case state != StateConfirmed && state != StateTaken:
+		return x.ended(t.now)
+	}
+	for i := range x.count {
+		if x.pools[i].books.Issued < x.items[i].units {
+			t.fencePool(x.pools[i], "units of "+x.pools[i].id)
+			return Result{Code: problem.CampaignFenced, Pool: x.pools[i].ref}
+		}
+	}
+	t.finish(x, byte(StateVoided)|x.data[holdStateAt]&(holdTaken|holdPart)|byte(c.Fault)<<holdFaultShift)
+	for i := range x.count {
+		p, item := x.pools[i], x.items[i]
+		p.books.Issued -= item.units
+		if c.Fault == VoidAbuse {
+			p.books.Withdrawn += item.units
+		} else {
+			p.books.Available += item.units
+			p.rise()
+		}
+		if a := x.view.account(p.ref); c.Fault == VoidSystem {
+			a.issued -= min(a.issued, uint32(item.units))
+			x.view.keep(p.ref, a)
+		}
+		x.moved(i, item.units, 0)
+	}
+	return t.noteMoves(x, Record{
+		Kind: RecordHoldVoid, Namespace: x.n.ref, Actor: []byte(c.Actor), Reason: []byte(c.Reason), Delta: x.ref.packed(),
+		Flags: uint32(c.Fault),
+	}, Result{State: StateVoided, Value: uint64(c.Fault)})
+}
