@@ -94,6 +94,22 @@ func (n *Namespace) compile(p *NamespacePolicy) *rules {
 	return r
 }
 
+// applySetup decides the first command of a cluster, or the creation of a namespace.
+func (t *tx) applySetup(o op, r *reader) (res Result, err error) {
+	if o == opInit {
+		c := r.init()
+		if err = r.done(); err == nil {
+			res = t.applyInit(&c)
+		}
+		return res, err
+	}
+	c := r.newNamespace()
+	if err = r.done(); err == nil {
+		res = t.applyNamespace(&c)
+	}
+	return res, err
+}
+
 // applyNamespace creates a namespace, or finds the one of that name.
 func (t *tx) applyNamespace(c *NewNamespace) Result {
 	w := t.world

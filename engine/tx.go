@@ -266,16 +266,8 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 	switch o {
 	case opTick:
 		err = r.done()
-	case opInit:
-		c := r.init()
-		if err = r.done(); err == nil {
-			res = t.applyInit(&c)
-		}
-	case opNamespace:
-		c := r.newNamespace()
-		if err = r.done(); err == nil {
-			res = t.applyNamespace(&c)
-		}
+	case opInit, opNamespace:
+		res, err = t.applySetup(o, r)
 	case opPublish, opPublishFrom:
 		res, err = t.applyNow(o, r)
 	case opControl:
