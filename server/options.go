@@ -9,6 +9,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/server/access"
 	"github.com/drawd/drawd/server/control"
 )
 
@@ -36,11 +37,14 @@ type Options struct {
 	NodeNumber uint8           // told in request ids
 	Build      control.Build
 
-	Logger     *slog.Logger            // default: slog.Default
-	Metrics    *metrics.Set            // where both planes register theirs; default: a set of its own. It is exposed
-	Exposed    []control.MetricsWriter // what GET /metrics writes besides
-	Now        func() time.Time        // the node's clock; default: time.Now
-	DrainDelay time.Duration           // between readiness off and the first closed connection; default none
+	Logger      *slog.Logger            // default: slog.Default
+	Metrics     *metrics.Set            // where both planes register theirs; default: a set of its own. It is exposed
+	Exposed     []control.MetricsWriter // what GET /metrics writes besides
+	AddressRate access.Rate             // of requests that only a ticket admits, by address; default: the data plane's
+	UserRate    access.Rate             // the same, by user
+
+	Now        func() time.Time // the node's clock; default: time.Now
+	DrainDelay time.Duration    // between readiness off and the first closed connection; default none
 }
 
 // Validate reports all faults of o at once.

@@ -54,7 +54,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.data, err = dataplane.New(dataplane.Options{
 		Engine: o.Engine, Decider: o.Decider, Records: o.Records, Gate: s.gate, Tickets: tickets, Health: health{s}, Logger: o.Logger,
-		Metrics: o.Metrics, Node: o.NodeNumber, Now: o.Now,
+		Metrics: o.Metrics, Node: o.NodeNumber, Now: o.Now, AddressRate: o.AddressRate, UserRate: o.UserRate,
 		Build: dataplane.Build{Version: o.Build.Version, Commit: o.Build.Commit, Go: o.Build.Go},
 	})
 	if err != nil {

@@ -50,6 +50,7 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 		return nil, err
 	}
 	planes := server.Options{API: o.API, Admin: o.Admin, TLSCert: o.TLSCert, TLSKey: o.TLSKey, Insecure: o.Insecure, Logger: logger}
+	planes.AddressRate, planes.UserRate = rateOf(o.AddressRate), rateOf(o.UserRate)
 	starting, err := server.Start(planes)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/drawd/drawd/raftlog"
+	"github.com/drawd/drawd/server/access"
+	"github.com/drawd/drawd/server/dataplane"
 )
 
 // Where a daemon listens by default: on loopback, because nothing beyond may be served without keys and TLS.
@@ -33,6 +35,8 @@ type serveOptions struct {
 	SkipEntry string
 	LogLevel  string
 	DrainTime time.Duration
+
+	AddressRate, UserRate uint32 // of requests that only a ticket admits
 }
 
 // flags gives a command every setting of the daemon.
@@ -49,6 +53,8 @@ func (o *serveOptions) flags(c *cobra.Command) {
 	f.StringVar(&o.SkipEntry, "skip-entry", "", "INDEX:HASH of one log entry to leave out, as the node that stopped on it said")
 	f.Var(choice{&o.LogLevel, []string{"debug", "info", "warn", "error"}}, "log-level", "least level that is logged: debug, info, warn or error")
 	f.DurationVar(&o.DrainTime, "drain-time", 20*time.Second, "how long a stop may take before the process ends anyway")
+	f.Uint32Var(&o.AddressRate, "ticket-address-rate", dataplane.DefaultAddressPerSecond, "requests a second from one address that only a ticket admits, twice as many at once; 0 for no limit, as behind a proxy")
+	f.Uint32Var(&o.UserRate, "ticket-user-rate", dataplane.DefaultUserPerSecond, "the same for one user; 0 for no limit")
 	o.LogLevel = "info"
 }
 
@@ -64,6 +70,9 @@ func (o *serveOptions) validate() error {
 	fault((o.TLSCert == "") != (o.TLSKey == ""), "--tls-cert and --tls-key go together")
 	fault(o.NodeID == "", "--node-id must not be empty")
 	fault(o.DrainTime < time.Second, "--drain-time is %v: it must be at least 1s", o.DrainTime)
+	for flag, rate := range map[string]uint32{"ticket-address-rate": o.AddressRate, "ticket-user-rate": o.UserRate} {
+		fault(rate > access.MaxRatePerSecond, "--%s is %d: it must be at most %d", flag, rate, access.MaxRatePerSecond)
+	}
 	fault(o.API == o.Admin && !strings.HasSuffix(o.API, ":0"), "--api and --admin are both %s: the two planes need an address each", o.API)
 	for _, a := range []struct{ flag, addr string }{{"api", o.API}, {"admin", o.Admin}} {
 		_, _, err := net.SplitHostPort(a.addr)
@@ -74,6 +83,14 @@ func (o *serveOptions) validate() error {
 		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
+}
+
+// rateOf is the rate of a flag: twice as many at once as a second brings.
+func rateOf(perSecond uint32) access.Rate {
+	if perSecond == 0 {
+		return access.Rate{PerSecond: access.MaxRatePerSecond, Burst: access.MaxRateBurst}
+	}
+	return access.Rate{PerSecond: perSecond, Burst: 2 * perSecond}
 }
 
 // parseSkip reads INDEX:HASH.

@@ -50,13 +50,14 @@ func (a *app) ticketSignCommand() *cobra.Command {
 	campaign := f.String("campaign", "", "the campaign (needed)")
 	user := f.String("user", "", "who may draw (needed)")
 	nonce := f.String("nonce", "", "the draw's idempotency key (needed)")
+	channel := f.String("channel", "", "where he may draw; needed where the front has no API key and the campaign has channels")
 	from := f.String("not-before", "", "when it begins, RFC 3339; default now")
 	until := f.String("expires-at", "", "when it ends, RFC 3339; default by --valid")
 	valid := f.Duration("valid", 10*time.Minute, "how long it is good for")
 	times := f.Int("times", 1, "how many sub-draws it is good for, 1 to 10")
 	attributes := f.StringArray("attribute", nil, "NAME=VALUE; may be given several times")
 	c.RunE = func(*cobra.Command, []string) error {
-		claims := ticket.Claims{Campaign: *campaign, User: *user, Nonce: *nonce, Times: *times, Attributes: map[string]string{}}
+		claims := ticket.Claims{Campaign: *campaign, User: *user, Nonce: *nonce, Channel: *channel, Times: *times, Attributes: map[string]string{}}
 		var ok bool
 		if claims.Key, ok = ticket.ParseID(*key); !ok {
 			return usage(errors.New("--key must be the id of a ticket key: 16 hexadecimal digits"))
@@ -135,15 +136,22 @@ func (a *app) showTicket(w io.Writer, t *ticket.Ticket) error {
 		{"key", ticket.FormatID(t.Key)}, {"campaign", string(t.Campaign)}, {"user", string(t.User)}, {"nonce", string(t.Nonce)},
 		{"not before", begin}, {"expires at", end}, {"times", fmt.Sprint(t.Times)},
 	}
+	if t.Channel != nil {
+		rows = append(rows, []string{"channel", string(t.Channel)})
+	}
 	for _, x := range t.Attributes[:t.Count] {
 		attributes[string(x.Name)] = string(x.Value)
 		rows = append(rows, []string{string(x.Name), fmt.Sprintf("%q", x.Value)})
 	}
 	if a.output == "json" {
-		return writeJSON(w, map[string]any{
+		told := map[string]any{
 			"key": ticket.FormatID(t.Key), "campaign": string(t.Campaign), "user": string(t.User), "nonce": string(t.Nonce),
 			"not_before": begin, "expires_at": end, "times": t.Times, "attributes": attributes,
-		})
+		}
+		if t.Channel != nil {
+			told["channel"] = string(t.Channel)
+		}
+		return writeJSON(w, told)
 	}
 	return table(w, rows...)
 }

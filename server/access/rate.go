@@ -45,18 +45,21 @@ func newLimiter(r Rate) *limiter {
 
 // take lets one request through, or returns how long the caller should wait.
 func (l *limiter) take(now time.Time) (wait time.Duration, ok bool) {
-	at := now.UnixNano()
+	return take(&l.due, now.UnixNano(), l.interval, l.window)
+}
+
+func take(when *atomic.Int64, at, interval, window int64) (wait time.Duration, ok bool) {
 	for {
-		old := l.due.Load()
+		old := when.Load()
 		due := max(old, at)
 		// The due time is never more than one interval past the window, unless the clock was set back.
-		if due-at > l.window+l.interval {
+		if due-at > window+interval {
 			due = at
 		}
-		if due-at > l.window {
-			return time.Duration(due - at - l.window), false
+		if due-at > window {
+			return time.Duration(due - at - window), false
 		}
-		if l.due.CompareAndSwap(old, due+l.interval) {
+		if when.CompareAndSwap(old, due+interval) {
 			return 0, true
 		}
 	}

@@ -34,6 +34,7 @@ const (
 	otherUser
 	otherTimes
 	otherKey
+	otherChannel
 )
 
 // end forgets who asked.
@@ -106,6 +107,9 @@ func (w *worker) enter(sound bool) bool {
 		return false
 	}
 	a.public, a.checked = true, true
+	if !w.unhurried(w.server.addresses.TakeAddress(w.conn.peer, w.now)) {
+		return false
+	}
 	var k *ticket.Key
 	k, a.arena, a.reason = w.server.options.Tickets.Check(w.body.ticket, &a.ticket, a.arena[:0], w.now)
 	if a.reason != ticket.OK {
@@ -114,6 +118,9 @@ func (w *worker) enter(sound bool) bool {
 	ns, ok := w.server.options.Engine.Namespace(k.Namespace)
 	if !ok {
 		return w.badTicket()
+	}
+	if !w.unhurried(w.server.people.TakeUser(k.Namespace, a.ticket.User, w.now)) {
+		return false
 	}
 	w.grant = access.Grant{Namespace: ns}
 	// What a browser says about itself is not worth counting by: the address is that of the connection.
@@ -125,6 +132,16 @@ func (w *worker) enter(sound bool) bool {
 	}
 	w.body.ip = w.conn.peer
 	return true
+}
+
+// unhurried refuses a request that comes too soon: after is in how many seconds it may come again, 0 for now.
+func (w *worker) unhurried(after int) bool {
+	if after == 0 {
+		return true
+	}
+	w.wait = after
+	w.refuse(problem.RateLimited, "")
+	return false
 }
 
 // stamp asks the live version's audience about w.body, and puts what it says into w.command. A fault is one in what was
@@ -185,12 +202,29 @@ func (w *worker) carryTicket(c *engine.Campaign, audience *engine.Audience, key 
 			a.mismatch = otherTimes
 		case !bytes.Equal(t.Nonce, key):
 			a.mismatch = otherKey
+		case !w.mayChannel(t.Channel):
+			a.mismatch = otherChannel
+		case len(d.Channel) == 0:
+			d.Channel = t.Channel
 		}
 	}
 	d.Ticket = engine.Ticket{Key: t.Key, NotBefore: engine.UnixMilli(t.NotBefore * 1000), ExpiresAt: engine.UnixMilli(t.ExpiresAt * 1000)}
 	if a.refused = a.reason != ticket.OK || a.mismatch != 0 || !mayBeSignedBy(audience, t.Key); a.refused {
 		d.Ticket = engine.Ticket{Key: 1} // never in time
 	}
+}
+
+// mayChannel reports whether the channel that was sent is one that the ticket allows. Where a campaign has channels, their
+// prizes and odds differ, so whoever comes by a ticket alone does not choose one.
+func (w *worker) mayChannel(signed []byte) bool {
+	sent := w.body.channel
+	if len(sent) == 0 {
+		return true
+	}
+	if signed == nil {
+		return !w.who.alone || len(w.who.version.Channels) == 0
+	}
+	return bytes.Equal(sent, signed)
 }
 
 func mayBeSignedBy(audience *engine.Audience, key uint64) bool {
@@ -308,6 +342,7 @@ var ticketErrors = [...]render.FieldError{
 	{Pointer: "/ticket", Code: "other_user", Message: "It is for another user."},
 	{Pointer: "/ticket", Code: "times", Message: "It is good for fewer draws at once."},
 	{Pointer: "/ticket", Code: "other_key", Message: "The Idempotency-Key is not the ticket's nonce; leave the header out."},
+	{Pointer: "/ticket", Code: "other_channel", Message: "It is not for this channel; leave channel out."},
 }
 
 // ticketError adds what is wrong with the ticket to w.problem.

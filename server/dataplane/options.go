@@ -62,6 +62,15 @@ const (
 	DefaultIdleTimeout    = 60 * time.Second
 )
 
+// Rates of requests that only a ticket admits, on this node. An address may be that of many players behind one door; a
+// player asks again when he does not know what became of his draw.
+const (
+	DefaultAddressPerSecond = 200
+	DefaultAddressBurst     = 400
+	DefaultUserPerSecond    = 5
+	DefaultUserBurst        = 10
+)
+
 // Options of a Server. Zero values mean the documented default.
 type Options struct {
 	Engine  *engine.Engine // needed: reads
@@ -78,6 +87,9 @@ type Options struct {
 	// Now is the clock that denials from committed facts are judged by. Default: the time at which fasthttp had read the
 	// request.
 	Now func() time.Time
+
+	AddressRate access.Rate // of requests that only a ticket admits, by peer address; default DefaultAddressPerSecond, DefaultAddressBurst
+	UserRate    access.Rate // the same, by user; default DefaultUserPerSecond, DefaultUserBurst
 
 	MaxConnections int // beyond it a connection is answered 503 and closed; default DefaultMaxConnections
 	MaxHeaderBytes int // request line and headers; default DefaultMaxHeaderBytes, at most 32 KiB
@@ -112,6 +124,9 @@ func (o *Options) Validate() error {
 	need(o.MaxHeaderBytes == 0 || o.MaxHeaderBytes >= 1024 && o.MaxHeaderBytes <= maxHeaderBytes, "MaxHeaderBytes must be 1024 to %d", maxHeaderBytes)
 	need(o.MaxUnaryBody == 0 || o.MaxUnaryBody >= 512, "MaxUnaryBody must be at least 512")
 	need(o.MaxBatchBody == 0 || o.MaxBatchBody >= o.MaxUnaryBody, "MaxBatchBody must not be less than MaxUnaryBody")
+	for _, r := range []access.Rate{o.AddressRate, o.UserRate} {
+		need(r.PerSecond <= access.MaxRatePerSecond && r.Burst <= access.MaxRateBurst, "a rate must be at most %d a second, and %d at once", access.MaxRatePerSecond, access.MaxRateBurst)
+	}
 	for _, t := range []struct {
 		name  string
 		value time.Duration
@@ -135,6 +150,8 @@ func (o Options) withDefaults() Options {
 	if o.Metrics == nil {
 		o.Metrics = metrics.NewSet()
 	}
+	def(&o.AddressRate, access.Rate{PerSecond: DefaultAddressPerSecond, Burst: DefaultAddressBurst})
+	def(&o.UserRate, access.Rate{PerSecond: DefaultUserPerSecond, Burst: DefaultUserBurst})
 	def(&o.MaxConnections, DefaultMaxConnections)
 	def(&o.MaxHeaderBytes, DefaultMaxHeaderBytes)
 	def(&o.MaxUnaryBody, DefaultMaxUnaryBody)

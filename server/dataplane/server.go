@@ -30,8 +30,11 @@ type Server struct {
 	figures *figures
 	users   access.Users
 	odds    pageOdds
-	workers sync.Pool // of *worker
-	batches sync.Pool // of *batchWork
+
+	// How often those who come by a ticket alone may ask, from one address and for one user.
+	addresses, people *access.Crowd
+	workers           sync.Pool // of *worker
+	batches           sync.Pool // of *batchWork
 
 	// coarse is a clock in milliseconds that the sweeper moves: what only bounds waiting is not worth reading the real one.
 	coarse   atomic.Int64
@@ -54,6 +57,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{options: o.withDefaults()}
 	s.sealer = render.NewSealer(o.Engine, o.Node)
 	s.figures = newFigures(s.options.Metrics, s.connections)
+	s.addresses, s.people = access.NewCrowd(s.options.AddressRate), access.NewCrowd(s.options.UserRate)
 	s.workers.New = func() any { return newWorker(s) }
 	s.batches.New = func() any { return &batchWork{batch: new(engine.Batch)} }
 	s.coarse.Store(1)

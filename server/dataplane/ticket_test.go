@@ -37,7 +37,7 @@ prizes: [{id: phone, kind: physical, weight: 10, stock: 1000}]
 `
 }
 
-func newGatedRig(t *testing.T) *gatedRig {
+func newGatedRig(t *testing.T, edit ...func(o *Options)) *gatedRig {
 	g := &gatedRig{key: ticket.NewKey()}
 	g.key.ID = 0xA1
 	g.secret = ticket.NewSecret(g.key.Derive([32]byte{}, "default"))
@@ -47,6 +47,9 @@ func newGatedRig(t *testing.T) *gatedRig {
 			t.Fatal(err)
 		}
 		o.Tickets = ring
+		for _, f := range edit {
+			f(o)
+		}
 	})
 	var b engine.Batch
 	b.AddDocument(&engine.PutDocument{Namespace: 1, Name: ticket.DocumentPrefix + ticket.FormatID(g.key.ID), Body: g.key.Encode()})
@@ -245,13 +248,8 @@ func TestTicketKeyOfAnotherNamespace(t *testing.T) {
 
 // Without an API key, on a node that has keys, a ticket admits the draw, and nothing else is shown.
 func TestTicketAlone(t *testing.T) {
-	g := newGatedRig(t)
-	id, secret, hash := access.NewSecret()
-	k := access.Key{Name: "ops", Scopes: access.ScopeAdmin | access.ScopeDraw, Hash: hash, CreatedAt: g.now()}
-	var b engine.Batch
-	b.AddDocument(&engine.PutDocument{Namespace: 1, Name: access.DocumentPrefix + id, Body: k.Encode()})
-	g.decide(&b)
-	g.gate.Refresh()
+	g := newGatedRig(t, func(o *Options) { o.UserRate = access.Rate{PerSecond: 1000} })
+	secret := g.addKey()
 	ask := func(nonce, rest string, edit func(c *ticket.Claims)) answer {
 		text := g.sign(nonce, func(c *ticket.Claims) {
 			c.Attributes["region"], c.Attributes["store"] = "SH", "s1"
@@ -301,6 +299,18 @@ func TestTicketAlone(t *testing.T) {
 	}
 	g.want("his own", first, 200, "")
 	g.want("reading needs a key", g.do("GET", "/v1/campaigns/closed/users/u1", ""), 401, "unauthenticated")
+}
+
+// addKey gives the node a key, so that keyless requests need a ticket, and returns its secret.
+func (g *gatedRig) addKey() (secret string) {
+	g.t.Helper()
+	id, secret, hash := access.NewSecret()
+	k := access.Key{Name: "ops", Scopes: access.ScopeAdmin | access.ScopeDraw, Hash: hash, CreatedAt: g.now()}
+	var b engine.Batch
+	b.AddDocument(&engine.PutDocument{Namespace: 1, Name: access.DocumentPrefix + id, Body: k.Encode()})
+	g.decide(&b)
+	g.gate.Refresh()
+	return secret
 }
 
 // A version that is published between evaluation and decision is evaluated again; one after the other is given up.

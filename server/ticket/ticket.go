@@ -10,6 +10,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/drawd/drawd/engine"
 )
 
 // Bounds of a ticket.
@@ -50,7 +52,8 @@ type Ticket struct {
 	Nonce     []byte // the idempotency key of the draw
 	NotBefore int64  // Unix seconds
 	ExpiresAt int64
-	Times     uint8 // how many sub-draws the ticket is good for; 1 when it does not say
+	Channel   []byte // where he may draw; nil where the ticket does not say
+	Times     uint8  // how many sub-draws the ticket is good for; 1 when it does not say
 
 	Attributes [MaxAttributes]Attribute
 	Count      int // of Attributes
@@ -142,8 +145,9 @@ func (t *Ticket) Signed(s *Secret) bool {
 // Read reads the fields of an opened ticket whose signature was checked. Decoded values are appended to arena, which is
 // returned; it should have room for MaxBytes, or the ticket keeps what it grew out of.
 func (t *Ticket) Read(arena []byte) ([]byte, Reason) {
+	t.Channel = nil
 	t.Campaign, t.User, t.Nonce, t.NotBefore, t.ExpiresAt, t.Times, t.Count = nil, nil, nil, 0, 0, 1, 0
-	var seen [6]bool
+	var seen [7]bool
 	rest := t.fields
 	for len(rest) > 0 {
 		var pair []byte
@@ -169,7 +173,7 @@ func (t *Ticket) Read(arena []byte) ([]byte, Reason) {
 }
 
 // set takes one field.
-func (t *Ticket) set(name, value []byte, seen *[6]bool) (ok bool) {
+func (t *Ticket) set(name, value []byte, seen *[7]bool) (ok bool) {
 	which := -1
 	switch string(name) {
 	case "campaign":
@@ -188,6 +192,8 @@ func (t *Ticket) set(name, value []byte, seen *[6]bool) (ok bool) {
 		var n int64
 		n, ok = number(value, 10)
 		t.Times, which, ok = uint8(n), 5, ok && n > 0
+	case "channel":
+		t.Channel, which, ok = value, 6, len(value) > 0 && len(value) <= engine.MaxChannelBytes
 	default:
 		return t.attribute(name, value)
 	}
@@ -290,7 +296,8 @@ type Claims struct {
 	Campaign   string
 	User       string
 	Nonce      string
-	NotBefore  int64 // Unix seconds
+	Channel    string // empty for none
+	NotBefore  int64  // Unix seconds
 	ExpiresAt  int64
 	Times      int // 0 for 1
 	Attributes map[string]string
@@ -318,6 +325,9 @@ func Sign(c *Claims, s *Secret) (string, error) {
 	field("nonce", c.Nonce)
 	field("not_before", strconv.FormatInt(c.NotBefore, 10))
 	field("expires_at", strconv.FormatInt(c.ExpiresAt, 10))
+	if c.Channel != "" {
+		field("channel", c.Channel)
+	}
 	if c.Times > 1 {
 		field("times", strconv.Itoa(c.Times))
 	}
