@@ -382,6 +382,20 @@ func (t *tx) room(x *granting, l *lot) problem.Code {
 	if x.namespace.keys.Load() >= rules.maxKeys || users > 0 && x.namespace.users.Load() >= rules.maxUsers {
 		return problem.Capacity
 	}
+	if code := t.bookable(x, l); code != problem.OK {
+		return code
+	}
+	if l.remaining == 0 {
+		users = 0 // a key only
+	}
+	if !x.namespace.countRows(rules, users, 1) {
+		return problem.Capacity // as a library: somebody was first
+	}
+	return problem.OK
+}
+
+// bookable refuses a lot that the user's chances have no room for.
+func (t *tx) bookable(x *granting, l *lot) problem.Code {
 	c := &t.chances
 	x.account.load(x.row.data, c)
 	if sums := x.account.book.sums(); !c.sound() || !sums.sound() {
@@ -392,12 +406,6 @@ func (t *tx) room(x *granting, l *lot) problem.Code {
 	rest.remaining -= min(c.debt, rest.remaining)
 	if uint64(c.granted)+uint64(l.remaining) > MaxCapLimit || !c.fits(&rest, x.account.limit) {
 		return problem.ChancesFull
-	}
-	if l.remaining == 0 {
-		users = 0 // a key only
-	}
-	if !x.namespace.countRows(rules, users, 1) {
-		return problem.Capacity // as a library: somebody was first
 	}
 	return problem.OK
 }

@@ -246,11 +246,8 @@ func (t *tx) help(h *Help, c *Campaign) (late bool) {
 	}
 	for {
 		epoch := c.epoch.Load()
-		if t.library {
-			t.now = max(t.stamp, UnixMilli(t.world.logTime.Load()))
-			if int64(t.now) >= t.world.turns.Load() {
-				return true
-			}
+		if t.late() {
+			return true
 		}
 		if t.unhelpful(h, c, sight{logTime: t.now, now: t.now}) != problem.OK {
 			return false
@@ -375,8 +372,7 @@ func (t *tx) countHelp(h *Help, c *Campaign, k keyRow, spot pages.Spot) {
 		}
 	}
 	t.more = n.append(t.more[:0])
-	part := c.keys.parts[t.world.shardOf(&h.Digest)]
-	k.put(part.Fill((*pages.Key)(&h.Digest), spot))
+	c.put(&h.Digest, spot, k)
 	at, start := t.at, len(t.out.records)
 	t.keep(&Record{
 		Kind: RecordHelp, Campaign: c.ref, Version: t.plan.version.Number, Name: h.OwnerID, Actor: h.HelperID, Sections: t.more,

@@ -26,7 +26,7 @@ func (t *tx) grantable(h *Help, c *Campaign, p *helpPlan) problem.Code {
 		}
 		x := t.grantingHelp(c, user)
 		l := t.lotOfHelp(&x, &p.grants[i])
-		if code := t.room(&x, &l); code != problem.OK {
+		if code := t.bookable(&x, &l); code != problem.OK {
 			t.result.Value = uint64(HelpOwner - i)
 			return t.refuse(code)
 		}
