@@ -345,7 +345,7 @@ func (r *reader) acts(n *namespaceCut) {
 	n.policy.Approvals = r.enum(MaxApprovers + 1)
 	n.policy.AwardLimit = r.i64()
 	n.acts.awarded = r.awardedList()
-	n.acts.off = r.switches(SwitchGlobal, SwitchNamespace)
+	n.acts.off = r.switches(false)
 	n.acts.asked = r.u32()
 	for range r.count(MaxApprovals) {
 		x := waiting{number: r.u32(), op: op(r.u8()), body: clone(r.bytes(MaxCommandBytes)), subject: r.str(maxSubject)}

@@ -35,6 +35,7 @@ type Campaign struct {
 	attributes attributeRows // changed like layout
 	lists      lists         // every shard is locked when it changes
 	keys       *rowTable     // nil once they may be forgotten
+	awards     *rowTable     // nil before a version has deliveries
 
 	mu struct {
 		sync.Mutex

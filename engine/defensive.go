@@ -209,13 +209,19 @@ func (c *Campaign) DefensiveFits(now UnixMilli) problem.Code {
 // campaignActs writes what operators prepared and did in a campaign: sections in a section.
 func (w *writer) campaignActs(c *campaignCut) {
 	w.section(actsDefensive, func(w *writer) { w.shield(c.shield) })
+	w.section(actsAwards, func(w *writer) { w.awardsCut(c.awards) })
 }
 
 func (c *campaignCut) acts(tag uint8, r *reader) bool {
-	if tag == actsDefensive {
+	switch tag {
+	case actsDefensive:
 		c.shield = r.shield()
+	case actsAwards:
+		c.awards = &awardsCut{r.u64()}
+	default:
+		return false
 	}
-	return tag == actsDefensive
+	return true
 }
 
 func (w *writer) shield(s *shield) {

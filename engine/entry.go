@@ -77,6 +77,8 @@ const (
 const (
 	opDefensive op = 75 + iota
 	opDefend
+	opMoveAward
+	opThaw
 )
 
 // Operations of pools and holds: 85 to 99.

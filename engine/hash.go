@@ -95,6 +95,9 @@ func (e *Engine) CheckInvariants() error {
 		if c.keys != nil {
 			keys[c.namespace.ref] += c.keys.rows()
 		}
+		if c.awards != nil {
+			keys[c.namespace.ref] += c.awards.rows()
+		}
 	}
 	for _, n := range *w.namespaces.Load() {
 		if err := n.checkStock(w.clock.now); err != nil {

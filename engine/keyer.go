@@ -39,6 +39,7 @@ const (
 	DigestAward // the key is the ticket
 	DigestHit   // of the cap with the number
 	DigestHelp  // of the helper
+	DigestMove  // of an award: the key is the draw's seq
 )
 
 // Of pools.

@@ -111,6 +111,8 @@ const (
 	MaxAwarding        = 1024    // operators who award something on one day, where that is bounded
 	MaxHolders         = 4096    // keys of one namespace that can ask for what needs approval
 	MaxVoids           = 1 << 16 // draws of one campaign that were taken back
+	MinClaimWithin     = 1000    // ms
+	MaxClaimWithin     = 366 * 24 * 3600 * 1000
 	MaxRollingLimit    = 64
 	MaxRollingWindow   = 31 * 24 * 3600 * 1000 // ms
 	MaxCooldown        = 366 * 24 * 3600 * 1000

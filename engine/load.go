@@ -169,6 +169,12 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	}
 	c.attributes = attributes
 	c.lists.restore(w, x.lists, uint32(c.ref)<<3|tableLists)
+	if x.awards != nil {
+		c.awards = w.newRowTable(uint32(c.ref)<<3|tableAwards, digestKeyBytes, awardRowBytes)
+	}
+	if len(live.Deliveries) > 0 && (c.awards == nil || c.layout.find(placeFrozen) == nil) {
+		return fmt.Errorf("engine: meta: awards without a table or a place: %w", errTruncated)
+	}
 	if !x.remembers {
 		w.dropRowTable(c.keys)
 		c.keys = nil
@@ -229,6 +235,11 @@ func (w *world) tables(m *metaCut, fn func(t *rowTable, rows uint64) error) erro
 		}
 		if c.attributes.table != nil {
 			if err := fn(c.attributes.table, m.campaigns[i].attributes.rows); err != nil {
+				return err
+			}
+		}
+		if c.awards != nil {
+			if err := fn(c.awards, m.campaigns[i].awards.rows); err != nil {
 				return err
 			}
 		}

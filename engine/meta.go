@@ -70,6 +70,7 @@ type campaignCut struct {
 	voids      []voided
 	forced     []ForcedVersion
 	shield     *shield // nil for none
+	awards     *awardsCut
 	codes      []codeBook
 	attributes attributeCut
 	lists      listCut
@@ -117,6 +118,7 @@ func (c *Campaign) cut() campaignCut {
 	}
 	x.off, x.voids, x.codes = slices.Clone(c.off), slices.Clone(c.voids), c.cutCodes()
 	x.forced, x.burn, x.shield = c.Forced(), c.burn.clone(), c.shield.Load()
+	x.awards = c.cutAwards()
 	if c.chances != nil {
 		x.chances = c.chances.cut("")
 	}
@@ -310,7 +312,7 @@ func (c *campaignCut) section(tag uint8, r *reader) bool {
 	case campaignAmounts:
 		c.money = r.money()
 	case campaignSwitches:
-		c.off = r.switches(SwitchCampaign, SwitchPrize)
+		c.off = r.switches(true)
 	case campaignCodes:
 		c.codes = r.codeBooks()
 	case campaignGuard:

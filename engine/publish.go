@@ -97,6 +97,7 @@ func (c *Campaign) install(v *Version, form []byte, next publication) {
 	c.openCodes(v)
 	c.openMode(v)
 	c.openGuard(v)
+	c.openAwards(v)
 	c.fitTables(v.ExpectedUsers)
 	c.versions.Store(&versions)
 	c.compileReleases(v)
@@ -255,6 +256,7 @@ func (x *publication) placeCaps(v *Version) error {
 		x.layout.reserve(placeHelps, ScopeUser, helpsBytes)
 	}
 	x.placeBudget(v)
+	x.placeAwards(v)
 	if err := x.attributes.layout.fits(); err != nil {
 		return err
 	}

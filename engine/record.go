@@ -36,6 +36,8 @@ const (
 	RecordAward     // Name is the books, Total the units, Delta the prize's index; see Award
 	RecordCodes     // Name is the prize, Delta the codes that were added, Total the units after that; with CodesLow the codes left
 	RecordDefensive // Name is the campaign, Delta the version that it was set against; with DefensiveDropped it was taken away
+	RecordDelivery  // Name is the prize, Delta the draw (VoidLocation), Flags the AwardState that it has now
+	RecordThaw      // Name is the user
 	recordActsEnd
 )
 

@@ -22,6 +22,7 @@ const (
 	tableKeys       = 3
 	tableAttributes = 4 // values of attributes
 	tableLists      = 5 // users on lists
+	tableAwards     = 6 // awards that were moved
 	ofNamespace     = 1 << 31
 )
 

@@ -47,6 +47,7 @@ const (
 // Sections of campaignActs.
 const (
 	actsDefensive = 1
+	actsAwards    = 2
 )
 
 // Sections of a namespace's state.

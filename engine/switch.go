@@ -11,7 +11,9 @@ import (
 // actor's own mistake: he may undo it within UndoWindow if nobody else touched the switch.
 //
 // Off, a global, namespace or campaign switch denies draws (killed). A prize switch makes the prize's weight an ordinary
-// miss that consumes, so that nobody learns that he hit it; for exhaustion the prize counts as out.
+// miss that consumes, so that nobody learns that he hit it; for exhaustion the prize counts as out. A payout switch leaves
+// draws alone: prizes of its kind are won and claimed, and no delivery of one begins. A delivery that has begun is told as it
+// ended. Nobody breaks the glass of a payout switch.
 //
 // A switch that is on has no state. Global switches are kept with the oldest namespace, whose policy they follow.
 
@@ -24,14 +26,15 @@ const (
 	SwitchNamespace
 	SwitchCampaign
 	SwitchPrize
+	SwitchPayout // of a kind of prize, in a namespace: no delivery of an award of it begins
 )
 
 // String returns the wire name of k.
 func (k SwitchKind) String() string {
-	if k < SwitchGlobal || k > SwitchPrize {
+	if k < SwitchGlobal || k > SwitchPayout {
 		return "unknown"
 	}
-	return [...]string{"global", "namespace", "campaign", "prize"}[k-1]
+	return [...]string{"global", "namespace", "campaign", "prize", "payout"}[k-1]
 }
 
 // Times of switches and approvals, in log time.
@@ -45,7 +48,7 @@ const (
 type SwitchScope struct {
 	Kind     SwitchKind
 	Campaign CampaignRef // of SwitchCampaign and SwitchPrize
-	Prize    string      // of SwitchPrize: the prize's id
+	Prize    string      // of SwitchPrize: the prize's id; of SwitchPayout the kind of prize
 }
 
 // SetSwitch turns a switch off or on. Repeating it succeeds and changes nothing.
@@ -61,7 +64,7 @@ type SetSwitch struct {
 // switchedOff is a switch that is off.
 type switchedOff struct {
 	kind      SwitchKind
-	prize     string // of SwitchPrize: the prize's id
+	prize     string // of SwitchPrize: the prize's id; of SwitchPayout the kind
 	contested bool
 	at        UnixMilli
 	actor     string
@@ -84,9 +87,11 @@ func (t *tx) place(c *SetSwitch) (off *[]switchedOff, a *Campaign, at int, code 
 		return nil, nil, 0, problem.NamespaceNotFound
 	case c.Scope.Kind == SwitchGlobal && c.Namespace != 1:
 		return nil, nil, 0, problem.InvalidField
+	case c.Scope.Kind == SwitchPayout && (c.BreakGlass || !paysOut(c.Scope.Prize)):
+		return nil, nil, 0, problem.InvalidField
 	}
 	off = &n.acts.off
-	if c.Scope.Kind >= SwitchCampaign {
+	if c.Scope.ofCampaign() {
 		a = t.world.campaign(c.Scope.Campaign)
 		if a == nil || a.namespace != n {
 			return nil, nil, 0, problem.CampaignNotFound
@@ -98,6 +103,15 @@ func (t *tx) place(c *SetSwitch) (off *[]switchedOff, a *Campaign, at int, code 
 		return nil, a, 0, problem.PrizeNotFound
 	}
 	return off, a, at, problem.OK
+}
+
+// ofCampaign reports whether the switch is kept with a campaign.
+func (s *SwitchScope) ofCampaign() bool { return s.Kind == SwitchCampaign || s.Kind == SwitchPrize }
+
+// paysOut reports whether there are deliveries of a kind of prize.
+func paysOut(kind string) bool {
+	k, known := ParsePrizeKind(kind)
+	return known && k != KindThanks && k != KindChance
 }
 
 // applySwitch turns a switch off or on, or asks for the approval that on needs.
@@ -170,6 +184,7 @@ func (w *world) throw(c *Campaign, s SwitchScope, on bool) {
 		c.mu.Unlock()
 	case SwitchCampaign:
 		c.rekill()
+	case SwitchPayout:
 	default:
 		for _, c := range *w.campaigns.Load() {
 			c.rekill()
@@ -198,9 +213,12 @@ func isOff(off []switchedOff, kind SwitchKind) bool {
 	return slices.ContainsFunc(off, func(s switchedOff) bool { return s.kind == kind })
 }
 
-// text names the scope as people and paths do: "global", "namespace", "campaign/flash", "prize/flash/phone".
+// text names the scope as people and paths do: "global", "namespace", "campaign/flash", "prize/flash/phone", "payout/cash".
 func (s SwitchScope) text(w *world) string {
-	if s.Kind < SwitchCampaign {
+	switch {
+	case s.Kind == SwitchPayout:
+		return s.Kind.String() + "/" + s.Prize
+	case !s.ofCampaign():
 		return s.Kind.String()
 	}
 	text := s.Kind.String() + "/" + w.campaign(s.Campaign).id
@@ -226,7 +244,7 @@ func (b *Batch) AddSwitch(c *SetSwitch) {
 
 func (r *reader) setSwitch() SetSwitch {
 	c := SetSwitch{Namespace: NamespaceRef(r.u32())}
-	c.Scope = SwitchScope{SwitchKind(r.enum(uint8(SwitchPrize) + 1)), CampaignRef(r.u32()), r.str(MaxIDBytes)}
+	c.Scope = SwitchScope{SwitchKind(r.enum(uint8(SwitchPayout) + 1)), CampaignRef(r.u32()), r.str(MaxIDBytes)}
 	c.On, c.BreakGlass = r.flag(), r.flag()
 	c.Actor, c.Reason = r.str(MaxActorBytes), r.str(MaxReasonBytes)
 	r.fail = r.fail || c.Scope.Kind < SwitchGlobal
@@ -247,13 +265,14 @@ func (w *writer) switches(off []switchedOff) {
 	}
 }
 
-func (r *reader) switches(first, last SwitchKind) (off []switchedOff) {
+func (r *reader) switches(ofCampaign bool) (off []switchedOff) {
 	for range r.count(MaxPrizesEver + 1) {
 		s := switchedOff{
-			kind: SwitchKind(r.enum(uint8(last) + 1)), prize: r.str(MaxIDBytes), contested: r.flag(),
+			kind: SwitchKind(r.enum(uint8(SwitchPayout) + 1)), prize: r.str(MaxIDBytes), contested: r.flag(),
 			at: UnixMilli(r.i64()), actor: r.str(MaxActorBytes), reason: r.str(MaxReasonBytes),
 		}
-		if r.fail || s.kind < first || (s.kind == SwitchPrize) != (s.prize != "") {
+		scope := SwitchScope{Kind: s.kind}
+		if r.fail || s.kind < SwitchGlobal || scope.ofCampaign() != ofCampaign || (s.kind >= SwitchPrize) != (s.prize != "") {
 			r.fail = true
 			return nil
 		}
@@ -288,7 +307,8 @@ func (n *Namespace) Switches() []Switch {
 	}
 	for i := range n.acts.off {
 		s := &n.acts.off[i]
-		all = append(all, s.view(s.kind.String()))
+		scope := SwitchScope{Kind: s.kind, Prize: s.prize}
+		all = append(all, s.view(scope.text(n.world)))
 	}
 	for _, c := range n.Campaigns() {
 		for i := range c.off {

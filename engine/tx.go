@@ -317,6 +317,8 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 		res, err = t.applyPools(o, r)
 	case opDefensive, opDefend:
 		res, err = t.applyDefensive(o, r)
+	case opMoveAward, opThaw:
+		res, err = t.applyDelivery(o, r)
 	default:
 		return Result{}, fmt.Errorf("%w: operation %d", ErrUnknownEntry, o)
 	}

@@ -39,6 +39,8 @@ type Version struct {
 	Codes     []PrizeCodes // what prizes hand out, ascending by prize
 	Releases  []Release    // prizes that a schedule releases, ascending; the others are available from the start
 
+	Deliveries []Delivery // prizes whose wins are delivered in steps, ascending; the others are final at once
+
 	Title    []byte // JSON object {"en": …}, canonical
 	Document []byte // the campaign file as canonical JSON: what was published, for people and for the next draft
 	// Hash is SHA-256(salt ‖ compiled form): public at once, so that nobody can change the version later; the salt

@@ -50,6 +50,7 @@ func (w *writer) versionSections(v *Version) {
 	w.section(versionAudience, func(w *writer) { w.audience(v) })
 	w.section(versionCodes, func(w *writer) { w.prizeCodes(v.Codes) })
 	w.section(versionGuard, func(w *writer) { w.guard(v.Guard) })
+	w.section(versionAwards, func(w *writer) { w.deliveries(v.Deliveries) })
 	w.section(versionHelps, func(w *writer) { w.helps(v.Helps) })
 }
 
@@ -76,6 +77,8 @@ func (v *Version) versionSection(tag uint8, r *reader) bool {
 		v.Codes = r.prizeCodes()
 	case versionGuard:
 		v.Guard = r.guard()
+	case versionAwards:
+		v.Deliveries = r.deliveries()
 	case versionHelps:
 		v.Helps = r.helps()
 	default:
@@ -252,6 +255,9 @@ func (v *Version) Validate() error {
 		return err
 	}
 	if err := v.validateGuard(); err != nil {
+		return err
+	}
+	if err := v.validateDeliveries(); err != nil {
 		return err
 	}
 	if err := v.validateBoosts(); err != nil {

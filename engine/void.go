@@ -13,7 +13,7 @@ import (
 //   - system: it is as if the user had not drawn: the stock, what it paid out of budgets, the chances that it spent, the
 //     caps that it was counted by while their window is open, his pity, and the entry of a deck or of pacing.
 //   - user: the stock and what it paid.
-//   - abuse: nothing. The units are withdrawn, and the user's pity begins again at 0.
+//   - abuse: nothing. The units are withdrawn, the user's pity begins again at 0, and his unpaid awards are frozen.
 //
 // Chances that the draw granted, as its prize or by a milestone, are revoked whoever's fault it was; what was spent of them
 // becomes debt.
@@ -119,6 +119,7 @@ type voiding struct {
 	version  *Version // that the draw was made under
 	moves    PityMoves
 	given    [2]givenBack // what the draw gave, and what a pity gave on top
+	paid     bool         // its award was delivered: what has left does not come back
 	refunds  uint32
 }
 
@@ -197,6 +198,10 @@ func (t *tx) checkVoid(x *voiding) problem.Code {
 	if !t.soundChances() {
 		return problem.CampaignFenced
 	}
+	a := c.standing(x.version, d, &t.draw.User, t.now)
+	if x.paid = a.State == AwardDelivered; a.State == AwardDelivering {
+		return problem.Conflict // whether it arrives is not known yet
+	}
 	return problem.OK
 }
 
@@ -207,7 +212,7 @@ func (t *tx) carryVoid(x *voiding) Result {
 	for i := range x.given {
 		if g := &x.given[i]; g.prize != NoPrize {
 			c.takeBack(x, g)
-			if fault != VoidAbuse && g.paid != 0 {
+			if fault != VoidAbuse && g.paid != 0 && !x.gone(g) {
 				t.unpay(x, g)
 			}
 		}
@@ -221,6 +226,7 @@ func (t *tx) carryVoid(x *voiding) Result {
 		c.refundEntry(x)
 	case VoidAbuse:
 		t.clearPity(x)
+		c.freeze(&t.draw.User, 1)
 	}
 	at, _ := c.findVoid(x.draw.Seq)
 	c.voids = slices.Insert(c.voids, at, voided{x.draw.Seq, t.now, fault})
@@ -243,7 +249,7 @@ func (t *tx) noteVoid(x *voiding) (r Result) {
 		}
 		if g.prize != NoPrize {
 			rec.Name = []byte(c.books[g.cell].ID)
-			if v.Fault != VoidAbuse || !c.books[g.cell].Unlimited {
+			if v.Fault != VoidAbuse && !x.gone(g) || !c.books[g.cell].Unlimited {
 				rec.Total = g.units
 			}
 		}
@@ -256,18 +262,25 @@ func (t *tx) noteVoid(x *voiding) (r Result) {
 	return r
 }
 
+// gone reports whether a prize of the draw has been delivered.
+func (x *voiding) gone(g *givenBack) bool {
+	_, in := x.version.DeliveryOf(g.prize)
+	return in && x.paid
+}
+
 // takeBack moves the units of a prize: back to what is available, to the reserve that they came from, or out of the game.
 func (c *Campaign) takeBack(x *voiding, g *givenBack) {
 	cell, abuse := &c.books[g.cell], x.command.Fault == VoidAbuse
 	if cell.Unlimited {
-		if !abuse {
+		if !abuse && !x.gone(g) {
 			cell.Issued -= g.units
 			x.refunds |= VoidStock
 		}
 		return
 	}
 	cell.Issued -= g.units
-	coded := x.version.unique(g.prize) || c.coded(cell.ID) // there is no code for the unit any more, or never was
+	// There is no code for the unit any more, or never was, or it was delivered.
+	coded := x.version.unique(g.prize) || c.coded(cell.ID) || x.gone(g)
 	if !abuse && !coded {
 		x.refunds |= VoidStock
 	}
