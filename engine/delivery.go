@@ -185,6 +185,14 @@ func (c *Campaign) cutAwards() *awardsCut {
 	return &awardsCut{c.awards.rows()}
 }
 
+// restoreAwards makes the table that the meta announces, and reports whether the live version misses something.
+func (c *Campaign) restoreAwards(x *awardsCut, live *Version) (missing bool) {
+	if x != nil {
+		c.awards = c.world.newRowTable(uint32(c.ref)<<3|tableAwards, digestKeyBytes, awardRowBytes)
+	}
+	return len(live.Deliveries) > 0 && (c.awards == nil || c.layout.find(placeFrozen) == nil)
+}
+
 func (w *writer) awardsCut(x *awardsCut) {
 	if x != nil {
 		w.u64(x.rows)

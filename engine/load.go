@@ -167,12 +167,9 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	if c.missingPity(live) {
 		return fmt.Errorf("engine: meta: pity without a place or a reserve: %w", errTruncated)
 	}
-	c.attributes = attributes
+	c.attributes, w.forms = attributes, w.forms+formBytes(x.versions)
 	c.lists.restore(w, x.lists, uint32(c.ref)<<3|tableLists)
-	if x.awards != nil {
-		c.awards = w.newRowTable(uint32(c.ref)<<3|tableAwards, digestKeyBytes, awardRowBytes)
-	}
-	if len(live.Deliveries) > 0 && (c.awards == nil || c.layout.find(placeFrozen) == nil) {
+	if c.restoreAwards(x.awards, live) {
 		return fmt.Errorf("engine: meta: awards without a table or a place: %w", errTruncated)
 	}
 	if !x.remembers {
@@ -181,9 +178,6 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	}
 	c.control.Store(x.control)
 	c.versions.Store(&x.versions)
-	for _, v := range x.versions {
-		w.forms += len(v.form)
-	}
 	c.raffles.Store(&x.raffles)
 	c.fitTables(0)
 	if c.compileReleases(live); slices.ContainsFunc(c.releases, func(r releaser) bool { return r.schedule == nil }) {
@@ -272,4 +266,12 @@ func (w *world) compareRows(m *metaCut) error {
 		}
 		return nil
 	})
+}
+
+// formBytes returns what the forms of versions take.
+func formBytes(all []*Version) (n int) {
+	for _, v := range all {
+		n += len(v.form)
+	}
+	return n
 }
