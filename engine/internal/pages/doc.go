@@ -2,32 +2,46 @@
 //
 // # Purpose
 //
-// The page is the unit of everything: of growth (a full page splits alone into two), of dirtiness, of copy-on-write
-// while a checkpoint reads, of checksum and of checkpoint. An Arena holds the pages of all tables of one shard; a
+// The page is the unit of everything: of growth (a full page gives rows to one beside it, or two become three), of
+// dirtiness, of copy-on-write while a checkpoint reads, of checksum and of checkpoint. An Arena holds the pages of all tables of one shard; a
 // page's number is its index there and stays the same for as long as the page lives.
 //
-// A Table is an extendible hash table: a directory of page numbers indexed by the leading bits of the key's hash.
+// A Table is an extendible hash table whose pages cover ranges of hashes: a directory of page numbers indexed by the
+// leading bits of the key's hash, in which each page has some entries in a row.
 // Rows have a fixed size, are appended densely and are never deleted one by one; a table goes as a whole (Drop). Rows
 // may become wider at their end (Widen); pages follow lazily.
 //
-// # Page format, version 1 (little endian; written out, append-only)
+// # Page format, version 2 (little endian; written out, append-only)
 //
 //	 0  u16  magic 0x7044 ("Dp"); an all-zero page is a free one
 //	 2  u8   format version
 //	 3  u8   key bytes stored per row, 8..16
 //	 4  u32  table id
 //	 8  u64  XXH3-64 of the page with this field zero; written when the page leaves the arena, not kept in memory
-//	16  u32  prefix: leading `depth` bits of spread(hash) of every row here, left aligned
+//	16  u32  first spread(hash) that belongs here
 //	20  u16  payload bytes per row
-//	22  u8   depth
+//	22  u8   zero
 //	23  u8   1 on an overflow page
-//	24  u32  zero
+//	24  u32  last spread(hash) that belongs here
 //	28  u32  the page's own number: a page stored under a wrong name is found out
 //	32  for each group of 8 slots (the last one may have fewer)
 //	    u8   occupied slots, one bit each
 //	    8 B  tags: the last stored key byte of each slot's row
 //	…   zero
 //	…   slots, the last one ends with the page: key bytes without the tag, then the payload; all zero when empty
+//
+// In version 1 a page had all hashes with a prefix: at 16 its bits, left aligned, at 22 how many, at 24 zero. Such pages
+// are read, and written as version 2.
+//
+// # Growth
+//
+// A page that is full shares with one of its two neighbours in the order of hashes. If one has room enough, the border
+// between the two moves to where both have as many rows; if not, a new page between the two takes a third of the rows of
+// both. Rows thus move among two or three pages, and pages are 0.77 to 0.82 full on average, where splitting in halves
+// gives 0.69. A border lies where two directory entries meet: there are six to twelve for each page.
+//
+// Rows that stay keep their slots. Those that found no place in their home group are looked at, as a search would end at
+// the room that others left.
 //
 // # Inside a page
 //
@@ -42,11 +56,11 @@
 //
 // # Depth is bounded
 //
-// A page whose rows agree in all bits cannot split, and a directory doubles for the deepest page. Keys are keyed
+// A page whose rows agree in all bits cannot be divided, and a directory doubles for the narrowest page. Keys are keyed
 // hashes, so this takes somebody who knows the key; still it must end neither in a panic that every replica repeats
-// nor in a directory of gigabytes. A page is therefore split only while its depth is at most five more than the depth
-// of an even table of so many pages (and at most 30); beyond, it gets overflow pages: lookups there are slow, results
-// the same, memory linear. The directory thus never exceeds 256 bytes per page.
+// nor in a directory of gigabytes. A directory therefore doubles only while its entries are told apart by at most six more
+// bits than an even table of so many pages needs to tell its pages apart (and at most 30); beyond, a page gets overflow
+// pages: lookups there are slow, results the same, memory linear. The directory thus never exceeds 512 bytes per page.
 //
 // # Threads
 //

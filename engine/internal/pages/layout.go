@@ -18,21 +18,23 @@ const (
 	maxKeyBytes = 16
 	minPageRows = 4
 	maxDepth    = 30
-	depthSlack  = 5
+	depthSlack  = 6
 
 	headerSize    = 32
 	pageMagic     = 0x7044
-	formatVersion = 1
+	formatVersion = 2
+	prefixVersion = 1 // pages that share a prefix of their hashes
 
 	atMagic    = 0
 	atVersion  = 2
 	atKeyBytes = 3
 	atTable    = 4
 	atChecksum = 8
-	atPrefix   = 16
+	atFirst    = 16
 	atWidth    = 20
 	atDepth    = 22
 	atOverflow = 23
+	atLast     = 24
 	atNumber   = 28
 )
 
@@ -46,9 +48,10 @@ type page [PageSize]byte
 var blank page
 
 func (p *page) table() uint32        { return binary.LittleEndian.Uint32(p[atTable:]) }
-func (p *page) prefix() uint32       { return binary.LittleEndian.Uint32(p[atPrefix:]) }
-func (p *page) depth() int           { return int(p[atDepth]) }
-func (p *page) setDepth(d int)       { p[atDepth] = uint8(d) }
+func (p *page) first() uint32        { return binary.LittleEndian.Uint32(p[atFirst:]) }
+func (p *page) last() uint32         { return binary.LittleEndian.Uint32(p[atLast:]) }
+func (p *page) setFirst(h uint32)    { binary.LittleEndian.PutUint32(p[atFirst:], h) }
+func (p *page) setLast(h uint32)     { binary.LittleEndian.PutUint32(p[atLast:], h) }
 func (p *page) overflow() bool       { return p[atOverflow] != 0 }
 func (p *page) free() bool           { return binary.LittleEndian.Uint16(p[atMagic:]) == 0 }
 func (p *page) width() int           { return int(binary.LittleEndian.Uint16(p[atWidth:])) }
@@ -63,14 +66,14 @@ func (p *page) seal() {
 }
 
 // format makes a zero page an empty page of a table.
-func (p *page) format(n, table uint32, keyBytes, width int, prefix uint32, depth int, overflow bool) {
+func (p *page) format(n, table uint32, keyBytes, width int, first, last uint32, overflow bool) {
 	binary.LittleEndian.PutUint16(p[atMagic:], pageMagic)
 	p[atVersion] = formatVersion
 	p[atKeyBytes] = uint8(keyBytes)
 	binary.LittleEndian.PutUint32(p[atTable:], table)
-	binary.LittleEndian.PutUint32(p[atPrefix:], prefix)
+	p.setFirst(first)
+	p.setLast(last)
 	p.setWidth(width)
-	p.setDepth(depth)
 	if overflow {
 		p[atOverflow] = 1
 	}
@@ -248,25 +251,26 @@ func (g *geometry) name(p []byte, row int, k *Key) {
 	*(*[8]byte)(p[row+i:]) = [8]byte(k[i&7 : i&7+8])
 }
 
-// guess returns the offset of the row that a key has in its home group, by its tag alone, or would get there.
+// guess returns the offset of the row that a key has in its home group or the next one, by its tag alone, or would get there.
 func (g *geometry) guess(p []byte, head uint64, tag byte) int {
 	s := home(head, g.slots)
 	first := s &^ (groupSlots - 1)
-	at := groupAt(first)
-	group := p[at : at+groupBytes]
-	used := group[0]
-	w := binary.LittleEndian.Uint64(group[1:]) ^ uint64(tag)*lowBits
-	m := (w - lowBits) &^ w & highBits
-	for ; m != 0; m &= m - 1 {
-		if j := bits.TrailingZeros64(m) >> 3; used>>j&1 != 0 {
-			return g.rowAt(first + j)
+	for range 2 {
+		at := groupAt(first)
+		group := p[at : at+groupBytes]
+		used := group[0]
+		w := binary.LittleEndian.Uint64(group[1:]) ^ uint64(tag)*lowBits
+		for m := (w - lowBits) &^ w & highBits; m != 0; m &= m - 1 {
+			if j := bits.TrailingZeros64(m) >> 3; used>>j&1 != 0 {
+				return g.rowAt(first + j)
+			}
 		}
+		if empty := g.full(first) &^ used; empty != 0 {
+			return g.rowAt(first + nextOf(empty, s))
+		}
+		first = g.after(first)
 	}
-	empty := g.full(first) &^ used
-	if empty == 0 {
-		return g.rowAt(s)
-	}
-	return g.rowAt(first + nextOf(empty, s))
+	return g.rowAt(s)
 }
 
 // same reports whether the row at this offset begins with the key's bytes before the tag.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 
 	"github.com/zeebo/xxh3"
 )
@@ -24,10 +25,10 @@ func (a *Arena) LoadPage(n uint32, data []byte) error {
 	if bytes.Equal(data, blank[:]) {
 		return nil
 	}
-	if err := checkPage(data); err != nil {
+	var p page
+	if err := checkPage(data, &p); err != nil {
 		return fmt.Errorf("pages: page %d: %w", n, err)
 	}
-	p := (*page)(data)
 	switch at := binary.LittleEndian.Uint32(p[atNumber:]); {
 	case n == 0 || n >= a.limit:
 		return fmt.Errorf("pages: page %d: %w: numbers end at %d", n, ErrDamaged, a.limit-1)
@@ -38,36 +39,55 @@ func (a *Arena) LoadPage(n uint32, data []byte) error {
 	if !a.page(n).free() {
 		return fmt.Errorf("pages: page %d: %w: loaded twice", n, ErrDamaged)
 	}
-	*a.page(n) = *p
+	*a.page(n) = p
 	a.next = max(a.next, n+1)
 	return nil
 }
 
-// checkPage says whether a page that is not all zero is whole and makes sense by itself.
-func checkPage(data []byte) error {
+// checkPage says whether a page that is not all zero is whole and makes sense by itself. p becomes the page in the current
+// format.
+func checkPage(data []byte, p *page) error {
 	if len(data) != PageSize {
 		return fmt.Errorf("%w: %d bytes", ErrDamaged, len(data))
 	}
-	q := *(*page)(data)
-	q.setChecksum(0)
-	p := (*page)(data)
-	if p.checksum() != xxh3.Hash(q[:]) {
+	*p = page(data)
+	sum := p.checksum()
+	p.setChecksum(0)
+	if sum != xxh3.Hash(p[:]) {
 		return fmt.Errorf("%w: wrong checksum", ErrDamaged)
 	}
-	if m, v := binary.LittleEndian.Uint16(p[atMagic:]), p[atVersion]; m != pageMagic || v != formatVersion {
-		return fmt.Errorf("%w: magic %#x, format version %d: only version %d is known", ErrDamaged, m, v, formatVersion)
+	p.setChecksum(sum)
+	m, v := binary.LittleEndian.Uint16(p[atMagic:]), p[atVersion]
+	if m != pageMagic || v != formatVersion && v != prefixVersion {
+		return fmt.Errorf("%w: magic %#x, format version %d: only versions to %d are known", ErrDamaged, m, v, formatVersion)
+	}
+	if v == prefixVersion && !p.unprefix() {
+		return fmt.Errorf("%w: impossible header", ErrDamaged)
 	}
 	keyBytes := int(p[atKeyBytes])
 	if err := checkGeometry(keyBytes, p.width()); err != nil {
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	g := geometryOf(keyBytes, p.width())
-	if p.table() == 0 || p.depth() > maxDepth || p[atOverflow] > 1 ||
-		uint64(p.prefix())<<p.depth()&(1<<32-1) != 0 {
+	if p.table() == 0 || p.depth() > maxDepth || p[atOverflow] > 1 || p[atDepth] != 0 || p.first() > p.last() {
 		return fmt.Errorf("%w: impossible header", ErrDamaged)
 	}
 	return checkSlots(p, &g)
 }
+
+// unprefix brings a page of the first version to the second, and reports whether its header makes sense.
+func (p *page) unprefix() bool {
+	depth := int(p[atDepth])
+	if depth > maxDepth || uint64(p.first())<<depth&(1<<32-1) != 0 {
+		return false
+	}
+	p.setLast(p.first() | uint32(1<<(32-depth)-1))
+	p[atVersion], p[atDepth] = formatVersion, 0
+	return true
+}
+
+// depth returns how many leading bits tell the hashes of the page from those of pages beside it.
+func (p *page) depth() int { return 32 - bits.TrailingZeros32(p.first()|(p.last()+1)) }
 
 // checkSlots says whether every row is where a search finds it.
 func checkSlots(p *page, g *geometry) error {
@@ -159,7 +179,7 @@ func (t *Table) admit(_ uint32, p *page) error {
 // enter puts a page that is no overflow page into the directory. All pages are admitted.
 func (t *Table) enter(n uint32, p *page) error {
 	depth := 32 - int(t.shift)
-	if depth > t.depthLimit() {
+	if depth > depthLimit(t.pages) {
 		return fmt.Errorf("%w: depth %d with %d pages", ErrDamaged, depth, t.pages)
 	}
 	if len(t.dir) != 1<<depth {
@@ -188,17 +208,11 @@ func (t *Table) link(n uint32, p *page) error {
 		return nil
 	}
 	head := t.dir[from]
-	if h := t.arena.page(head); head == 0 || h.prefix() != p.prefix() || h.depth() != p.depth() {
+	if h := t.arena.page(head); head == 0 || h.first() != p.first() || h.last() != p.last() {
 		return fmt.Errorf("%w: overflow of a page that is not there", ErrDamaged)
 	}
 	t.chainAfter(head, n)
 	return nil
-}
-
-// span returns the directory entries of a page.
-func (t *Table) span(p *page) (from, to int) {
-	from = int(uint64(p.prefix()) >> t.shift)
-	return from, from + 1<<(32-int(t.shift)-p.depth())
 }
 
 // Rows decodes one page of a capture without an arena, for rows that go elsewhere (another number of shards). The
@@ -208,10 +222,10 @@ func Rows(data []byte, fn func(table uint32, keyBytes int, k Key, payload []byte
 	if bytes.Equal(data, blank[:]) {
 		return nil
 	}
-	if err := checkPage(data); err != nil {
+	p := new(page)
+	if err := checkPage(data, p); err != nil {
 		return fmt.Errorf("pages: %w", err)
 	}
-	p := (*page)(data)
 	g := geometryOf(int(p[atKeyBytes]), p.width())
 	for s := 0; s < g.slots; s++ {
 		if !occupied(p[:], s) {

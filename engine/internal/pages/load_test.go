@@ -65,18 +65,21 @@ func TestLoadPageRefuses(t *testing.T) {
 		edit func(p *page)
 	}{
 		{"magic", func(p *page) { p[atMagic]++ }},
-		{"format version 2", func(p *page) { p[atVersion] = 2 }},
+		{"format version 3", func(p *page) { p[atVersion] = 3 }},
 		{"key bytes", func(p *page) { p[atKeyBytes] = 7 }},
 		{"key bytes", func(p *page) { p[atKeyBytes] = 17 }},
 		{"payload bytes", func(p *page) { p.setWidth(0) }},
 		{"payload bytes", func(p *page) { p.setWidth(65535) }},
 		{"payload bytes", func(p *page) { p.setWidth(1010) }},
 		{"header", func(p *page) { clear(p[atTable : atTable+4]) }},
-		{"header", func(p *page) { p.setDepth(31) }},
-		{"header", func(p *page) { p.setDepth(255) }},
-		{"header", func(p *page) { p[atPrefix] |= 1 }},
+		{"header", func(p *page) { p[atDepth] = 1 }},
+		{"header", func(p *page) { p.setLast(p.last() - 1) }},
+		{"header", func(p *page) { p.setFirst(1 << 31); p.setLast(1<<30 - 1) }},
+		{"header", func(p *page) { p[atVersion], p[atDepth] = prefixVersion, 31 }},
+		{"header", func(p *page) { p[atVersion], p[atDepth] = prefixVersion, 255 }},
+		{"header", func(p *page) { p[atVersion], p[atDepth], p[atFirst+3] = prefixVersion, 1, 0x40 }},
 		{"header", func(p *page) { p[atOverflow] = 2 }},
-		{"belongs to another page", func(p *page) { p[atPrefix+3] ^= 0x80 }},
+		{"belongs to another page", func(p *page) { p.setFirst(p.last() &^ 0xffff) }},
 		{"belongs to another page", func(p *page) { // a flipped hash bit
 			for s := range g.slots {
 				if occupied(p[:], s) {
@@ -164,12 +167,12 @@ func TestFinishLoadRefuses(t *testing.T) {
 	}
 	for want, edit := range map[string]func(p *page, n uint32){
 		"overlaps": func(p *page, n uint32) {},
-		"depth 30": func(p *page, n uint32) { clear(p[headerSize:]); p.setDepth(30) },
+		"depth 30": func(p *page, n uint32) { clear(p[headerSize:]); p.setFirst(p.last() - 3) },
 		"not there": func(p *page, n uint32) {
 			p[atOverflow] = 1
 			clear(p[headerSize:])
-			p.setDepth(p.depth() - 1)
-			clear(p[atPrefix : atPrefix+4])
+			p.setFirst(0)
+			p.setLast(1<<32 - 1)
 		},
 	} {
 		more := map[uint32][]byte{}
@@ -273,7 +276,7 @@ func TestPageFormatIsGolden(t *testing.T) {
 			fmt.Fprintf(&b, "%04d % x\n", at, line)
 		}
 	}
-	const file = "testdata/page_v1.golden"
+	const file = "testdata/page_v2.golden"
 	if *update {
 		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
 			t.Fatal(err)
@@ -286,8 +289,41 @@ func TestPageFormatIsGolden(t *testing.T) {
 	if b.String() != string(want) {
 		t.Errorf("page reads\n%s, want\n%s", b.String(), want)
 	}
+	for _, file := range []string{"testdata/page_v1.golden", "testdata/page_v2.golden"} {
+		data := goldenPage(t, file)
+		back, err := loaded(t, map[uint32][]byte{1: data})
+		if !errors.Is(err, ErrDamaged) || back.Pages() != 1 { // unknown table, as none was announced
+			t.Errorf("%s: %v", file, err)
+		}
+		rows := 0
+		if err := Rows(data, func(uint32, int, Key, []byte) error { rows++; return nil }); err != nil || rows != 5 {
+			t.Errorf("%s: %d rows, %v", file, rows, err)
+		}
+		b := NewArena(nil)
+		table := b.NewTable(0x01020304, 9, 500)
+		if err := errors.Join(b.LoadPage(1, data), b.FinishLoad()); err != nil {
+			t.Fatal(file, err)
+		}
+		for i := range uint64(5) {
+			k := benchKey(i)
+			r, ok := table.Find(&k)
+			if !ok || table.Payload(r)[0] != byte(i+1) {
+				t.Errorf("%s: row %d is lost", file, i)
+			}
+		}
+		if data = snapshot(b)[1]; data[atVersion] != formatVersion {
+			t.Errorf("%s: written as version %d", file, data[atVersion])
+		}
+	}
+}
+
+func goldenPage(t *testing.T, file string) []byte {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
 	data := make([]byte, PageSize)
-	for line := range strings.Lines(string(want)) {
+	for line := range strings.Lines(string(text)) {
 		var at int
 		if _, err := fmt.Sscanf(line, "%d", &at); err != nil {
 			t.Fatal(err)
@@ -296,13 +332,53 @@ func TestPageFormatIsGolden(t *testing.T) {
 			fmt.Sscanf(x, "%x", &data[at+i])
 		}
 	}
-	back, err := loaded(t, map[uint32][]byte{1: data})
-	if !errors.Is(err, ErrDamaged) || back.Pages() != 1 { // unknown table, as none was announced
-		t.Errorf("golden page: %v", err)
+	return data
+}
+
+// A checkpoint of before, pages of one prefix each, goes on as if it had been written today.
+func TestPagesOfAPrefix(t *testing.T) {
+	const rows, keyBytes, width = 600, 10, 9
+	s := shape{keyBytes: keyBytes, width: width}
+	g := geometryOf(keyBytes, width)
+	pages := map[uint32][]byte{}
+	for n, prefix := range []uint32{0, 1 << 30, 1 << 31, 6 << 29, 7 << 29} { // 2, 2, 2, 3 and 3 bits
+		p, depth := new(page), 2+n/3
+		p.format(uint32(n)+1, 1, keyBytes, width, prefix, prefix|uint32(1<<(32-depth)-1), false)
+		for i := range uint64(rows) {
+			if k := benchKey(i); covers(p, hashOf(keyHead(&k))) {
+				at := g.place(p[:], keyHead(&k), k[g.rest])
+				copy(p[at:], k[:g.rest])
+				binary.LittleEndian.PutUint32(p[at+g.rest:], uint32(i))
+			}
+		}
+		p[atVersion], p[atDepth] = prefixVersion, byte(depth)
+		p.setLast(0)
+		p.seal()
+		pages[uint32(n)+1] = p[:]
 	}
-	rows := 0
-	if err := Rows(data, func(uint32, int, Key, []byte) error { rows++; return nil }); err != nil || rows != 5 {
-		t.Errorf("golden page: %d rows, %v", rows, err)
+	a, err := loaded(t, pages, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := a.Table(1)
+	fill(table, rows, 5*rows)
+	for range 2 {
+		for i := range uint64(5 * rows) {
+			k := benchKey(i)
+			r, ok := table.Find(&k)
+			if !ok || binary.LittleEndian.Uint32(table.Payload(r)) != uint32(i) {
+				t.Fatalf("row %d is lost", i)
+			}
+		}
+		if a, err = loaded(t, snapshot(a), s); err != nil {
+			t.Fatal(err)
+		}
+		table = a.Table(1)
+	}
+	bad := bytes.Clone(pages[2])
+	bad[atDepth]++
+	if err := NewArena(nil).LoadPage(2, reseal(bad)); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "another page") {
+		t.Errorf("half of a prefix: %v", err)
 	}
 }
 
@@ -322,7 +398,8 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Add([]byte{})
 	f.Add([]byte{0, atDepth, 0, 3, 1, atWidth, 0, 9})
-	f.Add([]byte{2, atPrefix + 3, 0, 0x80, 0x81, 2, 0, 0})
+	f.Add([]byte{2, atFirst + 3, 0, 0x80, 0x81, 2, 0, 0})
+	f.Add([]byte{1, atLast + 3, 0, 0x7f, 1, atVersion, 0, prefixVersion})
 	f.Add([]byte{0, headerSize, 0, 0xff, 3, atOverflow, 0, 1, 4, atTable, 0, 3})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		pages := append([]page(nil), good...)

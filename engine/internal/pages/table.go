@@ -175,8 +175,9 @@ func (a *Ahead) Directory(t *Table, k *Key) {
 func (a *Ahead) Tags() {
 	t := a.table
 	a.page = t.arena.bytes(t.dir[uint64(hashOf(a.head))>>(t.shift&63)])
-	tags := a.page[groupAt(home(a.head, t.geo.slots)):][:groupBytes]
-	prefetch(unsafe.Pointer(&tags[0]), unsafe.Pointer(&tags[groupBytes-1]))
+	at := groupAt(home(a.head, t.geo.slots))
+	// Of the next group too: this one may be full.
+	prefetch(unsafe.Pointer(&a.page[at]), unsafe.Pointer(&a.page[at+2*groupBytes-1]))
 }
 
 // Row asks for the memory of the row that Find will find, or Insert will fill.
