@@ -37,6 +37,7 @@ type Campaign struct {
 	keys       *rowTable     // nil once they may be forgotten
 	awards     *rowTable     // nil before a version has deliveries
 
+	_  [128]byte // what stands before is read by every draw, the lock is written by it
 	mu struct {
 		sync.Mutex
 		seq uint64

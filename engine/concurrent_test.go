@@ -107,6 +107,9 @@ func libraryReplay(t *testing.T, policy Policy) {
 		v := busy()
 		v.Campaign, v.Exhausted, v.Caps = id, policy, append(v.Caps[:0:0], v.Caps[0], v.Caps[3])
 		v.Prizes[0].Stock = 700
+		if id == "d" { // its wins come from a reserve, too
+			v.Pity = []Pity{{ID: "y", Within: 3, Group: []int16{0, 1}, List: []PityPrize{{0, 300}}}}
+		}
 		return v
 	}
 	setup := func() (*table, *Batch) {

@@ -60,6 +60,7 @@ func (t *tx) ladder(d *Draw, c *Campaign) (late bool) {
 		code, stale := t.claim(d, c, epoch, natural)
 		if !stale && code == problem.OK {
 			t.commit(d, c, print, word, natural)
+			return false
 		}
 		t.unlockCampaign(c)
 		if !stale {
@@ -69,19 +70,22 @@ func (t *tx) ladder(d *Draw, c *Campaign) (late bool) {
 	}
 }
 
-// claim takes the last checks, which need the campaign's lock, and the command's position. As a library it does both
-// under the clock's lock, so that positions are in the order of effects also where campaigns share a bound; stale says
-// that what the refusals were decided on no longer holds.
+// claim takes the last checks, which need the campaign's lock, and the command's position. As a library the clock's lock covers
+// both the bounds and the position, so that positions are in the order of effects also where campaigns share a bound; stale
+// says that what the refusals were decided on no longer holds.
 func (t *tx) claim(d *Draw, c *Campaign, epoch uint64, natural int) (code problem.Code, stale bool) {
 	w := t.world
+	if t.library && c.epoch.Load() != epoch {
+		return problem.OK, true
+	}
+	broken := t.unbalanced(d, c, natural)
 	if t.library {
 		w.clock.Lock()
 		defer w.clock.Unlock()
-		if max(w.clock.now, t.stamp) != t.now || c.epoch.Load() != epoch {
+		if max(w.clock.now, t.stamp) != t.now {
 			return problem.OK, true
 		}
 	}
-	broken := t.unbalanced(d, c, natural)
 	if broken == "" && !t.admitted(c) {
 		return t.refuse(problem.Capacity), false
 	}
@@ -94,9 +98,16 @@ func (t *tx) claim(d *Draw, c *Campaign, epoch uint64, natural int) (code proble
 	return t.result.Code, false
 }
 
-// commit does all of the draw. It cannot refuse any more.
+// commit does all of the draw, and lets the campaign's lock go. It cannot refuse any more. As a library the lock is let go as
+// soon as the books have been asked and changed, where nothing else of the draw needs it: rows, key and record are the
+// shard's. They are most of a draw, and other goroutines' draws of the campaign wait for the books only.
 func (t *tx) commit(d *Draw, c *Campaign, print uint32, word uint64, natural int) {
 	at, start := t.at, len(t.out.records)
+	apart := t.library && t.plan.apart && d.Times == 1 && c.burn == nil
+	if apart {
+		t.fromBooks(d, c, natural)
+		t.unlockCampaign(c)
+	}
 	t.makeRows()
 	t.countDraws(d)
 	for part := range d.Times {
@@ -106,13 +117,19 @@ func (t *tx) commit(d *Draw, c *Campaign, print uint32, word uint64, natural int
 				word, natural = t.deal(c, &in)
 			}
 		}
-		t.drawOne(d, c, part, word, natural)
+		if !apart {
+			t.fromBooks(d, c, natural)
+		}
+		t.intoRows(d, c, part, word, natural)
 	}
 	c.put(&d.Digest, t.spot, keyRow{at, print})
 	r := &t.result
 	r.At, r.Records, r.Offset, r.Length = at, d.Times, uint32(start), uint32(len(t.out.records)-start)
 	if c.burn != nil {
 		t.watch(c)
+	}
+	if !apart {
+		t.unlockCampaign(c)
 	}
 }
 
@@ -122,8 +139,8 @@ func (t *tx) choose(in *wordInput) (word uint64, natural int) {
 	return word, t.table().pick(value)
 }
 
-// drawOne is rungs 8 to 10 of one sub-draw: availability, outcome, counters, record.
-func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int) {
+// fromBooks is rungs 8 and 9 of one sub-draw: pity, availability, and what the books give. The rows need not be there yet.
+func (t *tx) fromBooks(d *Draw, c *Campaign, natural int) {
 	t.more, t.code = t.more[:0], t.code[:0]
 	if t.plan.chances != nil {
 		t.spendChances()
@@ -135,18 +152,28 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 	if t.plan.pity != nil {
 		prize = t.pity(c, prize)
 	}
-	row := t.campaign[ScopeUser].data
 	rec := &t.record // field by field: a draw sets the same ones each time, and a literal would be built and copied
-	rec.Renderer, rec.Campaign, rec.Version, rec.At = CurrentRenderer, c.ref, t.plan.version.Number, t.now
-	rec.User, rec.Channel, rec.Digest, rec.DrawNumber = d.UserID, d.Channel, d.Digest, drawsOf(row)+1
-	rec.Word, rec.Natural, rec.Prize, rec.Cause = word, natural, prize, cause
-	rec.Part, rec.Times, rec.Listed = part, d.Times, d.Listed
-	rec.Previous, rec.PrevWin, rec.StockAfter = getLocation(row[rowLast:]), getLocation(row[rowLastWin:]), Unlimited
+	rec.Digest, rec.DrawNumber = d.Digest, drawsOf(t.campaign[ScopeUser].data)+1
+	rec.Prize, rec.Cause, rec.StockAfter = prize, cause, Unlimited
 	rec.AmountPaid, rec.ExtraAmount = AmountPaid{}, AmountPaid{}
 	c.mu.seq++
 	rec.Seq = c.mu.seq
 	if prize != NoPrize {
 		rec.StockAfter = t.award(c, prize)
+	}
+}
+
+// intoRows is rung 10 of one sub-draw: outcome, counters, record.
+func (t *tx) intoRows(d *Draw, c *Campaign, part uint8, word uint64, natural int) {
+	row := t.campaign[ScopeUser].data
+	rec := &t.record
+	prize := rec.Prize
+	rec.Renderer, rec.Campaign, rec.Version, rec.At = CurrentRenderer, c.ref, t.plan.version.Number, t.now
+	rec.User, rec.Channel = d.UserID, d.Channel
+	rec.Word, rec.Natural, rec.Part, rec.Times, rec.Listed = word, natural, part, d.Times, d.Listed
+	rec.Previous, rec.PrevWin = getLocation(row[rowLast:]), getLocation(row[rowLastWin:])
+	if prize != NoPrize {
+		t.countWin(prize)
 		putLocation(row[rowLastWin:], t.at)
 	}
 	if t.plan.pity != nil {
@@ -182,7 +209,8 @@ func (t *tx) drawOne(d *Draw, c *Campaign, part uint8, word uint64, natural int)
 	t.at.Ordinal++
 }
 
-// award gives a prize, out of its stock or out of the reserve of the pity that decided, and returns the units left.
+// award gives a prize, out of its stock or out of the reserve of the pity that decided, and returns the units left. The win
+// is counted with the rows.
 func (t *tx) award(c *Campaign, prize int) (left Quantity) {
 	p := &t.plan.prizes[prize]
 	cell := p.cell
@@ -199,7 +227,6 @@ func (t *tx) award(c *Campaign, prize int) (left Quantity) {
 		t.takeCode(c, prize)
 	}
 	t.out.wins = append(t.out.wins, Win{c.ref, uint16(cell), t.at.Ordinal})
-	t.countWin(prize)
 	if c.burn != nil {
 		c.burn.at(t.now).wins++
 	}

@@ -61,6 +61,11 @@ type world struct {
 	campaigns  atomic.Pointer[[]*Campaign]  // by ref - 1; replaced, never changed
 	documents  documents
 
+	due     atomic.Int64 // when settle has something to do next; maxTime for never
+	returns atomic.Int64 // when settleStock has something to do next; units of pools come back
+	turns   atomic.Int64 // when it next changes what can be won: at or after due
+
+	_ [128]byte // what follows is written by every command, what stands before is read by every command
 	// clock is the leaf of the lock order. As a library it also gives out positions.
 	clock struct {
 		sync.Mutex
@@ -70,9 +75,7 @@ type world struct {
 	}
 	logTime atomic.Int64  // clock.now, for readers
 	applied atomic.Uint64 // index of the last entry whose effects are all visible
-	due     atomic.Int64  // when settle has something to do next; maxTime for never
-	returns atomic.Int64  // when settleStock has something to do next; units of pools come back
-	turns   atomic.Int64  // when it next changes what can be won: at or after due
+	_       [128]byte
 }
 
 // shard is one lock and the pages under it.

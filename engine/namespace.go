@@ -34,7 +34,9 @@ type Namespace struct {
 	stock   stockroom // pools and holds
 	fatigue fatigue   // every shard is locked when it changes
 
+	_           [128]byte     // what stands before is read by every draw, these are written by it
 	users, keys atomic.Uint64 // rows in all campaigns, and keys of purses; see countRows
+	_           [128]byte
 }
 
 // rules is a namespace's policy, compiled.

@@ -68,6 +68,7 @@ func (t *tx) extra(c *Campaign, prize int) int {
 	if given != NoPrize {
 		turn.rule, turn.reserve = rule, reserve
 		t.award(c, given)
+		t.countWin(given)
 	}
 	return given
 }

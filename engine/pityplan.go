@@ -25,6 +25,16 @@ type pityRule struct {
 	prizes []pityPrize
 }
 
+// extra reports whether some pity gives on top of a win.
+func (p *pityPlan) extra() bool {
+	for i := range p.rules {
+		if p.rules[i].extra {
+			return true
+		}
+	}
+	return false
+}
+
 // pityPrize is a prize of a pity's list. reserve is an index into Campaign.reserves, -1 for an unlimited prize.
 type pityPrize struct{ prize, reserve int }
 

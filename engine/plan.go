@@ -28,6 +28,7 @@ type plan struct {
 	slots    [MaxAttributes]int8 // of each attribute its slot in attributeRows, -1 for none
 	sparing  bool                // the version names valuable prizes
 	chances  *chancePlan         // nil: free
+	apart    bool                // what a draw takes from the books is done before its rows are touched: see tx.commit
 }
 
 // set is what a draw can win: the prizes of its session and channel, with their weights.
@@ -115,5 +116,6 @@ func (c *Campaign) compile(v *Version, in calendar) *plan {
 	}
 	p.compileHelps(c)
 	p.compileAudience(c)
+	p.apart = p.money == nil && p.mode == nil && p.chances == nil && p.codes == nil && (p.pity == nil || !p.pity.extra())
 	return p
 }
