@@ -132,7 +132,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 		documented[m[1]] = true
 	}
 
-	n := startNode(t, storage.NewCrashFS(), nil)
+	n := startNode(t, storage.NewCrashFS(), func(o *Options) { o.RESP = "127.0.0.1:0" })
 	defer n.stop()
 	n.publish()
 	n.want(http.StatusOK, "POST", n.api("/v1/campaigns/flash/draws"), `{"user":"u1"}`, "Idempotency-Key: k1")

@@ -13,6 +13,7 @@ type plane struct{ name, flag, address string }
 
 func dataPlane(o *Options) plane    { return plane{"data plane", "--api", o.API} }
 func controlPlane(o *Options) plane { return plane{"control plane", "--admin", o.Admin} }
+func respFront(o *Options) plane    { return plane{"RESP front", "--resp", o.RESP} }
 
 // open opens the plane's address. Both planes have their own flag, so that an error can name it.
 func (p plane) open() (*net.TCPListener, error) {

@@ -24,7 +24,9 @@ type Options struct {
 	API   string // address of the data plane; default DefaultAPI. Port 0 takes a free one
 	Admin string // address of the control plane; default DefaultAdmin
 
-	TLSCert  string    // PEM file of the certificate chain; both planes then speak TLS only
+	RESP string // address of the RESP front; empty for none. It listens once the node is ready
+
+	TLSCert  string    // PEM file of the certificate chain; every listener then speaks TLS only
 	TLSKey   string    // PEM file of its key
 	Insecure bool      // listen beyond loopback also without keys or TLS
 	Starting *Starting // has listened on API and Admin until now; default: Listen opens them

@@ -15,15 +15,17 @@ import (
 	"github.com/drawd/drawd/server/control"
 	"github.com/drawd/drawd/server/dataplane"
 	"github.com/drawd/drawd/server/render"
+	"github.com/drawd/drawd/server/resp"
 	"github.com/drawd/drawd/server/ticket"
 )
 
-// Server is both planes of a node.
+// Server is both planes of a node, and its RESP front.
 type Server struct {
 	options Options
 	gate    *access.Gate
 	data    *dataplane.Server
 	control *control.Plane
+	resp    *resp.Server // nil without a RESP front
 	http    *http.Server
 	tls     *tls.Config // nil without TLS
 
@@ -31,7 +33,7 @@ type Server struct {
 	// giveUp ends what waits in the control plane: the long polls of the feed.
 	giveUp context.CancelFunc
 
-	listeners struct{ data, control net.Listener }
+	listeners struct{ data, control, resp net.Listener } // resp: nil without a RESP front
 }
 
 // New builds a Server. Nothing is open yet.
@@ -67,6 +69,9 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
+	if err := s.newRESP(); err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
 	registerMetrics(o.Metrics, o.Engine)
 	s.http = s.control.HTTPServer()
 	var base context.Context
@@ -75,7 +80,20 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Listen opens both listeners, or none. Those of a Starting are taken over.
+// newRESP makes the RESP front, if there is to be one.
+func (s *Server) newRESP() (err error) {
+	o := &s.options
+	if o.RESP == "" {
+		return nil
+	}
+	s.resp, err = resp.New(resp.Options{
+		Engine: o.Engine, Decider: o.Decider, Records: o.Records, Gate: s.gate, Ready: health{s}.Ready, Logger: o.Logger,
+		Metrics: o.Metrics, Version: o.Build.Version, Node: o.NodeNumber, Now: o.Now,
+	})
+	return err
+}
+
+// Listen opens every listener, or none. Those of a Starting are taken over.
 func (s *Server) Listen() error {
 	api, admin, err := s.open()
 	if err != nil {
@@ -91,8 +109,24 @@ func (s *Server) Listen() error {
 		_ = data.Close()
 		return err
 	}
+	if s.listeners.resp, err = s.listenRESP(); err != nil {
+		_, _ = data.Close(), control.Close()
+		return err
+	}
 	s.listeners.data, s.listeners.control = data, control
 	return nil
+}
+
+func (s *Server) listenRESP() (net.Listener, error) {
+	if s.resp == nil {
+		return nil, nil
+	}
+	p := respFront(&s.options)
+	ln, err := p.open()
+	if err != nil {
+		return nil, err
+	}
+	return s.admit(p, ln)
 }
 
 func (s *Server) open() (data, control *net.TCPListener, err error) {
@@ -116,16 +150,32 @@ func (s *Server) API() net.Addr { return s.listeners.data.Addr() }
 // Admin returns the address of the control plane once Listen has opened it.
 func (s *Server) Admin() net.Addr { return s.listeners.control.Addr() }
 
+// RESP returns the address of the RESP front once Listen has opened it; nil without one.
+func (s *Server) RESP() net.Addr {
+	if s.listeners.resp == nil {
+		return nil
+	}
+	return s.listeners.resp.Addr()
+}
+
 // Gate returns the gate of both planes.
 func (s *Server) Gate() *access.Gate { return s.gate }
 
-// Serve answers until Shutdown, and returns nil then. When one plane cannot go on, the other is closed too.
+// Serve answers until Shutdown, and returns nil then. When one listener cannot go on, the others are closed too.
 func (s *Server) Serve() error {
 	if s.listeners.data == nil {
 		panic("BUG: server: Serve before Listen")
 	}
 	var wg sync.WaitGroup
-	var faults [2]error
+	var faults [3]error
+	if s.resp != nil {
+		wg.Go(func() {
+			if err := s.resp.Serve(s.listeners.resp); err != nil && !s.draining.Load() {
+				faults[2] = fmt.Errorf("server: the RESP front stopped: %w", err)
+				_, _ = s.listeners.data.Close(), s.http.Close()
+			}
+		})
+	}
 	wg.Go(func() {
 		err := s.data.Serve(s.listeners.data)
 		if s.draining.Load() {
@@ -136,6 +186,7 @@ func (s *Server) Serve() error {
 		}
 		faults[0] = fmt.Errorf("server: the data plane stopped: %w", err)
 		_ = s.http.Close()
+		s.closeRESP()
 	})
 	wg.Go(func() {
 		err := s.http.Serve(s.listeners.control)
@@ -144,6 +195,7 @@ func (s *Server) Serve() error {
 		}
 		faults[1] = fmt.Errorf("server: the control plane stopped: %w", err)
 		_ = s.listeners.data.Close()
+		s.closeRESP()
 	})
 	wg.Wait()
 	return errors.Join(faults[:]...)
@@ -164,6 +216,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.data.Shutdown(ctx); err != nil {
 		faults = append(faults, fmt.Errorf("server: %w", err))
 	}
+	if s.resp != nil {
+		s.closeRESP()
+		if err := s.resp.Shutdown(ctx); err != nil {
+			faults = append(faults, fmt.Errorf("server: %w", err))
+		}
+	}
 	// A Serve that comes only now finds its listener closed. (net/http remembers by itself.)
 	if s.listeners.data != nil {
 		_ = s.listeners.data.Close()
@@ -174,4 +232,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		faults = append(faults, fmt.Errorf("server: the control plane was cut off: %w", err))
 	}
 	return errors.Join(faults...)
+}
+
+func (s *Server) closeRESP() {
+	if s.listeners.resp != nil {
+		_ = s.listeners.resp.Close()
+	}
 }

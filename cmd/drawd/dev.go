@@ -35,11 +35,16 @@ temporary directory and is deleted when it ends.`,
 	}
 	api := c.Flags().String("api", defaultAPI, "loopback address of the data plane")
 	admin := c.Flags().String("admin", defaultAdmin, "loopback address of the control plane")
+	resp := c.Flags().String("resp", "", "loopback address of the RESP front, for clients of Redis; empty for none")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if err := errors.Join(loopback("api", *api), loopback("admin", *admin)); err != nil {
+		err := errors.Join(loopback("api", *api), loopback("admin", *admin))
+		if *resp != "" {
+			err = errors.Join(err, loopback("resp", *resp))
+		}
+		if err != nil {
 			return usage(err)
 		}
-		return a.dev(c.Context(), *api, *admin)
+		return a.dev(c.Context(), serveOptions{API: *api, Admin: *admin, RESP: *resp, NodeID: "dev", LogLevel: "warn"})
 	}
 	return c
 }
@@ -57,14 +62,14 @@ func loopback(flag, addr string) error {
 }
 
 // dev runs a node until it is told to stop, and throws it away.
-func (a *app) dev(ctx context.Context, api, admin string) (err error) {
+func (a *app) dev(ctx context.Context, o serveOptions) (err error) {
 	began := time.Now()
 	dir, err := os.MkdirTemp("", "drawd-dev-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	o := serveOptions{Data: dir, API: api, Admin: admin, NodeID: "dev", LogLevel: "warn"}
+	o.Data = dir
 	n, err := startNode(ctx, o, a.logger(o.LogLevel))
 	if err != nil {
 		return err
@@ -114,6 +119,11 @@ func (a *app) firstDraw(ctx context.Context, n *node) (string, error) {
 
 // welcome says what there is, what to try and what will be lost.
 func (a *app) welcome(n *node, dir, first string, took time.Duration) error {
+	resp := ""
+	if n.respAddr() != "" {
+		host, port, _ := net.SplitHostPort(n.respAddr())
+		resp = fmt.Sprintf("\n  RESP front      redis-cli -h %s -p %s DRAW demo u3 k1", host, port)
+	}
 	text := fmt.Sprintf(`first draw  %s
 
   data plane      %[2]s
@@ -122,7 +132,7 @@ func (a *app) welcome(n *node, dir, first string, took time.Duration) error {
   its stock       %[2]s/v1/campaigns/demo/stock
   every record    %[3]s/admin/v1/records
   health          %[3]s/readyz?verbose
-  metrics         %[3]s/metrics
+  metrics         %[3]s/metrics%[6]s
   key             none needed: without keys, this machine is served and no other
 
 Draw again (the same key gives the same answer, another key another draw):
@@ -131,7 +141,7 @@ Draw again (the same key gives the same answer, another key another draw):
 
 Ready in %[4]s. At Ctrl-C %[5]s is deleted: the campaign, every draw, every key.
 Use "drawd serve --data DIR" to keep them.
-`, first, n.apiURL(), n.adminURL(), took.Round(time.Millisecond), dir)
+`, first, n.apiURL(), n.adminURL(), took.Round(time.Millisecond), dir, resp)
 	_, err := io.WriteString(a.stdout, text)
 	return err
 }

@@ -49,7 +49,7 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 	if n.store, err = storage.Open(storage.Options{Dir: o.Data, Logger: logger}); err != nil {
 		return nil, err
 	}
-	planes := server.Options{API: o.API, Admin: o.Admin, TLSCert: o.TLSCert, TLSKey: o.TLSKey, Insecure: o.Insecure, Logger: logger}
+	planes := server.Options{API: o.API, Admin: o.Admin, RESP: o.RESP, TLSCert: o.TLSCert, TLSKey: o.TLSKey, Insecure: o.Insecure, Logger: logger}
 	planes.AddressRate, planes.UserRate = rateOf(o.AddressRate), rateOf(o.UserRate)
 	starting, err := server.Start(planes)
 	if err != nil {
@@ -116,6 +116,14 @@ func (n *node) failed() <-chan error { return n.ended }
 
 func (n *node) apiURL() string   { return n.scheme + "://" + n.server.API().String() }
 func (n *node) adminURL() string { return n.scheme + "://" + n.server.Admin().String() }
+
+// respAddr is where the RESP front listens; empty without one.
+func (n *node) respAddr() string {
+	if a := n.server.RESP(); a != nil {
+		return a.String()
+	}
+	return ""
+}
 
 // standing tells the planes where the node stands.
 type standing struct{ log *raftlog.Node }

@@ -28,6 +28,7 @@ type serveOptions struct {
 	Data      string
 	API       string
 	Admin     string
+	RESP      string
 	NodeID    string
 	TLSCert   string
 	TLSKey    string
@@ -46,6 +47,7 @@ func (o *serveOptions) flags(c *cobra.Command) {
 	f.StringVar(&o.Data, "data", "", "data directory; made when it is missing (needed)")
 	f.StringVar(&o.API, "api", defaultAPI, "address of the data plane")
 	f.StringVar(&o.Admin, "admin", defaultAdmin, "address of the control plane")
+	f.StringVar(&o.RESP, "resp", "", "address of the RESP front, for clients of Redis; empty for none")
 	f.StringVar(&o.NodeID, "node-id", "node-1", "this node's id; it must not change on a data directory")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "certificate chain, PEM; with --tls-key both planes speak TLS")
 	f.StringVar(&o.TLSKey, "tls-key", "", "private key of --tls-cert, PEM")
@@ -74,7 +76,10 @@ func (o *serveOptions) validate() error {
 		fault(rate > access.MaxRatePerSecond, "--%s is %d: it must be at most %d", flag, rate, access.MaxRatePerSecond)
 	}
 	fault(o.API == o.Admin && !strings.HasSuffix(o.API, ":0"), "--api and --admin are both %s: the two planes need an address each", o.API)
-	for _, a := range []struct{ flag, addr string }{{"api", o.API}, {"admin", o.Admin}} {
+	for _, a := range []struct{ flag, addr string }{{"api", o.API}, {"admin", o.Admin}, {"resp", o.RESP}} {
+		if a.addr == "" && a.flag == "resp" {
+			continue
+		}
 		_, _, err := net.SplitHostPort(a.addr)
 		fault(err != nil, "--%s is %q: it must be like %s", a.flag, a.addr, defaultAPI)
 	}
@@ -163,7 +168,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		}
 		return n.stop(o.DrainTime)
 	}
-	logger.Info("ready", "api", n.apiURL(), "admin", n.adminURL(), "took", time.Since(began).Round(time.Millisecond).String())
+	logger.Info("ready", "api", n.apiURL(), "admin", n.adminURL(), "resp", n.respAddr(), "took", time.Since(began).Round(time.Millisecond).String())
 
 	select {
 	case s := <-a.signals:

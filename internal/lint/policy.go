@@ -90,7 +90,7 @@ var impure = []string{"engine/campaignfile", "engine/odds", "engine/problem"}
 // its arguments alone.
 var pureImports = map[string]string{
 	"bufio": "over a caller's stream", "bytes": "", "cmp": "", "errors": "", "fmt": "", "io": "", "slices": "", "sort": "", "strings": "", "strconv": "",
-	"encoding/binary": "", "encoding/base32": "", "encoding/hex": "", "encoding/json": "canonical documents", "math/bits": "",
+	"encoding/binary": "", "encoding/base32": "", "encoding/hex": "", "encoding/json": "canonical documents", "math/bits": "", "unicode/utf8": "what is text",
 	"math":          "bounds of integer types; floats are found by type",
 	"crypto/sha256": "words and version hashes", "crypto/hmac": "prints of codes", "crypto/aes": "ids", "crypto/cipher": "ids and sealed seeds",
 	"crypto/subtle": "comparing tags", "encoding": "interfaces only", "hash": "interfaces only", "hash/crc32": "",

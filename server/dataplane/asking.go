@@ -266,7 +266,7 @@ func (w *worker) take(audience *engine.Audience) (f fault, sound bool) {
 			return fault{field: fieldAttributes, what: isAttribute, name: []byte(x.Name)}, false
 		}
 		if text := a.ticket.Attribute(x.Name); !sent && signed && text != nil {
-			if value, sent = valueOf(x.Type, text); !sent {
+			if value, sent = engine.ParseValue(x.Type, text); !sent {
 				return fault{field: fieldAttributes, what: isAttribute, name: []byte(x.Name)}, false
 			}
 		}

@@ -1,11 +1,6 @@
 package dataplane
 
-import (
-	"strconv"
-	"unicode/utf8"
-
-	"github.com/drawd/drawd/engine"
-)
+import "github.com/drawd/drawd/engine"
 
 // attributes are the members of a draw's "attributes", as they were sent: what campaigns that declare none do not look at
 // is not judged.
@@ -83,29 +78,4 @@ func (a *attributes) find(name string) (v engine.Value, there bool) {
 		}
 	}
 	return v, false
-}
-
-// valueOf reads the value of an attribute out of a ticket, where all values are text.
-func valueOf(t engine.ValueType, text []byte) (v engine.Value, ok bool) {
-	switch t {
-	case engine.TypeText:
-		return engine.Value{Type: t, Text: text}, len(text) <= engine.MaxAttributeText && utf8.Valid(text)
-	case engine.TypeBool:
-		switch string(text) {
-		case "true":
-			return engine.Value{Type: t, Int: 1}, true
-		case "false":
-			return engine.Value{Type: t}, true
-		}
-		return v, false
-	}
-	digits := text
-	if len(digits) > 0 && digits[0] == '-' {
-		digits = digits[1:]
-	}
-	if len(digits) == 0 || len(digits) > 16 || digits[0] == '0' && len(digits) > 1 {
-		return v, false
-	}
-	n, err := strconv.ParseInt(string(text), 10, 64)
-	return engine.Value{Type: t, Int: n}, err == nil && n >= -1<<53 && n <= 1<<53
 }

@@ -332,7 +332,7 @@ func TestDeciderRefuses(t *testing.T) {
 			}
 			return f.err
 		}
-		r.log.before.Store(&before)
+		r.log.Before.Store(&before)
 		for _, a := range []answer{
 			r.draw("open", "k1", `{"user":"u1"}`),
 			r.do("POST", "/v1/draws:batch", `{"draws":[{"campaign":"open","user":"u1","key":"k1"}]}`),
@@ -348,7 +348,7 @@ func TestDeciderRefuses(t *testing.T) {
 			}
 		}
 	}
-	r.log.before.Store(nil)
+	r.log.Before.Store(nil)
 	r.want("after all", r.draw("open", "k1", `{"user":"u1"}`, "Drawd-Retry", "1"), 200, "")
 }
 
@@ -372,7 +372,7 @@ func TestPanic(t *testing.T) {
 			return r.do("POST", "/v1/draws:batch", `{"draws":[{"campaign":"open","user":"u1","key":"k2"}]}`)
 		},
 	} {
-		r.log.before.Store(&before)
+		r.log.Before.Store(&before)
 		a := ask()
 		r.want("panic", a, 500, "internal")
 		if a.json["effect"] != "unknown" || bytes.Contains(a.body, []byte("BUG")) {
@@ -381,7 +381,7 @@ func TestPanic(t *testing.T) {
 		if r.server.figures.panics.Get() != uint64(i+1) {
 			t.Error("not counted")
 		}
-		r.log.before.Store(&after)
+		r.log.Before.Store(&after)
 		if again := ask(); again.status != 200 {
 			t.Errorf("after it: %s", again.body)
 		}

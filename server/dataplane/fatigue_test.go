@@ -80,17 +80,17 @@ func TestHitDecidedByTheLog(t *testing.T) {
 	r := start(t, nil)
 	r.fatigueCaps(pushes())
 	drop := func(b *engine.Batch) error {
-		r.log.before.Store(nil)
+		r.log.Before.Store(nil)
 		r.fatigueCaps()
 		return nil
 	}
-	r.log.before.Store(&drop)
+	r.log.Before.Store(&drop)
 	r.want("dropped meanwhile", r.hit("u1", "k1", "{}"), 404, "not_found")
 	r.fatigueCaps(pushes())
 	unknown := func(*engine.Batch) error { return problem.New(problem.UnknownOutcome, "") }
-	r.log.before.Store(&unknown)
+	r.log.Before.Store(&unknown)
 	r.want("unknown", r.hit("u1", "k1", "{}"), 504, "unknown_outcome")
-	r.log.before.Store(nil)
+	r.log.Before.Store(nil)
 	r.says("retried", r.hit("u1", "k1", "{}", "Drawd-Retry", "1"), `"used":1,`)
 }
 

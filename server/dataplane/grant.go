@@ -294,7 +294,7 @@ func (w *worker) denyGrant(r *engine.Result) {
 	detail := ""
 	switch r.Code {
 	case problem.InvalidField:
-		f := grantFaults[min(int(r.Cap), len(grantFaults)-1)]
+		f := render.GrantFault(r)
 		w.invalid(f.Pointer, f.Code, f.Message)
 		return
 	case problem.Conflict:
@@ -307,14 +307,6 @@ func (w *worker) denyGrant(r *engine.Result) {
 		detail = "The user's chances already end at as many different times as the campaign or purse allows (lots)."
 	}
 	w.refuse(r.Code, detail)
-}
-
-var grantFaults = [...]render.FieldError{
-	{Code: "range", Message: "The grant is not valid."},
-	engine.FaultSource:    {Pointer: "/source", Code: "unknown", Message: "The campaign or purse has no such source."},
-	engine.FaultOccurred:  {Pointer: "/occurred_at", Code: "range", Message: "It is more than 5 seconds ahead of log time."},
-	engine.FaultEffective: {Pointer: "/effective_at", Code: "range", Message: "It must be before the chances end."},
-	engine.FaultExpires:   {Pointer: "/expires_at", Code: "range", Message: "It is beyond what can be kept."},
 }
 
 // readPurse answers GET /v1/purses/{p}/users/{u}.

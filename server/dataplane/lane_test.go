@@ -49,7 +49,7 @@ func TestCloseWaitsForTheAnswer(t *testing.T) {
 		<-release
 		return nil
 	}
-	r.log.before.Store(&before)
+	r.log.Before.Store(&before)
 	drawn := make(chan answer)
 	go func() { drawn <- r.plain(peer, "open", "k1", `{"user":"u1"}`) }()
 	<-entered

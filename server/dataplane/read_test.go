@@ -15,6 +15,7 @@ import (
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/server/apitest"
 )
 
 func TestReadUser(t *testing.T) {
@@ -214,7 +215,7 @@ type lateRecords struct {
 func (l *lateRecords) Records(dst []byte, index uint64, ordinal uint16, n int) ([]byte, error) {
 	if l.misses > 0 {
 		l.misses--
-		return dst, errNoRecord
+		return dst, apitest.ErrNoRecord
 	}
 	return l.from.Records(dst, index, ordinal, n)
 }
@@ -336,7 +337,7 @@ func TestShutdown(t *testing.T) {
 	defer idle.Close()
 	io.WriteString(idle, "GET /livez HTTP/1.1\r\n"+host+"\r\n")
 	io.ReadFull(idle, make([]byte, 12))
-	r.log.before.Store(&before)
+	r.log.Before.Store(&before)
 	drawn := make(chan answer)
 	go func() { drawn <- r.plain(&http.Transport{}, "open", "k1", `{"user":"u1"}`) }()
 	<-entered

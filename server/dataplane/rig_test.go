@@ -1,7 +1,6 @@
 package dataplane
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,72 +26,11 @@ const (
 	testEnd   = testNow + 86400_000
 )
 
-// memoryLog decides with a real engine, one entry for each batch, and keeps the records in memory.
-type memoryLog struct {
-	mu struct {
-		sync.Mutex
-		index engine.LogIndex
-		entry []byte
-		out   engine.Outcome
-		blobs map[uint64]blob
-	}
-	engine *engine.Engine
-	now    func() time.Time
-	// before, when it is set, is asked first: an error is returned instead of a decision.
-	before atomic.Pointer[func(*engine.Batch) error]
-}
-
-type blob struct {
-	records []byte
-	offsets []uint32
-}
-
-func (l *memoryLog) Decide(b *engine.Batch) error {
-	if f := l.before.Load(); f != nil {
-		if err := (*f)(b); err != nil {
-			return err
-		}
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	m := &l.mu
-	m.index++
-	stamp := engine.UnixMilli(l.now().UnixMilli())
-	m.entry = engine.AppendEntryHeader(m.entry[:0], &engine.EntryHeader{Stamp: stamp, Count: uint32(b.Len())})
-	m.entry = append(m.entry, b.Commands()...)
-	if err := l.engine.Apply(m.index, m.entry, &m.out); err != nil {
-		panic(err)
-	}
-	b.Index, b.Time = m.index, m.out.Time
-	b.Results = append(b.Results[:0], m.out.Results...)
-	b.Records = append(b.Records[:0], m.out.Records...)
-	if len(m.out.Records) > 0 {
-		m.blobs[uint64(m.index)] = blob{bytes.Clone(m.out.Records), append([]uint32(nil), m.out.Offsets...)}
-	}
-	return nil
-}
-
-var errNoRecord = errors.New("no such record")
-
-func (l *memoryLog) Records(dst []byte, index uint64, ordinal uint16, n int) ([]byte, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	b, ok := l.mu.blobs[index]
-	if !ok || int(ordinal)+n > len(b.offsets) {
-		return dst, errNoRecord
-	}
-	end := uint32(len(b.records))
-	if int(ordinal)+n < len(b.offsets) {
-		end = b.offsets[int(ordinal)+n]
-	}
-	return append(dst, b.records[b.offsets[ordinal]:end]...), nil
-}
-
 // rig is a server with a real engine, on a loopback port or, without start, for its handlers alone.
 type rig struct {
 	t      testing.TB
 	engine *engine.Engine
-	log    *memoryLog
+	log    *apitest.Log
 	gate   *access.Gate
 	server *Server
 	clock  atomic.Int64 // ms
@@ -137,8 +74,7 @@ func newRig(t testing.TB, change func(*Options)) *rig {
 	}
 	r := &rig{t: t, engine: e}
 	r.clock.Store(testNow)
-	r.log = &memoryLog{engine: e, now: r.now}
-	r.log.mu.blobs = make(map[uint64]blob)
+	r.log = apitest.NewLog(e, r.now)
 	var b engine.Batch
 	b.AddInit(&engine.Init{IDKey: [16]byte{1}, Namespace: engine.NewNamespace{Name: "default", Secret: [16]byte{2}}})
 	for _, v := range []*engine.Version{flash(), open("open"), soldOut()} {

@@ -323,13 +323,13 @@ func TestStaleStampIsEvaluatedAgain(t *testing.T) {
 			publishes--
 			weight--
 			none := func(*engine.Batch) error { return nil }
-			old := g.log.before.Swap(&none)
+			old := g.log.Before.Swap(&none)
 			g.publish(strings.Replace(gatedFile("members", "{required: false}"), "weight: 10, stock: 1000", fmt.Sprintf("weight: %d", weight%10), 1))
-			g.log.before.Store(old)
+			g.log.Before.Store(old)
 		}
 		return nil
 	}
-	g.log.before.Store(&before)
+	g.log.Before.Store(&before)
 	a := g.do("POST", "/v1/campaigns/members/draws", body, "Idempotency-Key", "k1")
 	g.want("published meanwhile", a, 200, "")
 	if a.json["version"] != 2.0 {

@@ -199,3 +199,14 @@ func appendPagePrices(dst []byte, v *engine.Version) []byte {
 	}
 	return append(dst, `]}`...)
 }
+
+// GrantFault is what is wrong with a grant that the engine refused with invalid_field.
+func GrantFault(r *engine.Result) FieldError { return grantFaults[min(int(r.Cap), len(grantFaults)-1)] }
+
+var grantFaults = [...]FieldError{
+	{Code: "range", Message: "The grant is not valid."},
+	engine.FaultSource:    {Pointer: "/source", Code: "unknown", Message: "The campaign or purse has no such source."},
+	engine.FaultOccurred:  {Pointer: "/occurred_at", Code: "range", Message: "It is more than 5 seconds ahead of log time."},
+	engine.FaultEffective: {Pointer: "/effective_at", Code: "range", Message: "It must be before the chances end."},
+	engine.FaultExpires:   {Pointer: "/expires_at", Code: "range", Message: "It is beyond what can be kept."},
+}

@@ -99,7 +99,7 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-// Renderer 1, both forms, byte for byte.
+// Renderer 1, every form, byte for byte.
 func TestRenderer1(t *testing.T) {
 	for _, d := range draws {
 		s := subdraw{plainIDs{}, "wheel", wheel(), &d.record, engine.Location{Index: 17, Ordinal: 3}, false}
@@ -109,6 +109,7 @@ func TestRenderer1(t *testing.T) {
 		}
 		golden(t, "draw1-"+d.name+".json", append(text, '\n'))
 		golden(t, "draw1-"+d.name+".hex", []byte(hex.Dump(renderers[1].binary(nil, &s))))
+		golden(t, "draw1-"+d.name+".resp", renderers[1].resp(nil, &s))
 	}
 }
 

@@ -32,13 +32,14 @@ type subdraw struct {
 type renderer struct {
 	json      func(dst []byte, s *subdraw) []byte
 	binary    func(dst []byte, s *subdraw) []byte
+	resp      func(dst []byte, s *subdraw) []byte
 	listOpen  string
 	listClose string
 }
 
 // renderers by number. Append-only: a number that was ever released keeps its bytes for good, held by golden files.
 var renderers = [...]renderer{
-	1: {json: appendDrawJSON1, binary: appendDrawBinary1, listOpen: `{"draws":[`, listClose: `]}`},
+	1: {json: appendDrawJSON1, binary: appendDrawBinary1, resp: appendDrawRESP1, listOpen: `{"draws":[`, listClose: `]}`},
 }
 
 // Answer is what was recorded for one draw request: Count records next to each other, the first of which stands at At.
