@@ -143,6 +143,9 @@ func (t *tx) applyVoid(v *Void) (Result, error) {
 		return refuse(problem.CampaignNotFound), nil
 	}
 	x.campaign = c
+	if x.draw.Campaign != c.ref {
+		return Result{Code: problem.DrawNotFound, Campaign: c.ref}, nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if at, found := c.findVoid(x.draw.Seq); found {
@@ -165,7 +168,7 @@ func (t *tx) applyVoid(v *Void) (Result, error) {
 func (t *tx) checkVoid(x *voiding) problem.Code {
 	c, d := x.campaign, &x.draw
 	x.version = c.VersionNumber(d.Version)
-	if d.Campaign != c.ref || x.version == nil || d.Seq == 0 || d.Seq > c.mu.seq || d.Prize >= len(x.version.Prizes) {
+	if x.version == nil || d.Seq == 0 || d.Seq > c.mu.seq || d.Prize >= len(x.version.Prizes) {
 		return problem.DrawNotFound
 	}
 	if len(c.voids) >= MaxVoids {

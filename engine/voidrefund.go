@@ -37,13 +37,14 @@ func (t *tx) refundCaps(x *voiding) {
 			wins++
 		}
 	}
+	whole := x.whole() // a cooldown counts a request once
 	back := func(k *counter, row []byte, now, then *moment, n uint32) {
 		if row != nil && n > 0 && k.subtract(row, now, then, n) {
 			x.refunds |= VoidCaps
 		}
 	}
 	for i := range t.plan.draws {
-		if k := &t.plan.draws[i]; x.counted(t, k) && (k.kind != WindowCooldown || x.draw.Times == 1) {
+		if k := &t.plan.draws[i]; x.counted(t, k) && (k.kind != WindowCooldown || whole) {
 			back(k, t.campaign[k.scope].data, &t.own, &then, 1)
 		}
 	}
@@ -53,12 +54,14 @@ func (t *tx) refundCaps(x *voiding) {
 		}
 	}
 	for i := range t.rules.draws {
-		if k := &t.rules.draws[i]; k.kind != WindowCooldown || x.draw.Times == 1 {
+		if k := &t.rules.draws[i]; x.countedByAll(t, k) && (k.kind != WindowCooldown || whole) {
 			back(k, t.everyone[k.scope].data, &t.shared, &shared, 1)
 		}
 	}
 	for i := range t.rules.wins {
-		back(&t.rules.wins[i], t.everyone[t.rules.wins[i].scope].data, &t.shared, &shared, wins)
+		if k := &t.rules.wins[i]; x.countedByAll(t, k) {
+			back(k, t.everyone[k.scope].data, &t.shared, &shared, wins)
+		}
 	}
 	t.refundAmounts(x, back, &then, &shared)
 }
@@ -82,18 +85,34 @@ func (t *tx) refundAmounts(x *voiding, back func(k *counter, row []byte, now, th
 			}
 		}
 		for j := range t.rules.amounts {
-			if p.Kind == KindCash {
-				k := &t.rules.amounts[j]
+			if k := &t.rules.amounts[j]; p.Kind == KindCash && x.countedByAll(t, k) {
 				back(k, t.everyone[k.scope].data, &t.shared, shared, uint32(amount))
 			}
 		}
 	}
 }
 
+// whole reports whether every other sub-draw of the request was taken back in the same way. Their seqs follow each other.
+func (x *voiding) whole() bool {
+	first := x.draw.Seq - uint64(x.draw.Part)
+	for seq := first; seq < first+uint64(x.draw.Times); seq++ {
+		if at, found := x.campaign.findVoid(seq); seq != x.draw.Seq && (!found || x.campaign.voids[at].fault != VoidSystem) {
+			return false
+		}
+	}
+	return true
+}
+
 // counted reports whether the version of the draw had the cap.
 func (x *voiding) counted(t *tx, k *counter) bool {
 	id := t.plan.version.Caps[k.index].ID
 	return slices.ContainsFunc(x.version.Caps, func(c Cap) bool { return c.ID == id })
+}
+
+// countedByAll reports whether an aggregate cap surely was there for the draw: one that came at the same ms may not have been.
+func (x *voiding) countedByAll(t *tx, k *counter) bool {
+	begins := t.rules.since.at(k.index)
+	return begins == 0 || x.draw.At > begins
 }
 
 // won returns how many of the draw's wins a cap on wins counted.
@@ -118,7 +137,7 @@ func (c *counter) subtract(row []byte, now, then *moment, n uint32) bool {
 		binary.LittleEndian.PutUint32(row[c.at:], was-min(was, n))
 		return was > 0
 	case WindowCooldown:
-		if getU48(row[c.at:]) != uint64(then.at) {
+		if getU48(row[c.at:]) != uint64(then.at) || int64(now.at-then.at) >= c.duration {
 			return false
 		}
 		putU48(row[c.at:], 0)

@@ -1,6 +1,7 @@
 package drawtest
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/drawd/drawd/engine"
@@ -12,6 +13,19 @@ type Applier struct {
 	index  engine.LogIndex
 	batch  engine.Batch
 	out    engine.Outcome
+	drawn  map[drawn]recorded
+}
+
+// drawn names a draw by its key and its number in the request.
+type drawn struct {
+	digest engine.Key
+	part   uint8
+}
+
+// recorded is the record of a draw and where it stands.
+type recorded struct {
+	at      engine.Location
+	encoded []byte
 }
 
 // NewApplier returns an engine after its Init entry, which has index 1.
@@ -20,7 +34,7 @@ func NewApplier(shards int, at engine.UnixMilli) (*Applier, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Applier{Engine: e}
+	a := &Applier{Engine: e, drawn: map[drawn]recorded{}}
 	a.addInit()
 	if err := a.applyBatch(at); err != nil {
 		return nil, err
@@ -36,7 +50,7 @@ func (a *Applier) addInit() {
 func (a *Applier) Apply(stamp engine.UnixMilli, commands ...*Command) ([]Decided, error) {
 	a.batch.Reset()
 	for _, c := range commands {
-		c.AddTo(&a.batch)
+		a.add(c)
 	}
 	if err := a.applyBatch(stamp); err != nil {
 		return nil, err
@@ -48,6 +62,17 @@ func (a *Applier) Apply(stamp engine.UnixMilli, commands ...*Command) ([]Decided
 		return nil, err
 	}
 	return decode(a.out.Results, a.out.Records)
+}
+
+// add encodes a command. A void gets the record of its draw; where there is none it is a tick.
+func (a *Applier) add(c *Command) {
+	if v := c.Void; v != nil {
+		if rec, known := a.drawn[drawn{v.Digest, v.Part}]; known {
+			a.batch.AddVoid(&engine.Void{Campaign: v.Campaign, Draw: rec.encoded, At: rec.at, Fault: v.Fault, Actor: v.Actor, Reason: v.Reason})
+			return
+		}
+	}
+	c.AddTo(&a.batch)
 }
 
 func (a *Applier) applyBatch(stamp engine.UnixMilli) error {
@@ -65,8 +90,12 @@ func (a *Applier) checkOutcome() error {
 	wins := 0
 	for i, from := range a.out.Offsets {
 		var rec engine.Record
-		if _, err := engine.DecodeRecord(a.out.Records[from:], &rec); err != nil {
+		n, err := engine.DecodeRecord(a.out.Records[from:], &rec)
+		if err != nil {
 			return fmt.Errorf("record %d at its offset: %w", i, err)
+		}
+		if rec.Kind == engine.RecordDraw {
+			a.drawn[drawn{rec.Digest, rec.Part}] = recorded{engine.Location{Index: a.index, Ordinal: uint16(i)}, bytes.Clone(a.out.Records[from:][:n])}
 		}
 		for range winsOf(&rec) {
 			if wins == len(a.out.Wins) || int(a.out.Wins[wins].Ordinal) != i || a.out.Wins[wins].Campaign != rec.Campaign {

@@ -22,9 +22,11 @@ type Command struct {
 	Grant   *engine.Grant
 	Revoke  *engine.Revoke
 	List    *engine.PutList
+	Void    *VoidDraw
+	Award   *engine.Award
 }
 
-// AddTo encodes the command into b.
+// AddTo encodes the command into b. A void names a record, which only an Applier knows: here it is a tick.
 func (c *Command) AddTo(b *engine.Batch) {
 	switch {
 	case c.Draw != nil:
@@ -47,6 +49,8 @@ func (c *Command) AddTo(b *engine.Batch) {
 		b.AddGrant(c.Grant)
 	case c.Revoke != nil:
 		b.AddRevoke(c.Revoke)
+	case c.Award != nil:
+		b.AddAward(c.Award)
 	default:
 		b.AddTick()
 	}
@@ -67,6 +71,10 @@ func (c *Command) campaign() engine.CampaignRef {
 		return c.Grant.Campaign
 	case c.Revoke != nil:
 		return c.Revoke.Campaign
+	case c.Void != nil:
+		return c.Void.Campaign
+	case c.Award != nil:
+		return c.Award.Campaign
 	}
 	return 0
 }
@@ -98,6 +106,12 @@ func (c *Command) String() string {
 		return fmt.Sprintf("%s revoke campaign %d purse %q %s %s/%s", at, v.Campaign, v.Purse, v.UserID, v.Source, v.Event)
 	case c.List != nil:
 		return fmt.Sprintf("%s %s list of campaign %d remove=%v: %+v", at, c.List.List, c.List.Campaign, c.List.Remove, c.List.Entries)
+	case c.Void != nil:
+		v := c.Void
+		return fmt.Sprintf("%s void campaign %d key=%x part=%d: %s", at, v.Campaign, v.Digest[:4], v.Part, v.Fault)
+	case c.Award != nil:
+		a := c.Award
+		return fmt.Sprintf("%s award campaign %d %s to %s ticket=%s key=%x by %s", at, a.Campaign, a.Prize, a.UserID, a.Ticket, a.Digest[:4], a.Actor)
 	case c.Switch != nil:
 		return fmt.Sprintf("%s switch %+v on=%v", at, c.Switch.Scope, c.Switch.On)
 	}
@@ -208,7 +222,7 @@ func capLine(id string, counts engine.Counts, scope engine.Scope, w engine.Windo
 
 func policyLine(p *engine.PutPolicy) string {
 	var s strings.Builder
-	fmt.Fprintf(&s, "expect=%d max_users=%d max_keys=%d zone", p.Expect, p.Policy.MaxUsers, p.Policy.MaxKeys)
+	fmt.Fprintf(&s, "expect=%d max_users=%d max_keys=%d award_limit=%d zone", p.Expect, p.Policy.MaxUsers, p.Policy.MaxKeys, p.Policy.AwardLimit)
 	for _, t := range p.Policy.Transitions {
 		fmt.Fprintf(&s, " %d:%+d", t.At, t.OffsetSeconds)
 	}

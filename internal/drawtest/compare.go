@@ -268,12 +268,27 @@ func (p *pair) observe(c *Command) string {
 	if d := p.observeGrant(c); d != "" {
 		return d
 	}
-	// Once a campaign is over its sessions stand still in the engine; what users have left in them is of no use any more.
+	if v := c.Void; v != nil {
+		if e := p.ref.find(v.Digest, v.Part); e != nil {
+			ec, _ := p.Engine.CampaignByRef(e.campaign.ref)
+			fault, _, ok := ec.Voided(e.seq)
+			if want := e.campaign.voided[e.seq]; fault != want || ok != (want != 0) {
+				return fmt.Sprintf("void of %d: engine %v, reference %v", e.seq, fault, want)
+			}
+			return p.observeDrawer(e.draw)
+		}
+	}
 	if c.Draw == nil {
 		return ""
 	}
-	if rc := p.ref.campaign(c.Draw.Campaign); rc != nil && (len(rc.live().Sessions) == 0 || !p.ref.over(rc)) {
-		return p.observeUser(c.Draw)
+	return p.observeDrawer(c.Draw)
+}
+
+// observeDrawer compares what the two know of the user of a draw.
+func (p *pair) observeDrawer(d *engine.Draw) string {
+	// Once a campaign is over its sessions stand still in the engine; what users have left in them is of no use any more.
+	if rc := p.ref.campaign(d.Campaign); rc != nil && (len(rc.live().Sessions) == 0 || !p.ref.over(rc)) {
+		return p.observeUser(d)
 	}
 	return ""
 }

@@ -116,7 +116,7 @@ func (w *world) list() Command {
 	}
 	for range 1 + w.rng.IntN(2) {
 		user := fmt.Sprint("u", w.rng.IntN(5))
-		e := engine.ListEntry{User: hashed("user", user), UserID: []byte(user), Reason: []byte("why")}
+		e := engine.ListEntry{User: w.user(user), UserID: []byte(user), Reason: []byte("why")}
 		if w.chance(65) {
 			e.Treatment = engine.Restrict
 		}

@@ -128,9 +128,9 @@ func (r *Reference) concerns(k *rule, s *subject, e *event) bool {
 		return false
 	}
 	if k.aggregate {
-		return e.campaign.namespace == s.campaign.namespace && e.aggregate[k.id]
+		return e.campaign.namespace == s.campaign.namespace && e.aggregate[k.id] && !e.freed["ns/"+k.id]
 	}
-	return e.campaign == s.campaign && e.caps[k.id]
+	return e.campaign == s.campaign && e.caps[k.id] && !e.freed[k.id]
 }
 
 // ofSame reports whether an event has the subject's value of what the rule counts by.

@@ -17,6 +17,7 @@ var ClusterKey = [32]byte{'k', 'e', 'y'}
 type world struct {
 	rng              *rand.Rand
 	ref              *Reference
+	keyer            engine.Keyer
 	now              engine.UnixMilli
 	zone, policyZone int // in zones; a campaign or a policy keeps its zone
 	script           []Command
@@ -47,6 +48,12 @@ func Generate(rng *rand.Rand, n int) []Command {
 	if w.chance(50) {
 		w.policyZone = rng.IntN(len(zones))
 	}
+	a, err := NewApplier(1, 0) // an engine tells the keys of users
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	n0, _ := a.Engine.Namespace("default")
+	w.keyer = n0.Keyer()
 	w.now = w.firstInstant()
 	w.ref = NewReference(w.now)
 	w.totals = w.aggregateCaps()
@@ -101,9 +108,13 @@ func (w *world) next() Command {
 		return w.turn()
 	case n < 118:
 		return w.list()
-	case n < 220 && w.counted():
+	case n < 140:
+		return w.void()
+	case n < 148:
+		return w.award()
+	case n < 245 && w.counted():
 		return w.grant()
-	case n < 240 && len(w.given) > 0:
+	case n < 265 && len(w.given) > 0:
 		return w.revoke()
 	}
 	return Command{Draw: w.draw()}
@@ -139,9 +150,15 @@ func hashed(words ...any) (k engine.Key) {
 	return k
 }
 
+func (w *world) user(id string) engine.Key { return w.keyer.User([]byte(id)) }
+
 // digest makes the key of a draw: like every Keyer.Digest it begins with the ten bits that choose its subject's shard.
 func digest(user engine.Key, n int) engine.Key {
-	k := hashed("draw", n)
+	return digestOf("draw", user, n)
+}
+
+func digestOf(what string, user engine.Key, n any) engine.Key {
+	k := hashed(what, n)
 	k[0], k[1] = user[0], user[1]&0xC0|k[1]&0x3F
 	return k
 }
@@ -160,7 +177,7 @@ func (w *world) draw() *engine.Draw {
 	}
 	w.fresh++
 	d := &engine.Draw{
-		Campaign: c.ref, User: hashed("user", user), UserID: []byte(user), Digest: digest(hashed("user", user), w.fresh), Times: 1,
+		Campaign: c.ref, User: w.user(user), UserID: []byte(user), Digest: digest(w.user(user), w.fresh), Times: 1,
 	}
 	if w.chance(25) {
 		d.Times = uint8(1 + w.rng.IntN(engine.MaxTimes))

@@ -281,17 +281,19 @@ func (r *Reference) award(c *campaign, who *subject, rules []rule, e *event, pri
 		purpose = 3 // on top of another win
 	}
 	w, told := r.pay(c, who, rules, e, p, purpose)
+	live, _ := r.session(c)
 	b, units := r.booksOf(c, prize), engine.Quantity(p.Units)
+	g := given{prize: p.ID, cell: c.cell(live, prize), units: units}
 	if aside == nil {
 		b.give(p.Units)
 	} else {
-		b = c.stock[p.ID]
+		b, g.aside = c.stock[p.ID], c.keyOf(aside)
 		aside.left -= units
 		aside.given += units
 		b.reserved -= units
 		b.issued += units
 	}
-	e.wins = append(e.wins, w)
+	e.wins, e.given = append(e.wins, w), append(e.given, g)
 	r.payChances(c, who, prize, &e.moves)
 	return told
 }
@@ -327,7 +329,7 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 		at: r.now, location: r.here(int(part)), request: int(r.index), part: part, campaign: c, user: who.user,
 		device: who.device, ip: who.ip, by: who.by, hasBy: who.hasBy, caps: idsOf(rules, false), aggregate: idsOf(rules, true),
 		draw: d, number: rec.DrawNumber, session: r.sessionStart(c, r.now), moves: spent,
-		streaks: c.streaks && len(milestonesOf(v)) > 0, moded: v.Mode.Kind != engine.ModeWeighted,
+		seq: c.seq, version: v, freed: map[string]bool{}, streaks: c.streaks && len(milestonesOf(v)) > 0, moded: v.Mode.Kind != engine.ModeWeighted,
 	}
 	r.events = append(r.events, e)
 	if rec.Prize != engine.NoPrize {
@@ -340,6 +342,7 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 	r.count(c, who, &t, rec.Prize)
 	r.milestones(c, e, &e.moves)
 	out.Pity = append(out.Pity, t.PityMoves)
+	e.pity = t.PityMoves
 	out.Chances = append(out.Chances, e.moves)
 	out.Audit = append(out.Audit, audit(v, d, who))
 	for i := range rules {

@@ -18,7 +18,7 @@ func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
 		}
 	}
 	if c == nil {
-		c = &campaign{ref: engine.CampaignRef(len(r.campaigns) + 1), namespace: p.Namespace, id: p.Version.Campaign, seed: seed, stock: map[string]*books{}, reserves: map[setAside]*slice{}, drips: map[string]*drip{}, dealt: map[*event]bool{}, off: map[string]bool{}}
+		c = &campaign{ref: engine.CampaignRef(len(r.campaigns) + 1), namespace: p.Namespace, id: p.Version.Campaign, seed: seed, stock: map[string]*books{}, reserves: map[setAside]*slice{}, drips: map[string]*drip{}, voided: map[uint64]engine.VoidFault{}, dealt: map[*event]bool{}, off: map[string]bool{}}
 	}
 	if len(c.versions) > 0 && identical(c.live(), p.Version) {
 		return Decided{Result: engine.Result{Campaign: c.ref, AlreadyLive: true, Value: uint64(c.live().Number)}}

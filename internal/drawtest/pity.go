@@ -172,20 +172,24 @@ func (r *Reference) count(c *campaign, who *subject, t *turn, prize int) {
 	v := c.live()
 	for i := range v.Pity {
 		y := &v.Pity[i]
-		most := uint16(y.Within) - 1
-		if y.Within == 0 {
-			most = uint16(y.Soft[len(y.Soft)-1].From) - 1
-		}
 		n := t.Before[i]
 		switch {
 		case ends(y, prize) || ends(y, t.Extra):
 			n = 0
-		case n < most:
+		case uint32(n) < mostOf(y):
 			n++
 		}
 		t.After[i] = n
 		r.rows[rowOf(c, y, who.user)] = uint32(n)
 	}
+}
+
+// mostOf is where the counter of a pity stays: at the draw that is due.
+func mostOf(y *engine.Pity) uint32 {
+	if y.Within == 0 {
+		return y.Soft[len(y.Soft)-1].From - 1
+	}
+	return y.Within - 1
 }
 
 // pitiesAgree reports whether a version may share its pities with the campaigns that have them and are not over: those
@@ -219,4 +223,14 @@ func priceList(v *engine.Version) string {
 		return fmt.Sprint(uint32(0), []engine.PricePeriod{})
 	}
 	return fmt.Sprint(v.Chances.Price, v.Chances.Periods)
+}
+
+// keyOf names a reserve.
+func (c *campaign) keyOf(s *slice) *setAside {
+	for k, x := range c.reserves {
+		if x == s {
+			return &k
+		}
+	}
+	panic("BUG: a reserve that nobody states")
 }

@@ -22,6 +22,7 @@ type Reference struct {
 	sources   map[account][]string // declared ones, by number
 	lists     map[*campaign]bool   // whether there ever were any; nil is the namespace's
 	entries   map[listing]*listed
+	awarded   map[awardDay]int64
 	reached   Reached
 }
 
@@ -39,6 +40,7 @@ func NewReference(at engine.UnixMilli) *Reference {
 		sources:  map[account][]string{},
 		lists:    map[*campaign]bool{},
 		entries:  map[listing]*listed{},
+		awarded:  map[awardDay]int64{},
 		reached:  Reached{},
 	}
 }
@@ -53,10 +55,11 @@ type campaign struct {
 	seq       uint64
 	stock     map[string]*books // every prize id there ever was
 	reserves  map[setAside]*slice
-	drips     map[string]*drip // of cells whose prize has a release schedule
-	closed    engine.UnixMilli // end of the last session that was closed
-	off       map[string]bool  // prizes that are switched off
-	killed    bool             // the campaign is
+	drips     map[string]*drip            // of cells whose prize has a release schedule
+	closed    engine.UnixMilli            // end of the last session that was closed
+	voided    map[uint64]engine.VoidFault // draws that were taken back, by seq
+	off       map[string]bool             // prizes that are switched off
+	killed    bool                        // the campaign is
 
 	bounded     bool            // some version bounded what is paid: it counts since
 	boundsUsers bool            // the same of what one user is paid
@@ -136,6 +139,11 @@ type event struct {
 	moves     moves           // of chances
 	moded     bool            // it was drawn under a mode
 	streaks   bool            // the day counts for milestones
+	seq       uint64
+	version   *engine.Version
+	given     []given
+	pity      engine.PityMoves
+	freed     map[string]bool // caps that a void took it out of; of the namespace with ns/ before
 }
 
 // answer is what is remembered under an idempotency key.
@@ -186,6 +194,10 @@ func (r *Reference) Apply(c *Command) Decided {
 		return r.grant(c.Grant)
 	case c.Revoke != nil:
 		return r.revoke(c.Revoke)
+	case c.Void != nil:
+		return r.void(c.Void)
+	case c.Award != nil:
+		return r.compensate(c.Award)
 	}
 	return Decided{} // a tick: only time goes on
 }

@@ -59,7 +59,7 @@ func (w *world) publishing(v *engine.Version) Command {
 func (w *world) newPrize(id string) engine.Prize {
 	p := engine.Prize{
 		ID: id, Kind: engine.PrizeKind(w.rng.IntN(7)), Stock: engine.Quantity(w.rng.IntN(7)), Units: 1, Fallback: -1, Slot: -1,
-		Title: []byte(`{"en":"p"}`),
+		Title: []byte(`{"en":"p"}`), Value: int64(w.rng.IntN(4)) * 10,
 	}
 	if w.chance(25) || p.Kind == engine.KindThanks {
 		p.Stock = engine.Unlimited
@@ -344,6 +344,9 @@ func (w *world) policy() Command {
 		}
 	}
 	p.Purses = w.purses()
+	if w.chance(40) {
+		p.AwardLimit = int64(w.rng.IntN(100))
+	}
 	if w.chance(10) {
 		p.MaxUsers = 1 + uint64(w.rng.IntN(8))
 	}

@@ -164,7 +164,7 @@ func (w *world) grant() Command {
 	c := w.counting()
 	user := fmt.Sprint("u", w.rng.IntN(5))
 	g := &engine.Grant{
-		Campaign: c.ref, User: hashed("user", user), UserID: []byte(user), Source: []string{"share", "shop", "visit"}[w.rng.IntN(3)],
+		Campaign: c.ref, User: w.user(user), UserID: []byte(user), Source: []string{"share", "shop", "visit"}[w.rng.IntN(3)],
 		Amount: 1 + uint32(w.rng.IntN(6)), Priority: engine.SourcePriority, Actor: "host", Reason: "why",
 	}
 	if len(w.ref.policies[1].Purses) > 0 && w.chance(15) {
