@@ -106,7 +106,9 @@ func (w *world) restore(m *metaCut) error {
 		if err := n.restoreStock(x.stock); err != nil {
 			return err
 		}
-		n.rules.Store(n.compile(x.policy))
+		rules := n.compile(x.policy)
+		rules.since = x.since
+		n.rules.Store(rules)
 		n.users.Store(x.users)
 		n.keys.Store(x.keys)
 	}

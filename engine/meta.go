@@ -41,6 +41,7 @@ type namespaceCut struct {
 	acts        acts
 	pending     []pending
 	holders     []holder
+	since       since
 	lists       listCut
 	purses      *pursesCut  // nil for none
 	fatigue     *fatigueCut // nil for none
@@ -87,7 +88,7 @@ func (w *world) cut() *metaCut {
 	for _, n := range *w.namespaces.Load() {
 		x := namespaceCut{
 			name: n.name, secret: n.secret, policy: n.rules.Load().policy, layout: n.layout.clone(),
-			users: n.users.Load(), keys: n.keys.Load(), acts: n.acts.clone(), pending: n.pending, holders: n.holders, lists: n.lists.cut(), purses: n.cutPurses(), fatigue: n.cutFatigue(), stock: n.cutStock(),
+			users: n.users.Load(), keys: n.keys.Load(), acts: n.acts.clone(), pending: n.pending, since: n.rules.Load().since, holders: n.holders, lists: n.lists.cut(), purses: n.cutPurses(), fatigue: n.cutFatigue(), stock: n.cutStock(),
 		}
 		for s, t := range n.tables {
 			if t != nil {
@@ -203,6 +204,7 @@ func (w *writer) namespaceSections(n *namespaceCut) {
 	}
 	w.section(namespacePools, func(w *writer) { w.pools(n.stock) })
 	w.section(namespaceHolds, func(w *writer) { w.holdTables(n.stock) })
+	w.section(namespaceSince, func(w *writer) { w.since(n.since) })
 }
 
 func (n *namespaceCut) section(tag uint8, r *reader) bool {
@@ -213,6 +215,8 @@ func (n *namespaceCut) section(tag uint8, r *reader) bool {
 		r.acts(n)
 	case namespacePeople:
 		r.people(n)
+	case namespaceSince:
+		n.since = r.since(len(n.policy.AggregateCaps))
 	case namespacePending:
 		n.pending = r.pendings()
 	case namespaceLists:

@@ -48,6 +48,7 @@ type rules struct {
 	amounts  []counter
 	rows     scopeSet // whose rows they need
 	places   []uint8  // of each aggregate cap, its number in the namespace's layout
+	since    since    // of each aggregate cap; shorter where the last ones have counted every draw
 	maxUsers uint64
 	maxKeys  uint64
 
@@ -174,7 +175,9 @@ func (t *tx) applyPolicy(c *PutPolicy, body []byte) Result {
 	n.fitTables(w)
 	n.openPurses(policy.Purses)
 	due := n.openFatigue(policy.FatigueCaps, t.now)
-	n.rules.Store(n.compile(&policy))
+	rules := n.compile(&policy)
+	rules.since = n.rules.Load().next(&policy, t.now, n.users.Load() > 0)
+	n.rules.Store(rules)
 	n.acts.drop(fewerEyesSubject) // it was asked for another policy
 	if due {
 		w.settle(t.now)

@@ -61,6 +61,7 @@ const (
 	namespaceFatigue  = 17
 	namespacePools    = 18
 	namespaceHolds    = 19
+	namespaceSince    = 20 // since when aggregate caps count
 )
 
 // Sections of a policy in a command.

@@ -18,7 +18,7 @@ func (c *Campaign) turn(now UnixMilli) UnixMilli {
 	c.mu.Lock() // for readers of the books
 	recount := c.catchUp(v, k, last, until)
 	c.mu.Unlock()
-	live, next := v.sessionAt(now, last)
+	live, next := v.sessionAt(until, last)
 	if live != p.calendar.live || next != p.calendar.next {
 		c.plan.Store(c.compile(v, calendar{live, next}))
 		recount = true
@@ -50,8 +50,9 @@ func (c *Campaign) catchUp(v *Version, k *control, last, until UnixMilli) (recou
 		if !k.paused {
 			c.expireWindows(at)
 		}
-		c.closeSessions(v, last, at)
-		c.turned, recount = max(c.turned, at), true
+		if recount = true; c.closeSessions(v, last, at) || len(v.Sessions) == 0 {
+			c.turned = max(c.turned, at)
+		}
 		for i := range c.releases {
 			c.releases[i].turned = max(c.releases[i].turned, at)
 		}
@@ -132,13 +133,15 @@ func (c *Campaign) nextRelease(k *control, now UnixMilli) UnixMilli {
 	return next
 }
 
-// closeSessions closes the sessions that end at t.
-func (c *Campaign) closeSessions(v *Version, last, t UnixMilli) {
+// closeSessions closes the sessions that end at t, and reports whether there were any.
+func (c *Campaign) closeSessions(v *Version, last, t UnixMilli) (some bool) {
 	for i := c.firstOpen(v); i < len(v.Sessions) && v.sessionEnd(i, last) <= t; i++ {
 		if v.sessionEnd(i, last) > c.turned {
 			c.closeSession(v, i)
+			some = true
 		}
 	}
+	return some
 }
 
 // closeSession lets a session's own units go that nobody won: to the next session with units of the same prize, or they

@@ -15,6 +15,7 @@ func (t *tx) refundChances(x *voiding) {
 		return
 	}
 	p.account.load(t.chanceRow(), &t.chances)
+	t.chances.tidy(t.now) // what has ended takes no room
 	source := uint8(sourceCompensation)
 	if l := (lot{remaining: spent.Price, end: neverEnds, source: source}); !t.chances.fits(&l, p.account.limit) {
 		source = sourceMilestone // one of drawd's own lots always has room

@@ -78,7 +78,7 @@ func (r *Reference) awardable(c *campaign, prize int) problem.Code {
 		return problem.Killed
 	case uniqueCodes(c.live(), p.ID), p.Kind == engine.KindThanks, p.Kind == engine.KindChance, pays(p) && c.bounded:
 		return problem.Conflict // nothing to give, a grant's business, or a budget's
-	case !here || !r.booksOf(c, prize).has(p.Units):
+	case !here || r.booksOf(c, prize) == nil || !r.booksOf(c, prize).has(p.Units):
 		return problem.InsufficientStock
 	case r.keysFull(c.namespace):
 		return problem.Capacity

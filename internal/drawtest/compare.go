@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"unicode"
@@ -94,7 +95,12 @@ func newPair(at engine.UnixMilli) (*pair, error) {
 }
 
 // step gives both one command and returns how they differ.
-func (p *pair) step(c *Command) string {
+func (p *pair) step(c *Command) (difference string) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			difference = fmt.Sprintf("panic: %v\n%s", panicked, debug.Stack())
+		}
+	}()
 	var peeked engine.Result
 	var told bool
 	if c.Draw != nil {

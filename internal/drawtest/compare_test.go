@@ -121,6 +121,8 @@ func TestScriptsReachEverything(t *testing.T) {
 		"deck win", "deck miss", "deck of wins only", "pace win", "pace miss", "share taken", "share missed", "session budget",
 		"ticket", "allowed", "restricted", "draw with attributes", "attribute missing", "capped by an attribute", "listed", "unlisted", "list unchanged",
 		"release", "release expires", "not released", "release made up",
+		"void system", "void user", "void abuse", "void gives stock", "void gives money", "void gives chances", "void gives caps", "void gives pity",
+		"void back to a reserve", "void after the session", "award", "award beyond the day's limit",
 	} {
 		if pities[what] < 5 {
 			t.Errorf("%s: %d times", what, pities[what])

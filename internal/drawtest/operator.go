@@ -310,6 +310,16 @@ func (r *Reference) policy(p *engine.PutPolicy) Decided {
 	for i := range p.Policy.Purses {
 		r.declare(account{purse: p.Policy.Purses[i].ID}, p.Policy.Purses[i].Sources)
 	}
+	since := map[string]engine.UnixMilli{}
+	for i := range p.Policy.AggregateCaps {
+		id := p.Policy.AggregateCaps[i].ID
+		if at, known := r.since[id]; known {
+			since[id] = at
+		} else if since[id] = -never; r.users(1) > 0 {
+			since[id] = r.now
+		}
+	}
+	r.since = since
 	next := *p.Policy
 	next.Revision = live.Revision + 1
 	r.policies[p.Namespace] = &next

@@ -23,6 +23,7 @@ type Reference struct {
 	lists     map[*campaign]bool   // whether there ever were any; nil is the namespace's
 	entries   map[listing]*listed
 	awarded   map[awardDay]int64
+	since     map[string]engine.UnixMilli // when aggregate caps came into force, -never: before anybody drew
 	reached   Reached
 }
 

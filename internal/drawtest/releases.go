@@ -233,7 +233,7 @@ func (c *campaign) openDrips(v *engine.Version, known map[string]*books) (ok boo
 				return false // its shares are wins
 			}
 			drips[o.cell] = d
-		case was != nil && was.available+was.issued > 0:
+		case was != nil && b.available+b.issued > 0: // some of it was perhaps set aside until now
 			return false
 		case was == nil && b.available > 0:
 			b.unreleased, b.available = b.available, 0
@@ -341,17 +341,20 @@ func (r *Reference) nextRelease(c *campaign) (next engine.UnixMilli) {
 		if c.paused || c.stock[d.cell].unreleased == 0 {
 			continue
 		}
+		var all []engine.UnixMilli
 		for _, w := range d.tranches(c) {
-			for _, t := range d.instants(c, w, 0) {
-				soonest(t)
-			}
+			all = append(all, d.instants(c, w, 0)...)
 		}
 		for _, m := range d.makeUps {
-			if m.to == m.from {
-				continue
+			if m.to > m.from {
+				all = append(all, d.instants(c, tranche(m), 1)...)
 			}
-			for _, t := range d.instants(c, tranche(m), 1) {
+		}
+		slices.Sort(all)
+		for _, t := range all {
+			if t > r.now && engine.Quantity(d.released(c, t))*d.units(c) > d.moved { // after another schedule some release nothing
 				soonest(t)
+				break
 			}
 		}
 	}

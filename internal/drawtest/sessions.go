@@ -25,12 +25,15 @@ func (c *campaign) sessionEnd(s *engine.Session) engine.UnixMilli {
 // session returns the session in force and the next one to start, -1 for none.
 func (r *Reference) session(c *campaign) (live, next int) {
 	live, next = -1, -1
-	all := c.live().Sessions
+	all, now := c.live().Sessions, r.now
+	if c.ended {
+		now = min(now, c.endedAt) // an end by hand leaves everything where it is
+	}
 	for i := range all {
-		if all[i].StartsAt <= r.now && r.now < c.sessionEnd(&all[i]) {
+		if all[i].StartsAt <= now && now < c.sessionEnd(&all[i]) {
 			live = i
 		}
-		if next < 0 && all[i].StartsAt > r.now {
+		if next < 0 && all[i].StartsAt > now {
 			next = i
 		}
 	}

@@ -183,6 +183,9 @@ func (r *Reference) refundCaps(c *campaign, e *event) (refunds uint32) {
 		if k.scope != engine.ScopeUser || !r.concerns(&k, who, e) || !r.inWindow(&k, who, e) {
 			continue
 		}
+		if k.aggregate && e.at <= r.since[k.id] {
+			continue // it may not have counted the draw: the engine knows times only, and gives back what surely was counted
+		}
 		if k.counts == engine.CountDraws && k.window.Kind == engine.WindowCooldown && !r.last(c, e) {
 			continue
 		}
