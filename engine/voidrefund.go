@@ -10,19 +10,36 @@ import (
 // refundChances gives back the chances that the draw spent, as a compensation that ends with the campaign.
 func (t *tx) refundChances(x *voiding) {
 	spent, ok := x.draw.Chances()
-	p := t.plan.chances
-	if !ok || p == nil || p.account == nil || spent.Mode != p.mode || t.chanceRow() == nil {
+	a, row := t.payer(x)
+	if !ok || row == nil {
 		return
 	}
-	p.account.load(t.chanceRow(), &t.chances)
+	a.load(row, &t.chances)
 	t.chances.tidy(t.now) // what has ended takes no room
 	source := uint8(sourceCompensation)
-	if l := (lot{remaining: spent.Price, end: neverEnds, source: source}); !t.chances.fits(&l, p.account.limit) {
+	if l := (lot{remaining: spent.Price, end: neverEnds, source: source}); !t.chances.fits(&l, a.limit) {
 		source = sourceMilestone // one of drawd's own lots always has room
 	}
-	if t.grantOwn(p.account, t.chanceRow(), source, spent.Price) > 0 {
+	if t.grantOwn(a, row, source, spent.Price) > 0 {
 		x.refunds |= VoidChances
 	}
+}
+
+// payer returns the account that the draw was paid from, and the user's row there: a later version may have another. The row is
+// nil for a draw that nothing paid.
+func (t *tx) payer(x *voiding) (a *account, row []byte) {
+	v := x.version.Chances
+	switch {
+	case v == nil || v.Mode == ChancesFree:
+		return nil, nil
+	case v.Mode == ChancesGranted:
+		return x.campaign.chances, t.campaign[ScopeUser].data
+	}
+	n := x.campaign.namespace
+	if t.elsewhere.find(t.world, n.tables[ScopeUser], &t.draw.User); t.elsewhere.data != nil {
+		t.elsewhere.open()
+	}
+	return n.purse(v.Purse).account, t.elsewhere.data
 }
 
 // refundCaps moves counters back, of caps that the draw was counted by and whose window is still open: the user's, and those

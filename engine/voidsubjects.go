@@ -91,54 +91,59 @@ func (t *tx) revokeWon(x *voiding) {
 	for i := range n {
 		milestone, amount := at(i)
 		if milestone >= 0 {
-			t.revokeOwn(x, "", moves.Mode, sourceMilestone, amount)
+			t.revokeOwn(x, "", sourceMilestone, amount)
 			continue
 		}
 		for prize < len(x.given) && (x.given[prize].prize == NoPrize || x.version.Prizes[x.given[prize].prize].Kind != KindChance) {
 			prize++
 		}
 		if prize < len(x.given) {
-			t.revokeOwn(x, x.version.Chances.campaignOf(x.given[prize].prize), moves.Mode, sourcePrize, amount)
+			t.revokeOwn(x, x.version.Chances.campaignOf(x.given[prize].prize), sourcePrize, amount)
 			prize++
 		}
 	}
 }
 
 // revokeOwn takes chances that drawd granted itself out of the user's, here or in another campaign of the namespace.
-func (t *tx) revokeOwn(x *voiding, campaign string, mode ChanceMode, source uint8, amount uint32) {
-	p, row := t.plan.chances, []byte(nil)
+func (t *tx) revokeOwn(x *voiding, campaign string, source uint8, amount uint32) {
+	a, row := t.payer(x)
 	c := x.campaign
 	if campaign != "" {
 		if c = t.campaignOf(campaign); c == nil {
 			return
 		}
-		p = c.plan.Load().chances
+		if a, row = t.accountIn(c); a == nil {
+			return
+		}
 	}
-	if amount == 0 || p == nil || p.account == nil || c.over(t.now) || campaign == "" && p.mode != mode {
+	if amount == 0 || row == nil || c.over(t.now) {
 		return
 	}
-	if campaign == "" {
-		row = t.chanceRow()
-	} else {
-		table := c.tables[ScopeUser]
-		if p.purse {
-			table = c.namespace.tables[ScopeUser]
-		}
-		if t.elsewhere.find(t.world, table, &t.draw.User); t.elsewhere.data != nil {
-			t.elsewhere.open()
-			row = t.elsewhere.data
-		}
-	}
 	h := &t.chances
-	p.account.load(row, h)
-	if row == nil || !h.sound() || !p.account.book.sound() {
+	a.load(row, h)
+	if !h.sound() || !a.book.sound() || h.granted == 0 { // the chances were for what that campaign had before
 		return
 	}
 	was := h.sums()
 	h.tidy(t.now)
 	h.revoke(amount, source, neverEnds)
 	is := h.sums()
-	p.account.save(row, h)
-	p.account.book.move(&was, &is)
+	a.save(row, h)
+	a.book.move(&was, &is)
 	x.refunds |= VoidGrants
+}
+
+// accountIn returns where a campaign's chances are now, and the user's row there.
+func (t *tx) accountIn(c *Campaign) (*account, []byte) {
+	p, table := c.plan.Load().chances, c.tables[ScopeUser]
+	if p == nil || p.account == nil {
+		return nil, nil
+	}
+	if p.purse {
+		table = c.namespace.tables[ScopeUser]
+	}
+	if t.elsewhere.find(t.world, table, &t.draw.User); t.elsewhere.data != nil {
+		t.elsewhere.open()
+	}
+	return p.account, t.elsewhere.data
 }

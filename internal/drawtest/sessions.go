@@ -267,6 +267,9 @@ func (r *Reference) nextSession(c *campaign) engine.UnixMilli {
 
 // sessionStart returns the start of the session that an instant counts for: the one in force, or the coming one.
 func (r *Reference) sessionStart(c *campaign, t engine.UnixMilli) engine.UnixMilli {
+	if c.ended {
+		t = min(t, c.endedAt)
+	}
 	all := c.live().Sessions
 	for i := range all {
 		if t < c.sessionEnd(&all[i]) {

@@ -345,7 +345,7 @@ func (w *world) policy() Command {
 	}
 	p.Purses = w.purses()
 	if w.chance(40) {
-		p.AwardLimit = int64(w.rng.IntN(100))
+		p.AwardLimit = 10 * int64(w.rng.IntN(8))
 	}
 	if w.chance(10) {
 		p.MaxUsers = 1 + uint64(w.rng.IntN(8))

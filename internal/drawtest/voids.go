@@ -63,9 +63,15 @@ func (r *Reference) void(v *VoidDraw) Decided {
 	if v.Fault != engine.VoidAbuse {
 		refunds |= e.unpay(c)
 	}
+	refunds |= r.revokeWon(c, e)
 	switch v.Fault {
 	case engine.VoidSystem:
-		refunds |= r.refundChances(c, e) | r.refundCaps(c, e) | r.refundPity(c, e)
+		refunds |= r.refundChances(c, e)
+		refunds |= r.refundCaps(c, e) | r.refundPity(c, e)
+		if e.moded { // the entry comes back
+			e.moded = false
+			refunds |= engine.VoidEntry
+		}
 	case engine.VoidAbuse:
 		for i := range c.live().Pity {
 			delete(r.rows, rowOf(c, &c.live().Pity[i], e.user))
@@ -73,6 +79,7 @@ func (r *Reference) void(v *VoidDraw) Decided {
 	}
 	for bit, what := range map[uint32]string{
 		engine.VoidStock: "stock", engine.VoidMoney: "money", engine.VoidChances: "chances", engine.VoidCaps: "caps", engine.VoidPity: "pity",
+		engine.VoidEntry: "entry", engine.VoidGrants: "grants",
 	} {
 		if refunds&bit != 0 {
 			r.reach("void gives " + what)
@@ -159,11 +166,22 @@ func (e *event) unpay(c *campaign) (refunds uint32) {
 	return refunds
 }
 
-// refundChances gives back what the draw cost, as a compensation that ends with the campaign. The design does not say what
-// becomes of it when chances come from elsewhere now: nothing then, as in the engine.
+// payer returns the account that the draw was paid from.
+func (e *event) payer(c *campaign) (a account, counts bool) {
+	x := e.version.Chances
+	switch {
+	case x == nil || x.Mode == engine.ChancesFree:
+		return a, false
+	case x.Mode == engine.ChancesPurse:
+		return account{purse: x.Purse}, true
+	}
+	return account{campaign: c}, true
+}
+
+// refundChances gives back what the draw cost, as a compensation that ends with the campaign, where it was taken from.
 func (r *Reference) refundChances(c *campaign, e *event) uint32 {
-	a, counts := accountOf(c)
-	if !e.moves.some || !counts || e.moves.mode != c.live().Chances.Mode || e.moves.price == 0 {
+	a, counts := e.payer(c)
+	if !counts {
 		return 0
 	}
 	w := r.wallet(a, e.user)
@@ -175,12 +193,48 @@ func (r *Reference) refundChances(c *campaign, e *event) uint32 {
 	return engine.VoidChances
 }
 
-// refundCaps takes the draw out of the user's own caps that are in force and have it in their window. A cooldown on draws
+// revokeWon takes the chances back that the draw granted, whoever's fault it was. Those for a campaign that is over are gone with
+// it; of what another campaign counts now nothing is owed by somebody who never had any there.
+func (r *Reference) revokeWon(c *campaign, e *event) (refunds uint32) {
+	revoke := func(of *campaign, source uint8, amount uint32) {
+		a, counts := accountOf(of)
+		if of == c {
+			a, counts = e.payer(c)
+		}
+		if w := r.wallet(a, e.user); counts && w.granted > 0 && !r.over(of) && amount > 0 {
+			w.revoke(uint64(amount), source, never)
+			refunds = engine.VoidGrants
+		}
+	}
+	var from []string // campaigns that the prizes were for, in order
+	for i := range e.given {
+		if at := indexOf(e.version, e.given[i].prize); e.version.Prizes[at].Kind == engine.KindChance {
+			to := c.id
+			for _, p := range e.version.Chances.Prizes {
+				if int(p.Prize) == at {
+					to = p.Campaign
+				}
+			}
+			from = append(from, to)
+		}
+	}
+	for _, w := range e.moves.won {
+		if w.of >= 0 {
+			revoke(c, sourceMilestone, w.amount)
+			continue
+		}
+		revoke(r.called(from[0]), sourcePrize, w.amount)
+		from = from[1:]
+	}
+	return refunds
+}
+
+// refundCaps takes the draw out of the caps that are in force and have it in their window. A cooldown on draws
 // counts a request once: it goes when nothing of the request is left.
 func (r *Reference) refundCaps(c *campaign, e *event) (refunds uint32) {
-	who := &subject{campaign: c, user: e.user}
+	who := &subject{campaign: c, user: e.user, device: e.device, ip: e.ip, by: e.by, hasBy: e.hasBy}
 	for _, k := range r.rules(c) {
-		if k.scope != engine.ScopeUser || !r.concerns(&k, who, e) || !r.inWindow(&k, who, e) {
+		if !r.concerns(&k, who, e) || !r.inWindow(&k, who, e) {
 			continue
 		}
 		if k.aggregate && e.at <= r.since[k.id] {
