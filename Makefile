@@ -14,7 +14,7 @@ T ?= 30s
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check bench-quick bench-figures crashloop fuzz soak simulate cover
+.PHONY: help build test check clients bench-quick bench-figures crashloop fuzz soak simulate cover
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ cover: ## Coverage of all tests, in coverage.out and coverage.html
 	$(GO) test -p $(P) -coverpkg=./... -coverprofile=coverage.out ./...
 	$(GO) tool cover -func=coverage.out | tail -n 1
 	$(GO) tool cover -html=coverage.out -o coverage.html
+
+clients: ## Generate the TypeScript and Java clients, compile them, let them draw (Node 20, npm, JDK 17)
+	examples/clients/generate.sh
 
 fuzz: ## Run every fuzz target for T each (make fuzz T=30s)
 	GO="$(GO)" .ci/fuzz $(T)
