@@ -93,7 +93,7 @@ func (t *tx) lockUser(user *Key) {
 }
 
 // hit is the ladder of a hit: idempotency, the cap, whether it fits. Nothing is written before the last check is passed. As
-// a library it reports true, having done nothing, when old keys have to be let go first.
+// a library it reports true, having done nothing, when something is due first: old keys are let go, sessions end.
 func (t *tx) hit(h *Hit, n *Namespace) (late bool) {
 	rules, f := n.rules.Load(), &n.fatigue
 	t.result = Result{}
@@ -106,11 +106,8 @@ func (t *tx) hit(h *Hit, n *Namespace) (late bool) {
 		return false
 	}
 	for {
-		if t.library {
-			t.now = max(t.stamp, UnixMilli(t.world.logTime.Load()))
-			if periodOf(t.now) > f.period {
-				return true
-			}
+		if t.late() || t.library && periodOf(t.now) > f.period {
+			return true
 		}
 		k := t.overHit(h, n, rules, sight{logTime: t.now, now: t.now})
 		if k == nil {

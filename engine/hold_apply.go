@@ -116,10 +116,10 @@ func (t *tx) acquire(x *stocking, c *Hold, taken bool) {
 	}
 }
 
-// bringStock gives back what comes back by the caller's time, as a library.
+// bringStock gives back what comes back by the caller's time, as a library, and ends the sessions that end until then.
 func (t *tx) bringStock() {
 	w := t.world
-	if t.library && max(int64(t.stamp), w.logTime.Load()) >= w.returns.Load() {
+	if now := max(int64(t.stamp), w.logTime.Load()); t.library && now >= min(w.returns.Load(), w.turns.Load()) {
 		t.catchUp()
 	}
 }
@@ -154,7 +154,7 @@ func (t *tx) acquireHome(x *stocking, c *Hold, taken bool) bool {
 	return true
 }
 
-// takeStockPosition takes the position of a command on holds, as a library. false says that units have come back meanwhile.
+// takeStockPosition takes the position of a command on holds, as a library. false says that something has become due meanwhile.
 func (t *tx) takeStockPosition() bool {
 	if !t.library {
 		return true
@@ -163,7 +163,7 @@ func (t *tx) takeStockPosition() bool {
 	w.clock.Lock()
 	defer w.clock.Unlock()
 	now := max(w.clock.now, t.stamp)
-	if int64(now) >= w.returns.Load() {
+	if int64(now) >= min(w.returns.Load(), w.turns.Load()) {
 		return false
 	}
 	t.now = now

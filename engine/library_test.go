@@ -221,3 +221,46 @@ func records1(x *table, b []byte) string {
 	r.Previous, r.PrevWin, r.Digest = Location{}, Location{}, Key{}
 	return fmt.Sprintf("%+v", r)
 }
+
+// Hits and holds do not move time past what is due either.
+func TestLibraryHitsAndHoldsCloseTheSession(t *testing.T) {
+	begun := func() (*table, *Campaign) {
+		x := newLibrary(t)
+		x.decide1(start, func(b *Batch) {
+			b.AddPolicy(&PutPolicy{Namespace: 1, Expect: AnyRevision, Policy: &NamespacePolicy{TimeZone: "UTC", FatigueCaps: []FatigueCap{{ID: "push", Window: Window{Kind: WindowDay}, Limit: 5}}}})
+		})
+		x.decide1(start, func(b *Batch) { b.AddPool(&PutPool{Namespace: 1, ID: "p", Total: 5}) })
+		x.decide1(start, func(b *Batch) {
+			b.AddPublish(&Publish{Namespace: 1, Version: rounds(), SealedSeed: SealSeed([32]byte{}, [12]byte{1}, [16]byte{7})})
+		})
+		x.decide1(open, func(b *Batch) { b.AddTick() })
+		c, _ := x.CampaignByRef(1)
+		return x, c
+	}
+	first, _ := begun()
+	keys := first.Namespaces()[0].Keyer()
+	push, ok := first.Namespaces()[0].FatigueCap([]byte("push"))
+	if !ok {
+		t.Fatal("no such cap")
+	}
+	user := keys.User([]byte("u"))
+	for what, add := range map[string]func(b *Batch){
+		"hit": func(b *Batch) {
+			b.AddHit(&Hit{Namespace: 1, Cap: push, User: user, UserID: []byte("u"), Digest: keys.Hit(push, user, []byte("k")), Quantity: 1})
+		},
+		"hold": func(b *Batch) {
+			b.AddHold(&Hold{Namespace: 1, Owner: user, OwnerID: []byte("u"), Digest: keys.Hold(user, []byte("k")), Items: []Item{{1, 1}}})
+		},
+		"take": func(b *Batch) {
+			b.AddTake(&Take{Namespace: 1, Pool: 1, Units: 1, Owner: user, OwnerID: []byte("u"), Digest: keys.Take(1, user, []byte("k"))})
+		},
+	} {
+		x, c := begun()
+		if r := x.decide1(open+hourMilli+1, add); r.Code != problem.OK {
+			t.Errorf("%s: %+v", what, r)
+		}
+		if s := x.stockOf(c, "one", "a"); s.Total != 0 {
+			t.Errorf("after a %s the session that ended still has %d", what, s.Total)
+		}
+	}
+}
