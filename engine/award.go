@@ -10,7 +10,8 @@ import (
 
 // Award gives a user a prize without a draw: an operator's compensation. It takes the units out of the stock like a win,
 // and moves neither caps nor pity. User and ticket are its idempotency key: one complaint is compensated once. What one
-// operator awards in a day is bounded by the namespace's policy, in the values of the prizes.
+// operator awards in a day is bounded by the namespace's policy, in the values of the prizes; where it is, a prize without a
+// value is not awarded.
 type Award struct {
 	Campaign CampaignRef
 	Prize    string
@@ -112,6 +113,9 @@ func (t *tx) allowance(n *Namespace, actor string, value int64, r *Result) probl
 	}
 	r.Value = uint64(spent)
 	switch {
+	case value == 0: // nobody knows how much of the limit it would take
+		r.Unvalued = true
+		return problem.Conflict
 	case value > limit-min(spent, limit):
 		r.Limited = true
 		return problem.Conflict

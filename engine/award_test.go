@@ -71,7 +71,7 @@ func TestAwardRefusals(t *testing.T) {
 func TestAwardLimit(t *testing.T) {
 	x := newTable(t)
 	x.people("ann", "bob")
-	x.mustPublish(simple(func(v *Version) { v.Prizes[0].Value = 40 }))
+	x.mustPublish(simple(twoPrizes, func(v *Version) { v.Prizes[0].Value = 40 }))
 	x.one(func(b *Batch) {
 		b.AddPolicy(&PutPolicy{Namespace: 1, Expect: AnyRevision, Actor: "ann", Policy: &NamespacePolicy{TimeZone: "UTC", AwardLimit: 100, Approvals: 1}})
 	})
@@ -80,6 +80,11 @@ func TestAwardLimit(t *testing.T) {
 	x.reload()
 	x.unchanged("beyond", func() {
 		if r := x.award("p", "u", "3", "ann"); r.Code != problem.Conflict || !r.Limited || r.Value != 80 {
+			t.Errorf("%+v", r)
+		}
+	})
+	x.unchanged("what has no value", func() {
+		if r := x.award("q", "u", "3", "bob"); r.Code != problem.Conflict || !r.Unvalued || r.Limited {
 			t.Errorf("%+v", r)
 		}
 	})

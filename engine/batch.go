@@ -25,6 +25,8 @@ type Result struct {
 	Value uint64 // publish: version number; adjust: the new total (of a replay the total of now; its record has the one of then); document, policy: the new revision (on VersionConflict the current one); namespace: its ref; grant: what it gave; revocation: what it took back; hold, extension: the deadline in ms; take, confirmation: the units that the owner has of it; pool: its revision
 	// Limited says, of a Conflict, that an operator's daily value stands against it: Value is what he awarded today.
 	Limited bool
+	// Unvalued says, of a Conflict, that an operator's daily value is in force and the prize's value is not known.
+	Unvalued bool
 	// Pending says that the command waits for approval: Value is the request's number.
 	Pending   bool
 	Pool      PoolRef   // of a hold, take or confirmation that is refused: the pool that refuses it. Of a pool's making and adjustment: it

@@ -98,7 +98,12 @@ func (x *exchange) explainAward(r *engine.Result, refused *render.Problem) *rend
 	switch refused.Code {
 	case problem.Conflict:
 		limit := x.grant.Namespace.Policy().AwardLimit
-		if refused.Detail = "The prize cannot be awarded: it is no thing of its own, or is paid out of a budget."; r.Limited {
+		switch refused.Detail = "The prize cannot be awarded: it is no thing of its own, or is paid out of a budget."; {
+		case r.Unvalued:
+			refused.Detail = "The policy bounds what an operator awards in a day, and the prize has no value: publish a version that states it."
+			refused.Errors = []render.FieldError{{Pointer: "", Code: "value_unknown", Message: "The prize has no value."}}
+		case r.Limited:
+			refused.Errors = []render.FieldError{{Pointer: "", Code: "award_limit", Message: "Beyond the operator's daily value."}}
 			refused.Detail = fmt.Sprintf("The operator has awarded %d of the %d that the policy allows him a day, and the prize would go beyond.", r.Value, limit)
 		}
 	case problem.IdempotencyMismatch:

@@ -143,7 +143,7 @@ func (p *Plane) getVersion(x *exchange) *render.Problem {
 		return refusal(problem.NotFound, "The campaign has "+itoa(len(c.Versions()))+" versions.")
 	}
 	view := viewVersion(c, v)
-	view.File = json.RawMessage(v.Document)
+	view.File = x.fileOf(v)
 	if c.Status(x.plane.Engine.LogTime()) == engine.StatusEnded {
 		view.Salt = hex.EncodeToString(v.Salt[:])
 	}

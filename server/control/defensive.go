@@ -51,7 +51,7 @@ func (x *exchange) answerDefensive(c *engine.Campaign) *render.Problem {
 	if d == nil {
 		return refusal(problem.NotFound, "The campaign has no defensive version: PUT one.")
 	}
-	v := defensiveView{c.ID(), d.Against, true, "", stamp(d.At), d.Actor, d.Reason, json.RawMessage(d.Version.Document)}
+	v := defensiveView{c.ID(), d.Against, true, "", stamp(d.At), d.Actor, d.Reason, x.fileOf(d.Version)}
 	if code := c.DefensiveFits(x.engineNow()); code != problem.OK {
 		v.Fits, v.Refusal = false, code.String()
 	}

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
 )
 
@@ -73,14 +72,20 @@ func TestDefensiveVersion(t *testing.T) {
 func TestDefensiveVersionWaitsForApproval(t *testing.T) {
 	w := newWorld(t)
 	w.publish("flash", flashFile)
-	w.decide(func(b *engine.Batch) {
-		b.AddPolicy(&engine.PutPolicy{Namespace: 1, Expect: engine.AnyRevision, Policy: &engine.NamespacePolicy{TimeZone: "UTC", Approvals: 1}})
-	})
-	asked := w.want(202, "PUT", defensivePath+"?reason=x", meagreFile, "Content-Type: application/yaml")
+	ann, bob := w.two()
+	asked := w.want(202, "PUT", defensivePath+"?reason=x", meagreFile, "Content-Type: application/yaml", ann)
 	if got := asked.json(); got["subject"] != "set the defensive version campaign/flash" {
 		t.Errorf("%v", got)
 	}
-	w.refused(problem.NotFound, "POST", defendPath, `{"reason":"x"}`)
+	w.refused(problem.NotFound, "POST", defendPath, `{"reason":"x"}`, ann)
+	other := strings.Replace(meagreFile, "weight: 50", "weight: 40", 1)
+	if a := w.refused(problem.Conflict, "PUT", defensivePath+"?reason=x", other, "Content-Type: application/yaml", ann); !strings.Contains(string(a.body), asked.text("approval")) {
+		t.Errorf("%s", a.body)
+	}
+	if a := w.approve(asked, bob); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	w.want(200, "POST", defendPath, `{"reason":"x"}`, ann)
 }
 
 // Validation says when the guard would find nothing to switch to.

@@ -2,13 +2,16 @@ package control
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/campaignfile"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/server/access"
 	"github.com/drawd/drawd/server/render"
 )
 
@@ -104,6 +107,28 @@ func (x *exchange) versionConflict(revision uint64) *render.Problem {
 	return refusal(problem.VersionConflict, "The current ETag is "+etag(revision)+": read it again.")
 }
 
+// mask makes a draft one for eyes that may not see shared codes: its canonical form with the codes masked. One that cannot
+// be read as a campaign may hold them anywhere.
+func (d *draft) mask() *render.Problem {
+	file, faults := campaignfile.Parse(d.source)
+	switch {
+	case len(faults) > 0 && (bytes.Contains(d.source, []byte("shared")) || bytes.Contains(d.source, []byte(`\`))):
+		return refusal(problem.Forbidden, "The draft has faults, so its codes cannot be masked: only the scope admin sees it.")
+	case len(faults) > 0 || !slices.ContainsFunc(file.Version.Codes, func(c engine.PrizeCodes) bool { return c.Shared != "" }):
+		return nil
+	}
+	d.kind, d.source = typeJSON, campaignfile.Mask(file.Version)
+	return nil
+}
+
+// fileOf returns a version's campaign file as the asker may see it: without the scope admin shared codes are masked.
+func (x *exchange) fileOf(v *engine.Version) json.RawMessage {
+	if x.grant.Has(access.ScopeAdmin) {
+		return json.RawMessage(v.Document)
+	}
+	return json.RawMessage(campaignfile.Mask(v))
+}
+
 func (p *Plane) getDraft(x *exchange) *render.Problem {
 	if refused := x.noQuery(); refused != nil {
 		return refused
@@ -111,6 +136,11 @@ func (p *Plane) getDraft(x *exchange) *render.Problem {
 	d, refused := x.savedDraft()
 	if refused != nil {
 		return refused
+	}
+	if !x.grant.Has(access.ScopeAdmin) {
+		if refused := d.mask(); refused != nil {
+			return refused
+		}
 	}
 	if !x.unchanged(d.revision) {
 		x.answerBytes(http.StatusOK, d.kind, d.source)

@@ -24,6 +24,7 @@ func (x *exchange) compile(source []byte) (*campaignfile.File, *render.Problem) 
 		})
 	}
 	faults = append(faults, file.Unstated(x.knownPrizes())...)
+	faults = append(faults, file.Masked()...)
 	if len(faults) > 0 {
 		return nil, invalidCampaign(file.Locate(faults))
 	}

@@ -122,7 +122,7 @@ func (w *worker) enter(sound bool) bool {
 	if !w.unhurried(w.server.people.TakeUser(k.Namespace, a.ticket.User, w.now)) {
 		return false
 	}
-	w.grant = access.Grant{Namespace: ns}
+	w.grant, w.answer.Masked = access.Grant{Namespace: ns}, false
 	// What a browser says about itself is not worth counting by: the address is that of the connection.
 	if w.body.ip.IsValid() {
 		w.body.wrong(fieldIP, isUntrusted)

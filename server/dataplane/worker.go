@@ -239,6 +239,8 @@ func (w *worker) admitted(need access.Scope) bool {
 		return false
 	}
 	w.grant = grant
+	// Codes are for who draws, and for admins.
+	w.answer.Masked = !grant.Has(access.ScopeDraw | access.ScopeAdmin)
 	return true
 }
 

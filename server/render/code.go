@@ -7,6 +7,9 @@ type Codes interface {
 
 // appendCode1 adds the code that a win handed out to its prize, which is a JSON object at the end of dst.
 func (s *subdraw) appendCode1(dst []byte, prize int, extra bool) []byte {
+	if _, some := s.version.CodesOf(prize); some && s.masked {
+		return append(dst[:len(dst)-1], `,"code_masked":true}`...)
+	}
 	code, ok := s.code(prize, extra)
 	if !ok {
 		return dst
@@ -15,10 +18,11 @@ func (s *subdraw) appendCode1(dst []byte, prize int, extra bool) []byte {
 	return append(dst, '}')
 }
 
-// code returns the code that a win of a prize handed out: the shared one of the version, or the unique one of the record.
+// code returns the code that a win of a prize handed out: the shared one of the version, or the unique one of the record;
+// none for who may not see codes.
 func (s *subdraw) code(prize int, extra bool) (code []byte, ok bool) {
 	k, ok := s.version.CodesOf(prize)
-	if !ok {
+	if !ok || s.masked {
 		return nil, false
 	}
 	if k.Shared != "" {

@@ -27,7 +27,7 @@ func TestRenderPity(t *testing.T) {
 			r.Sections = []byte{3, 12, 0, 3, 0xff, 0xff, 7, 0, 7, 0, 9, 0, 9, 0}
 		})},
 	} {
-		s := subdraw{plainIDs{}, "wheel", v, &tc.record, at, false}
+		s := subdraw{plainIDs{}, "wheel", v, &tc.record, at, false, false}
 		text := renderers[1].json(nil, &s)
 		item := AppendFeedItem(nil, plainIDs{}, "wheel", v, at, &tc.record)
 		if !json.Valid(text) || !json.Valid(item) {

@@ -102,7 +102,7 @@ func golden(t *testing.T, name string, got []byte) {
 // Renderer 1, every form, byte for byte.
 func TestRenderer1(t *testing.T) {
 	for _, d := range draws {
-		s := subdraw{plainIDs{}, "wheel", wheel(), &d.record, engine.Location{Index: 17, Ordinal: 3}, false}
+		s := subdraw{plainIDs{}, "wheel", wheel(), &d.record, engine.Location{Index: 17, Ordinal: 3}, false, false}
 		text := renderers[1].json(nil, &s)
 		if !json.Valid(text) {
 			t.Errorf("%s: not JSON: %s", d.name, text)

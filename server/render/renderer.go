@@ -26,6 +26,7 @@ type subdraw struct {
 	record   *engine.Record
 	at       engine.Location
 	public   bool // for a player's eyes: another wire form, without seq
+	masked   bool // for who may not see codes
 }
 
 // renderer is one way of rendering a draw. list is what stands around the sub-draws when the request named "times".
@@ -51,6 +52,7 @@ type Answer struct {
 	Records  []byte // the encoded records
 	Count    int
 	Public   bool // for a player's eyes: without what tells how many others drew
+	Masked   bool // for who may not see codes: it says only that there is one
 
 	Wins     int // of the sub-draws that were rendered last
 	Unfunded int // of them: those in which a pity was due and had nothing left to give
@@ -132,7 +134,7 @@ func (a *Answer) load(b []byte, i int) (int, *renderer, error) {
 		return 0, nil, fmt.Errorf("render: a record names version %d and prize %d of campaign %s, which are not known", r.Version, r.Prize, a.Campaign.ID())
 	}
 	a.draw = subdraw{
-		ids: a.IDs, campaign: a.Campaign.ID(), version: v, record: r, public: a.Public,
+		ids: a.IDs, campaign: a.Campaign.ID(), version: v, record: r, public: a.Public, masked: a.Masked,
 		at: engine.Location{Index: a.At.Index, Ordinal: a.At.Ordinal + uint16(i)},
 	}
 	if r.Prize != engine.NoPrize {

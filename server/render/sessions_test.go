@@ -37,7 +37,7 @@ func TestRenderSessions(t *testing.T) {
 		{"session-thanks", with(func(r *engine.Record) { r.Natural, r.Session, r.Channel = 2, 1, []byte("h5") })},
 		{"session-thanks-miss-slot", with(func(r *engine.Record) { r.Natural, r.Session, r.Channel = 2, 1, []byte("pc") })},
 	} {
-		s := subdraw{plainIDs{}, "wheel", v, &tc.record, at, false}
+		s := subdraw{plainIDs{}, "wheel", v, &tc.record, at, false, false}
 		text := renderers[1].json(nil, &s)
 		item := AppendFeedItem(nil, plainIDs{}, "wheel", v, at, &tc.record)
 		if !json.Valid(text) || !json.Valid(item) {
