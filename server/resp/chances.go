@@ -4,6 +4,7 @@ import (
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/server/access"
 	"github.com/drawd/drawd/server/render"
 )
 
@@ -107,9 +108,22 @@ func granted(c *conn, _ *waiting, r *engine.Result) {
 	c.out = appendInt(appendBulk(c.out, "already"), already)
 }
 
-// stock takes STOCK campaign: the books of every prize, as arrays of names and values.
+// stock takes STOCK campaign: the books of every prize, as arrays of names and values; or STOCK POOL pool.
 func stock(c *conn, a *arguments) {
 	c.flush()
+	if len(a.left) == 2 {
+		if a.option() != "POOL" {
+			a.wrong("STOCK has the forms STOCK id, of a campaign, and STOCK POOL id")
+			c.sound(a)
+			return
+		}
+		poolStock(c, a)
+		return
+	}
+	if !c.grant.Has(access.ScopeRead) {
+		c.refuse(problem.Forbidden, "The key does not have the scope read.")
+		return
+	}
 	campaign, ok := c.campaign(a)
 	if !ok || !c.sound(a) {
 		return

@@ -36,9 +36,14 @@ var commands = map[string]command{
 	"info":    {run: info, most: maxArgs, form: "INFO"},
 
 	"draw":    {run: draw, least: 3, most: 80, need: access.ScopeDraw, form: "DRAW campaign user key [TIMES n] [CHANNEL c] [DEVICE d] [IP a] [ATTR name value]… [VERSION n] [MAXPRICE n] [RETRY]"},
-	"stock":   {run: stock, least: 1, most: 2, need: access.ScopeRead, form: "STOCK campaign"},
+	"stock":   {run: stock, least: 1, most: 2, need: access.ScopeRead | access.ScopeStock, form: "STOCK [POOL] id"},
 	"chances": {run: chances, least: 2, most: 2, need: access.ScopeDraw | access.ScopeChances | access.ScopeRead, form: "CHANCES campaign user"},
 	"grant":   {run: grant, least: 5, most: 9, need: access.ScopeChances, form: "GRANT campaign user source event amount [EXPIRES ms] [OCCURRED ms]"},
+	"take":    {run: take, least: 3, most: 7, need: access.ScopeStock, form: "TAKE pool owner key [QUANTITY n] [REF r]"},
+	"hold":    {run: hold, least: 5, most: 24, need: access.ScopeStock, form: "HOLD owner key [TTL ms] [REF r] ITEMS pool quantity [pool quantity]…"},
+	"confirm": {run: confirm, least: 1, most: 20, need: access.ScopeStock, form: "CONFIRM hold [LATE] [ITEMS pool quantity …]"},
+	"release": {run: release, least: 1, most: 1, need: access.ScopeStock, form: "RELEASE hold"},
+	"extend":  {run: extend, least: 1, most: 3, need: access.ScopeStock, form: "EXTEND hold [TTL ms]"},
 	"hit":     {run: hit, least: 3, most: 5, need: access.ScopeDraw, form: "HIT cap user key [QUANTITY n]"},
 }
 

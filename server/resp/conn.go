@@ -62,7 +62,8 @@ type conn struct {
 type waiting struct {
 	reply     func(c *conn, w *waiting, r *engine.Result)
 	campaign  *engine.Campaign  // of a draw or grant
-	namespace *engine.Namespace // of a hit
+	namespace *engine.Namespace // of a hit, a take, a hold
+	owner     engine.Key        // of a take or hold
 	user      uint16            // for the request id of a refusal
 	times     uint8             // of a draw
 }

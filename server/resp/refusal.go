@@ -48,7 +48,10 @@ func (c *conn) deny(r *engine.Result) {
 }
 
 // tell replies with c.problem.
-func (c *conn) tell() {
+func (c *conn) tell() { c.tellMore(nil) }
+
+// tellMore replies with c.problem and further members.
+func (c *conn) tellMore(members []byte) {
 	p := &c.problem
 	info := p.Code.Info()
 	c.server.figures.problems[p.Code].Inc()
@@ -86,6 +89,7 @@ func (c *conn) tell() {
 		number("remaining=", uint64(p.Remaining))
 		number("price=", uint64(p.Price))
 	}
+	b = append(b, members...)
 	b = append(append(b, " effect="...), info.Effect.String()...)
 	b = append(append(b, " request_id="...), c.id...)
 	c.out = appendError(c.out, code, string(b))
