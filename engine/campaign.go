@@ -289,7 +289,7 @@ func (c *Campaign) seen(digest *Key, fingerprint uint32, r *Result) (spot pages.
 	if c.keys == nil {
 		return pages.Spot{}, false
 	}
-	part := c.keys.parts[c.world.shardOf(digest)]
+	part := &c.keys.block[c.world.shardOf(digest)]
 	row, spot, ok := part.Seek((*pages.Key)(digest))
 	if !ok {
 		return spot, false
@@ -316,7 +316,7 @@ func (c *Campaign) remember(digest *Key, spot pages.Spot, k keyRow) {
 // put keeps the answer to an idempotency key. The key is not known, and no row was added to its table since seen gave the
 // spot.
 func (c *Campaign) put(digest *Key, spot pages.Spot, k keyRow) {
-	part := c.keys.parts[c.world.shardOf(digest)]
+	part := &c.keys.block[c.world.shardOf(digest)]
 	k.put(part.Fill((*pages.Key)(digest), spot))
 }
 

@@ -153,7 +153,7 @@ func (t *tx) look(d *Draw, c *Campaign, now UnixMilli) {
 
 // find looks a subject's row up.
 func (s *subject) find(w *world, table *rowTable, key *Key) {
-	s.part, s.key, s.data = table.parts[w.shardOf(key)], key, nil
+	s.part, s.key, s.data = &table.block[w.shardOf(key)], key, nil
 	if row, ok := s.part.Find((*pages.Key)(key)); ok {
 		s.row, s.data = row, s.part.Payload(row)
 	}

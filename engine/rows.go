@@ -10,6 +10,7 @@ import (
 type rowTable struct {
 	id    uint32 // in each shard's arena, and in checkpoints
 	parts []*pages.Table
+	block []pages.Table // what parts point to
 	// located are offsets of positions in the log that rows hold besides those of draws; 0 for none. No hash covers those.
 	located [2]int
 }
@@ -35,9 +36,10 @@ const (
 )
 
 func (w *world) newRowTable(id uint32, keyBytes, width int) *rowTable {
-	t := &rowTable{id: id, parts: make([]*pages.Table, len(w.shards))}
+	t := &rowTable{id: id, parts: make([]*pages.Table, len(w.shards)), block: make([]pages.Table, len(w.shards))}
 	for i := range t.parts {
-		t.parts[i] = w.shards[i].mu.arena.NewTable(id, keyBytes, width)
+		t.parts[i] = &t.block[i]
+		w.shards[i].mu.arena.PutTable(t.parts[i], id, keyBytes, width)
 	}
 	return t
 }

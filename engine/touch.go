@@ -14,16 +14,25 @@ const (
 	touchDirectory = 36
 	touchPage      = 24
 	touchRow       = 12
-	touchRing      = 64 // a power of two, not below touchDirectory
+	touchRing      = 64 // a power of two, not below touchDirectory and touchCampaign
+
+	// With many campaigns, what is known of one is not in the caches either: two steps come before the others.
+	touchCampaign = 48 // the campaign
+	touchTable    = 42 // its tables and its plan
+	manyCampaigns = 16
 )
 
 // touches are the draws between the steps, by their number in the entry, modulo touchRing.
 type touches struct {
 	rest      []byte // commands beyond the first step
-	directory int    // how many commands have taken the first step
-	page      int    // the second
-	row       int    // the third
+	campaign  int    // how many commands have taken the step before; with many campaigns only
+	table     int
+	directory int  // how many commands have taken the first step
+	page      int  // the second
+	row       int  // the third
+	many      bool // campaigns
 	ring      [touchRing]touched
+	distant   [touchRing]distant
 }
 
 type touched struct {
@@ -32,11 +41,26 @@ type touched struct {
 	user, key pages.Ahead
 }
 
+func (a *touches) begin(commands []byte, many bool) {
+	a.rest, a.many = commands, many
+	a.campaign, a.table, a.directory, a.page, a.row = 0, 0, 0, 0, 0
+}
+
+// distant is what a draw before the first step needs, with many campaigns.
+type distant struct {
+	campaign  *Campaign
+	user, key *Key
+	shard     int
+}
+
 // touchAhead takes the steps that are due before command n is decided. Only the applier does this: he alone moves pages.
 func (t *tx) touchAhead(n int) {
 	a := &t.ahead
-	for a.directory < n+touchDirectory && len(a.rest) > 0 {
-		a.rest = t.touch(a.rest, &a.ring[a.directory&(touchRing-1)])
+	if a.many {
+		t.touchMany(n)
+	}
+	for !a.many && a.directory < n+touchDirectory && len(a.rest) > 0 {
+		a.rest = t.touch(a.rest, &a.ring[a.directory&(touchRing-1)], nil)
 		a.directory++
 	}
 	still := t.still()
@@ -51,19 +75,76 @@ func (t *tx) touchAhead(n int) {
 		if x := &a.ring[a.row&(touchRing-1)]; x.paged && still {
 			x.user.Row()
 			x.key.Row()
+			if a.many {
+				a.distant[a.row&(touchRing-1)].campaign.warmPlan()
+			}
 		}
 	}
 }
 
+// touchMany takes the steps that come first when there are many campaigns, and the first of the others.
+func (t *tx) touchMany(n int) {
+	a := &t.ahead
+	for ; a.campaign < n+touchCampaign && len(a.rest) > 0; a.campaign++ {
+		a.rest = t.touch(a.rest, &a.ring[a.campaign&(touchRing-1)], &a.distant[a.campaign&(touchRing-1)])
+	}
+	still := t.still()
+	for ; a.table < min(n+touchTable, a.campaign); a.table++ {
+		x, far := &a.ring[a.table&(touchRing-1)], &a.distant[a.table&(touchRing-1)]
+		if x.draw = x.draw && still && far.campaign.keys != nil; x.draw {
+			pages.WarmAll(far.campaign.tables[ScopeUser].block[far.shard : far.shard+1])
+			pages.WarmAll(far.campaign.keys.block[far.shard : far.shard+1])
+			far.campaign.plan.Load().warm()
+			k := far.campaign.control.Load()
+			pages.Warm(k, k)
+		}
+	}
+	for ; a.directory < min(n+touchDirectory, a.table); a.directory++ {
+		x, far := &a.ring[a.directory&(touchRing-1)], &a.distant[a.directory&(touchRing-1)]
+		if x.draw = x.draw && still && far.campaign.keys != nil; x.draw {
+			x.user.Directory(&far.campaign.tables[ScopeUser].block[far.shard], (*pages.Key)(far.user))
+			x.key.Directory(&far.campaign.keys.block[far.shard], (*pages.Key)(far.key))
+		}
+	}
+}
+
+// warm asks for what a draw reads of a campaign.
+func (c *Campaign) warm() {
+	pages.Warm(c, &c.seed)
+	pages.Warm(&c.control, &c.tables)
+	pages.Warm(&c.keys, &c.burn)
+}
+
+func (p *plan) warm() {
+	pages.Warm(p, &p.prizes)
+	pages.Warm(&p.amounts, &p.pity)
+	pages.Warm(&p.channels, &p.chances)
+}
+
+// warmPlan asks for what a draw of the campaign reads besides rows.
+func (c *Campaign) warmPlan() {
+	p := c.plan.Load()
+	pages.Warm(&p.version.Number, &p.version.StartsAt)
+	pages.Warm(&p.version.Sessions, &p.version.Sessions)
+	pages.WarmAll(p.whole.sums)
+	pages.WarmAll(p.whole.ordinals)
+	pages.WarmAll(p.draws)
+	pages.WarmAll(p.wins)
+	pages.WarmAll(p.ofUser)
+}
+
 // forget lets go what the ring points to: the state may be replaced before the next entry.
-func (a *touches) forget() { clear(a.ring[:min(a.directory, touchRing)]) }
+func (a *touches) forget() {
+	clear(a.ring[:min(a.directory, touchRing)])
+	clear(a.distant[:min(a.campaign, touchRing)])
+}
 
 // still reports whether nobody moves pages now. Once a table was widened, readers do too, unless they are locked out: see
 // rowTable.widen.
 func (t *tx) still() bool { return t.bulk || !t.world.widened }
 
 // touch takes the first step for the next command, skips it and returns the rest.
-func (t *tx) touch(commands []byte, x *touched) []byte {
+func (t *tx) touch(commands []byte, x *touched, far *distant) []byte {
 	x.draw = false
 	o, body, rest, err := nextCommand(commands)
 	if err != nil {
@@ -73,11 +154,19 @@ func (t *tx) touch(commands []byte, x *touched) []byte {
 		return rest
 	}
 	c := t.world.campaign(CampaignRef(binary.LittleEndian.Uint32(body)))
-	if c == nil || c.keys == nil || !t.still() {
+	if c == nil || !t.still() {
 		return rest
 	}
 	user, digest := (*Key)(body[8:24]), (*Key)(body[24:40])
 	shard := t.world.shardOf(user)
+	if far != nil {
+		x.draw, *far = true, distant{c, user, digest, shard}
+		c.warm()
+		return rest
+	}
+	if c.keys == nil {
+		return rest
+	}
 	x.draw = true
 	x.user.Directory(c.tables[ScopeUser].parts[shard], (*pages.Key)(user))
 	x.key.Directory(c.keys.parts[shard], (*pages.Key)(digest))

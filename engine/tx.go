@@ -154,7 +154,7 @@ func (e *Engine) Apply(index LogIndex, entry []byte, out *Outcome) error {
 }
 
 func (t *tx) applyAll(commands []byte, count int, out *Outcome) error {
-	t.ahead.rest, t.ahead.directory, t.ahead.page, t.ahead.row = commands, 0, 0, 0
+	t.ahead.begin(commands, len(*t.world.campaigns.Load()) >= manyCampaigns)
 	defer t.endBulk()
 	defer t.ahead.forget()
 	for n := range count {

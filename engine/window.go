@@ -61,6 +61,7 @@ const windowMask = WindowSession
 type moment struct {
 	zone       *zone
 	at         UnixMilli
+	local      int64 // at, on the zone's clock
 	windows    [windowMask + 1]uint32
 	sessionEnd UnixMilli // when something can be drawn that the session in force does not count; 0 for never
 }
@@ -71,6 +72,10 @@ func (m *moment) set(z *zone, at UnixMilli) {
 	}
 	m.zone, m.at = z, at
 	local := int64(at) + z.offset(z.segment(at))
+	if local == m.local && local != 0 {
+		return // another zone whose clock reads the same
+	}
+	m.local = local
 	for k := WindowHour; k <= WindowMonth; k++ {
 		m.windows[k] = windowOf(k, local)
 	}

@@ -46,16 +46,22 @@ func NewArena(alloc func(bytes int) []byte) *Arena {
 // NewTable adds an empty table. It takes no page before its first row. An id in use, id 0 or rows that do not fit at
 // least four times in a page are the caller's bug.
 func (a *Arena) NewTable(id uint32, keyBytes, width int) *Table {
+	t := new(Table)
+	a.PutTable(t, id, keyBytes, width)
+	return t
+}
+
+// PutTable is NewTable with memory of the caller's for the table.
+func (a *Arena) PutTable(t *Table, id uint32, keyBytes, width int) {
 	if err := checkGeometry(keyBytes, width); err != nil {
 		panic("BUG: " + err.Error())
 	}
 	if id == 0 || a.tables[id] != nil {
 		panic(fmt.Sprintf("BUG: pages: table id %d is zero or taken", id))
 	}
-	t := &Table{arena: a, id: id, keyBytes: keyBytes, geo: geometryOf(keyBytes, width)}
+	*t = Table{arena: a, id: id, keyBytes: keyBytes, geo: geometryOf(keyBytes, width)}
 	t.reset()
 	a.tables[id] = t
-	return t
 }
 
 // Table returns the table, nil if there is none.

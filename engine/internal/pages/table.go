@@ -12,12 +12,12 @@ type Table struct {
 	shift uint8    // 32 - number of leading bits
 	geo   geometry // of the current width
 
-	older    int // pages that have not got the current width yet
-	keyBytes int
-	id       uint32
+	older    int               // pages that have not got the current width yet
+	chain    map[uint32]uint32 // page → next overflow page; nil in a table that has none, which is the rule
 	rows     int
 	pages    int
-	chain    map[uint32]uint32 // page → next overflow page; nil in a table that has none, which is the rule
+	keyBytes int
+	id       uint32
 }
 
 // Row is the place of a row, valid until the next Insert, Fill, Widen or Reserve on its table, or its Drop.
@@ -195,6 +195,21 @@ func (a *Ahead) Row() {
 }
 
 const cacheLine = 64
+
+// Warm asks for the memory in which two values begin: for what the caller keeps beside tables.
+func Warm[A, B any](a *A, b *B) { prefetch(unsafe.Pointer(a), unsafe.Pointer(b)) }
+
+// WarmAll asks for all values of a slice, up to a KiB.
+func WarmAll[T any](s []T) {
+	if len(s) == 0 {
+		return
+	}
+	p := unsafe.Pointer(&s[0])
+	last := min(unsafe.Sizeof(s[0])*uintptr(len(s)), 1024) - 1
+	for at := uintptr(0); at <= last; at += 2 * cacheLine {
+		prefetch(unsafe.Add(p, at), unsafe.Add(p, min(at+cacheLine, last)))
+	}
+}
 
 // Touch takes the first two steps at once: it waits for the directory.
 func (t *Table) Touch(k *Key) (a Ahead) {
