@@ -53,7 +53,7 @@ func (a *app) keyCreateCommand() *cobra.Command {
 	f := c.Flags()
 	name := f.String("name", "", "what the key is for (needed)")
 	person := f.String("person", "", "whose key it is: approvals count persons; default the key's id")
-	scopes := f.StringSlice("scope", nil, "draw, chances, read or admin; several with commas (needed)")
+	scopes := f.StringSlice("scope", nil, "draw, chances, read, payout or admin; several with commas (needed)")
 	campaigns := f.StringSlice("campaign", nil, "the only campaigns it may touch")
 	cidr := f.StringSlice("cidr", nil, "the only networks it may come from")
 	sources := f.StringSlice("source", nil, "the only sources it may grant chances from")

@@ -17,9 +17,11 @@ func (a *app) switchCommand() *cobra.Command {
 		Use:   "switch",
 		Short: "Stop draws or a prize at once, and allow them again",
 		Long: `Off is one person's act and in force at once. On again needs another person where the policy asks for approvals; who
-turned a switch off by mistake may undo it within 10 minutes. While a prize is off, who hits it misses, and learns nothing.`,
+turned a switch off by mistake may undo it within 10 minutes. While a prize is off, who hits it misses, and learns nothing. While
+payouts of a kind of prize are off, it is won and claimed, and no delivery of it begins.`,
 		Example: `  drawd switch off prize flash-sale/phone --reason "wrong price"
   drawd switch off campaign flash-sale --reason "payments are down"
+  drawd switch off payout cash --reason "the bank is down"
   drawd switch on prize flash-sale/phone --reason "price repaired"
   drawd switch list`,
 	}
@@ -29,9 +31,9 @@ turned a switch off by mistake may undo it within 10 minutes. While a prize is o
 
 // switchPath returns the path of a scope as it is said on the command line.
 func switchPath(args []string) (string, error) {
-	wrong := usage(errors.New(`say what: "global", "namespace", "campaign ID" or "prize CAMPAIGN/PRIZE"`))
+	wrong := usage(errors.New(`say what: "global", "namespace", "campaign ID", "prize CAMPAIGN/PRIZE" or "payout KIND"`))
 	parts := strings.Split(strings.Join(args, "/"), "/")
-	want, known := map[string]int{"global": 1, "namespace": 1, "campaign": 2, "prize": 3}[parts[0]]
+	want, known := map[string]int{"global": 1, "namespace": 1, "campaign": 2, "prize": 3, "payout": 2}[parts[0]]
 	if !known || len(parts) != want {
 		return "", wrong
 	}
@@ -45,7 +47,7 @@ func switchPath(args []string) (string, error) {
 
 func (a *app) switchTurnCommand(word, short string) *cobra.Command {
 	c := &cobra.Command{
-		Use:   word + " global|namespace|campaign ID|prize CAMPAIGN/PRIZE --reason TEXT",
+		Use:   word + " global|namespace|campaign ID|prize CAMPAIGN/PRIZE|payout KIND --reason TEXT",
 		Short: short,
 		Example: fmt.Sprintf("  drawd switch %s prize flash-sale/phone --reason \"wrong price\"\n", word) +
 			fmt.Sprintf("  drawd switch %s namespace --reason \"payments are down\"", word),

@@ -64,6 +64,7 @@ type prizeDocument struct {
 	Valuable    bool              `json:"valuable,omitempty"`
 	Release     *releaseDocument  `json:"release,omitempty"`
 	Codes       any               `json:"codes,omitempty"`
+	Award       *deliveryDocument `json:"award,omitempty"`
 }
 
 type amountDocument struct {
@@ -99,6 +100,7 @@ func (c *campaign) canonical() []byte {
 		prize := prizeForm(v, i, c.prizes[i].title)
 		prize.Release = releaseForm(c.prizes[i].release)
 		prize.Codes = codesForm(v, i)
+		prize.Award = deliveryForm(v, i)
 		d.Prizes = append(d.Prizes, prize)
 		d.Prizes[i].Valuable = c.prizes[i].valuable
 	}
@@ -199,7 +201,7 @@ func marshal(v any) []byte {
 
 // sizeOf bounds the bytes that a version takes in a command from above.
 func sizeOf(v *engine.Version) int {
-	const fixed, perCap, perPrize, perTransition, perAmount, perCard = 640, 96, 128, 16, 40, 12
+	const fixed, perCap, perPrize, perTransition, perAmount, perCard, perDelivery = 640, 96, 128, 16, 40, 12, 16
 	size := fixed + len(v.Document) + len(v.Title) + len(v.TimeZone) + len(v.Caps)*perCap + len(v.Transitions)*perTransition
 	for i := range v.Prizes {
 		size += perPrize + len(v.Prizes[i].Title)
@@ -207,5 +209,6 @@ func sizeOf(v *engine.Version) int {
 	for i := range v.Amounts {
 		size += perAmount + len(v.Amounts[i].Cards)*perCard
 	}
+	size += len(v.Deliveries) * perDelivery
 	return size + pitySize(v.Pity) + sessionsSize(v) + releasesSize(v) + chancesSize(v.Chances) + audienceSize(v.Audience)
 }

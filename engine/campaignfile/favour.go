@@ -87,6 +87,9 @@ func worsePrize(live, next *engine.Version, was *engine.Prize, take func(string,
 		if is, had := handsOut(next, p.ID), handsOut(live, was.ID); is != had {
 			take(pointerTo("prizes", i, "codes"), "handed out %s", had)
 		}
+		if worse := slowerClaim(live, next, was.ID); worse != "" {
+			take(pointerTo("prizes", i, "award"), "%s", worse)
+		}
 		if p.Amount < was.Amount {
 			take(pointerTo("prizes", i, "amount"), "was %d: it may only rise", was.Amount)
 		}

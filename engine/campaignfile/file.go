@@ -177,6 +177,7 @@ func (c *campaign) compile() {
 	c.compileHelps()
 	c.compileAudience()
 	c.compileCodes()
+	c.compileDeliveries()
 	c.compileBoosts()
 	c.compilePities()
 	v.Document = c.canonical()

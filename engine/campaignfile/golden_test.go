@@ -113,6 +113,9 @@ func describe(f *File) []byte {
 	if v.Guard != nil {
 		fmt.Fprintf(&b, "guard %+v\n", *v.Guard)
 	}
+	for _, d := range v.Deliveries {
+		fmt.Fprintf(&b, "delivery %+v\n", d)
+	}
 	if v.Mode != (engine.Mode{}) {
 		fmt.Fprintf(&b, "mode %+v\n", v.Mode)
 	}

@@ -12,9 +12,10 @@ type prizeEntry struct {
 	stated   bool // the file names a kind
 	release  *releaseEntry
 	codes    *codesEntry
-	valuable bool   // not for restricted users
-	weighed  bool   // the file names a weight
-	boost    uint32 // for OnRedistribute
+	award    *deliveryEntry // nil: a win is final at once
+	valuable bool           // not for restricted users
+	weighed  bool           // the file names a weight
+	boost    uint32         // for OnRedistribute
 
 	at, idAt, weightAt, stockAt, amountAt, fallbackAt, slotAt, boostAt value
 }
@@ -81,7 +82,7 @@ func (c *campaign) readPrize(_ int, v value) {
 		{name: "listed", read: func(v value) { p.Unlisted = !c.boolean(v) }},
 		{name: "release", read: func(v value) { p.release = c.readRelease(v) }},
 		{name: "pool", later: "remove it; give the prize its own stock"},
-		{name: "award", later: "remove it; a win is final at once"},
+		{name: "award", read: func(v value) { p.award = c.readDelivery(v) }},
 		{name: "budget", later: "write it as amount: {…, budget: n}"},
 		{name: "codes", read: func(v value) { c.readCodes(v, &p) }},
 	})
@@ -158,6 +159,7 @@ func (c *campaign) checkPrizes() {
 			c.fault(p.idAt, "prize %q is already defined in line %d: ids must be unique", p.ID, c.prizes[first].idAt.at.line)
 		}
 		c.checkAmount(p)
+		c.checkDelivery(p)
 		if c.version.Guaranteed && p.stated && p.Kind == engine.KindThanks {
 			c.fault(p.at, "a thanks prize is a miss with a name: a guaranteed campaign cannot have one")
 		}

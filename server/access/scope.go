@@ -12,9 +12,10 @@ const (
 	ScopeStock                     // take and hold units of pools
 	ScopeRead                      // read stock, records, campaigns and figures
 	ScopeAdmin                     // change campaigns, policy and keys
+	ScopePayout                    // begin and end deliveries of awards
 )
 
-var scopeNames = [...]string{"draw", "chances", "stock", "read", "admin"}
+var scopeNames = [...]string{"draw", "chances", "stock", "read", "admin", "payout"}
 
 // ParseScope returns the scope with the wire name s.
 func ParseScope(s string) (Scope, bool) {

@@ -96,6 +96,11 @@ func (d *draw) explain() *explanation {
 	e.Summary = d.summary()
 	if fault, voided, void := d.campaign.Voided(r.Seq); void {
 		e.Summary += " It was voided, by the fault of " + fault.String() + ", on " + instant(voided) + "."
+	} else if a, ok := d.campaign.AwardOf(r, d.engineNow()); ok {
+		e.Summary += " Its award is " + a.State.String() + " since " + instant(a.At) + "."
+		if a.Frozen {
+			e.Summary += " The user's unpaid awards are frozen."
+		}
 	}
 	return e
 }

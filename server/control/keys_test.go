@@ -125,7 +125,7 @@ func TestScopesOfRoutes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := []string{"draw", "chances", "stock", "read", "admin"}
+	all := []string{"draw", "chances", "stock", "read", "admin", "payout"}
 	keys := map[string]string{}
 	keyWith := func(scopes []string) string {
 		name, _ := json.Marshal(scopes)
@@ -135,7 +135,7 @@ func TestScopesOfRoutes(t *testing.T) {
 		return keys[string(name)]
 	}
 	for _, r := range document.Routes("control") {
-		path := strings.NewReplacer("{campaign}", "flash", "{prize}", "phone", "{version}", "1", "{id}", "0123456789abcdef", "{profile}", "none", "{user}", "u1", "{purse}", "points", "{list}", "deny", "{raffle}", "tv").Replace(r.Path)
+		path := strings.NewReplacer("{campaign}", "flash", "{prize}", "phone", "{version}", "1", "{id}", "0123456789abcdef", "{profile}", "none", "{user}", "u1", "{purse}", "points", "{list}", "deny", "{raffle}", "tv", "{kind}", "cash").Replace(r.Path)
 		if len(r.Scopes) == 0 {
 			if a := w.do(r.Method, path, ""); a.status != http.StatusOK {
 				t.Errorf("%s %s needs a key: %d", r.Method, path, a.status)

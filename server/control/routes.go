@@ -41,6 +41,7 @@ const (
 	readers  = access.ScopeRead | access.ScopeAdmin
 	changers = access.ScopeAdmin
 	granters = access.ScopeChances | access.ScopeAdmin
+	payers   = access.ScopePayout | access.ScopeAdmin
 )
 
 // table returns the routes with literal text before parameters, so that the first match is the right one.
@@ -108,7 +109,7 @@ func table() []route {
 		{name: "profile", method: "GET", pattern: "/debug/pprof/", need: changers, reach: reachCluster, other: true, handle: (*Plane).profile},
 		{name: "profile", method: "GET", pattern: "/debug/pprof/{profile}", need: changers, reach: reachCluster, other: true, handle: (*Plane).profile},
 	}
-	routes = slices.Concat(routes, raffleRoutes(), defensiveRoutes())
+	routes = slices.Concat(routes, raffleRoutes(), defensiveRoutes(), deliveryRoutes())
 	for i := range routes {
 		routes[i].segments = segments(routes[i].pattern)
 	}
@@ -167,7 +168,7 @@ func (p *Plane) find(method, path string, into *params) (*route, []string) {
 
 // params are the values of a path's parameters.
 type params struct {
-	campaign, prize, version, id, profile, user, purse, list, raffle string
+	campaign, prize, version, id, profile, user, purse, list, raffle, kind string
 }
 
 func (ps *params) field(name string) *string {
@@ -188,6 +189,8 @@ func (ps *params) field(name string) *string {
 		return &ps.purse
 	case "raffle":
 		return &ps.raffle
+	case "kind":
+		return &ps.kind
 	case "profile":
 		return &ps.profile
 	}

@@ -46,6 +46,9 @@ func (x *exchange) turn(scope engine.SwitchScope, name string) *render.Problem {
 	if c.BreakGlass && !c.On && stated && len(*f.faults) == 0 {
 		f.fault("break_glass", "range", "off needs no glass to be broken: it is one person's act")
 	}
+	if c.BreakGlass && scope.Kind == engine.SwitchPayout && len(*f.faults) == 0 {
+		f.fault("break_glass", "range", "nobody breaks the glass of a payout switch")
+	}
 	if refused := f.done(); refused != nil {
 		return refused
 	}
@@ -93,7 +96,7 @@ func (p *Plane) listSwitches(x *exchange) *render.Problem {
 	slices.SortFunc(switches, func(a, b engine.Switch) int { return strings.Compare(a.Scope, b.Scope) })
 	for _, s := range switches {
 		// A key that is limited to campaigns sees theirs, and what stops all of them.
-		if _, rest, inside := strings.Cut(s.Scope, "/"); inside {
+		if kind, rest, inside := strings.Cut(s.Scope, "/"); inside && kind != engine.SwitchPayout.String() {
 			campaign, _, _ := strings.Cut(rest, "/")
 			if !x.grant.AllowsCampaign([]byte(campaign)) {
 				continue

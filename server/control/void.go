@@ -34,7 +34,10 @@ func (p *Plane) void(x *exchange) *render.Problem {
 	r, refused := x.decide(&b)
 	if refused != nil {
 		if refused.Code == problem.Conflict {
-			refused.Detail = "The draw is void already, by the fault of " + engine.VoidFault(r.Value).String() + "."
+			refused.Detail = "The award is being delivered: say first how that ended, with :delivered or :fail."
+			if r.Value != 0 {
+				refused.Detail = "The draw is void already, by the fault of " + engine.VoidFault(r.Value).String() + "."
+			}
 		}
 		return refused
 	}

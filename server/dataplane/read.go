@@ -52,7 +52,10 @@ func (w *worker) appendState(b []byte, c *engine.Campaign) ([]byte, error) {
 		return b, err
 	}
 	if fault, at, voided := c.Voided(w.answer.Draw().Seq); voided {
-		b = render.AppendVoided(b, fault, at)
+		return render.AppendVoided(b, fault, at), nil
+	}
+	if a, ok := c.AwardOf(w.answer.Draw(), engine.UnixMilli(w.now.UnixMilli())); ok {
+		b = render.AppendStanding(b, &a)
 	}
 	return b, nil
 }

@@ -18,6 +18,7 @@ const (
 	routeUserDraws
 	routeKey
 	routeAbandon
+	routeClaim
 	routeCampaign
 	routeStock
 	routeGrant
@@ -49,6 +50,7 @@ var routing = [routes]struct {
 	routeUserDraws:   {name: "user_draws", scope: access.ScopeDraw | access.ScopeRead, query: [3]string{"outcome", "limit", "cursor"}},
 	routeKey:         {name: "key", scope: access.ScopeDraw | access.ScopeRead},
 	routeAbandon:     {name: "abandon", post: true, scope: access.ScopeDraw},
+	routeClaim:       {name: "claim", post: true, scope: access.ScopeDraw},
 	routeCampaign:    {name: "campaign", scope: access.ScopeDraw | access.ScopeRead},
 	routeStock:       {name: "stock", scope: access.ScopeRead},
 	routeGrant:       {name: "grant", post: true, scope: access.ScopeChances},
@@ -71,6 +73,7 @@ const (
 	fatiguePath  = "/v1/fatigue/"
 	hitVerb      = ":hit"
 	abandonVerb  = ":abandon"
+	claimVerb    = ":claim"
 )
 
 // place is where a path leads, and the parts of it that name something. The parts alias the path.
@@ -157,6 +160,12 @@ func (p *place) ofUser(rest []byte) {
 		return
 	case "chances:revoke":
 		p.route = routeRevoke
+		return
+	}
+	if draw, ok := bytes.CutPrefix(rest, []byte("draws/")); ok {
+		if id, ok := bytes.CutSuffix(draw, []byte(claimVerb)); ok && isID(id) {
+			p.route, p.id = routeClaim, id
+		}
 		return
 	}
 	key, ok := bytes.CutPrefix(rest, []byte("keys/"))

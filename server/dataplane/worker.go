@@ -192,6 +192,8 @@ func (w *worker) dispatch() {
 		w.readKey()
 	case routeAbandon:
 		w.abandon()
+	case routeClaim:
+		w.claim()
 	case routeCampaign:
 		w.readCampaign()
 	case routeStock:

@@ -52,6 +52,9 @@ func appendFeedAct(dst []byte, ids IDs, r *engine.Record) []byte {
 		dst = AppendString(append(dst, `,"ticket":`...), n.Ticket)
 		dst = AppendString(append(dst, `,"reason":`...), n.Reason)
 		dst = appendInt(append(dst, `,"delta":`...), int64(r.Total))
+	case engine.RecordDelivery:
+		dst = append(ids.AppendID(append(dst, `,"draw":"`...), engine.IDDraw, r.VoidLocation()), '"')
+		dst = AppendString(append(dst, `,"state":`...), engine.AwardState(r.Flags).String())
 	case engine.RecordVoid:
 		fault, refunds := engine.VoidFlags(r.Flags)
 		dst = append(ids.AppendID(append(dst, `,"draw":"`...), engine.IDDraw, r.VoidLocation()), '"')
@@ -90,6 +93,43 @@ func Refunds(flags uint32) (names []string) {
 func AppendVoided(dst []byte, fault engine.VoidFault, at engine.UnixMilli) []byte {
 	dst = AppendString(append(dst[:len(dst)-1], `,"award":{"state":"voided","fault":`...), fault.String())
 	return append(AppendTime(append(dst, `,"at":`...), at), `}}`...)
+}
+
+// AppendAward appends where an award stands, as an object.
+func AppendAward(dst []byte, a *engine.AwardView) []byte {
+	dst = AppendString(append(dst, `{"state":`...), a.State.String())
+	dst = AppendTime(append(dst, `,"at":`...), a.At)
+	if a.ExpiresAt != 0 {
+		dst = AppendTime(append(dst, `,"expires_at":`...), a.ExpiresAt)
+	}
+	if a.Frozen {
+		dst = append(dst, `,"frozen":true`...)
+	}
+	return append(dst, '}')
+}
+
+// AppendStanding adds to a draw, which is a JSON object at the end of dst, where its award stands.
+func AppendStanding(dst []byte, a *engine.AwardView) []byte {
+	return append(AppendAward(append(dst[:len(dst)-1], `,"award":`...), a), '}')
+}
+
+// AppendMoved appends the answer to a claim.
+func AppendMoved(dst []byte, draw []byte, a *engine.AwardView, already bool) []byte {
+	dst = AppendString(append(dst, `{"draw":`...), draw)
+	dst = AppendAward(append(dst, `,"award":`...), a)
+	return append(appendBool(append(dst, `,"already":`...), already), '}')
+}
+
+// AwardRefused says in words why a move of an award was refused with a conflict.
+func AwardRefused(r *engine.Result) string {
+	switch state := engine.AwardState(r.Value); {
+	case state == engine.AwardFinal:
+		return "The win is final at once, or there was none: its prize has no award states."
+	case r.Limited:
+		return "The award is " + state.String() + ", and the user's unpaid awards are frozen: one of his draws was voided by the fault of abuse."
+	default:
+		return "The award is " + state.String() + "."
+	}
 }
 
 // appendForced appends the versions that took something from users, for everybody to see; nothing when there are none.

@@ -29,6 +29,8 @@ var feedKinds = [...]string{
 	engine.RecordCodes:    "codes",
 
 	engine.RecordDefensive: "defensive",
+	engine.RecordDelivery:  "delivery",
+	engine.RecordThaw:      "thaw",
 
 	engine.RecordHit:  "hit",
 	engine.RecordHelp: "help",
@@ -144,7 +146,7 @@ func prizeID(v *engine.Version, ordinal int) string {
 func appendFeedChange(dst []byte, ids IDs, r *engine.Record) []byte {
 	switch {
 	case len(r.Name) == 0:
-	case r.Kind == engine.RecordGrant || r.Kind == engine.RecordRevoke || r.Kind == engine.RecordAbandon || r.Kind == engine.RecordList || r.Kind == engine.RecordHit:
+	case r.Kind == engine.RecordGrant || r.Kind == engine.RecordRevoke || r.Kind == engine.RecordAbandon || r.Kind == engine.RecordList || r.Kind == engine.RecordThaw || r.Kind == engine.RecordHit:
 		dst = AppendString(append(dst, `,"user":`...), r.Name)
 	default:
 		dst = AppendString(append(dst, `,"name":`...), r.Name)
