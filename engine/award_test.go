@@ -1,6 +1,10 @@
 package engine
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/drawd/drawd/engine/problem"
@@ -99,5 +103,50 @@ func TestAwardLimit(t *testing.T) {
 	})
 	if !raise.Pending {
 		t.Error("an operator raised his own limit alone")
+	}
+}
+
+// The record of an award holds its user, its ticket and its reason, each as long as it may be, and nothing is longer.
+func TestLongAwards(t *testing.T) {
+	x := newTable(t)
+	x.mustPublish(simple())
+	award := func(user, ticket, reason int) (Result, error) {
+		keyer := x.Namespaces()[0].Keyer()
+		id := bytes.Repeat([]byte("u"), user)
+		a := Award{Campaign: 1, Prize: "p", UserID: id, Ticket: strings.Repeat("t", ticket), Actor: strings.Repeat("a", MaxActorBytes), Reason: strings.Repeat("\u00e9", reason/2)}
+		a.User = keyer.User(id)
+		a.Digest = keyer.Digest(DigestAward, 1, a.User, []byte(a.Ticket))
+		var b Batch
+		b.AddAward(&a)
+		err := x.Apply(x.index+1, entryOf(&b, x.now), &x.out)
+		if err != nil {
+			return Result{}, err
+		}
+		x.index++
+		return x.out.Results[0], nil
+	}
+	r, err := award(MaxUserBytes, MaxTicketBytes, MaxReasonBytes)
+	if err != nil || r.Code != problem.OK {
+		t.Fatalf("%+v %v", r, err)
+	}
+	encoded := x.out.Records[r.Offset:][:r.Length]
+	var rec Record
+	if n, err := DecodeRecord(encoded, &rec); err != nil || n != len(encoded) || len(rec.Reason) != MaxNoteBytes {
+		t.Fatalf("%d bytes of %d, %v", n, len(encoded), err)
+	}
+	if a, ok := rec.Award(); !ok || len(a.User) != MaxUserBytes || len(a.Ticket) != MaxTicketBytes || len(a.Reason) != MaxReasonBytes {
+		t.Errorf("%+v", a)
+	}
+	longer := bytes.Clone(encoded)
+	longer = append(longer, 'x')
+	binary.LittleEndian.PutUint16(longer[2:], uint16(len(longer)))
+	binary.LittleEndian.PutUint16(longer[42:], MaxNoteBytes+1)
+	if _, err := DecodeRecord(longer, &rec); err == nil {
+		t.Error("a record with a longer reason was read")
+	}
+	for _, over := range [][3]int{{MaxUserBytes + 1, 1, 2}, {1, MaxTicketBytes + 1, 2}, {1, 1, MaxReasonBytes + 2}} {
+		if _, err := award(over[0], over[1], over[2]); !errors.Is(err, ErrDamagedEntry) {
+			t.Errorf("%v: %v", over, err)
+		}
 	}
 }

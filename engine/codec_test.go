@@ -157,6 +157,7 @@ func FuzzEntry(f *testing.F) {
 	b.AddDraw(&Draw{Campaign: 1, User: Key{8}, Digest: Key{8, 2}, UserID: []byte("u1"), Times: 1, Eligibility: Eligibility{Stamp: Stamp{Version: 1}, Ticket: Ticket{Key: 1, ExpiresAt: start}, HasBy: 3}})
 	b.AddList(&PutList{Namespace: 1, Campaign: 1, List: ListDeny, Actor: "op", Entries: []ListEntry{{User: Key{8}, UserID: []byte("u1"), Reason: []byte("bot")}}})
 	f.Add(entryOf(&b, start))
+	f.Add(entryOf(peopleCommands(), start))
 	f.Fuzz(func(t *testing.T, entry []byte) {
 		e, _ := New(Options{Shards: 1})
 		var out Outcome

@@ -19,6 +19,7 @@ const (
 	MaxChannelBytes        = 32
 	MaxIdempotencyKeyBytes = 64
 	MaxReasonBytes         = 512
+	MaxNoteBytes           = MaxUserBytes + 1 + MaxIdempotencyKeyBytes + 1 + MaxReasonBytes // Record.Reason: that of an award holds user, ticket and reason
 	MaxActorBytes          = 128
 	MaxNamespaceBytes      = 63
 	MaxDocumentNameBytes   = 200

@@ -34,7 +34,7 @@ const (
 	recordListed     = 1 << 0
 	recordMore       = 1 << 1
 	unlimitedStock   = 1<<48 - 1
-	maxRecordBytes   = otherRecordFixed + 255 + MaxActorBytes + MaxReasonBytes + 2 + 255
+	maxRecordBytes   = otherRecordFixed + 255 + MaxActorBytes + MaxNoteBytes // without sections
 )
 
 // appendDraw appends the record of one sub-draw.
@@ -85,6 +85,9 @@ func appendDraw(dst []byte, r *Record) []byte {
 
 // appendOther appends the record of anything but a draw.
 func appendOther(dst []byte, r *Record) []byte {
+	if n := otherRecordFixed + len(r.Name) + len(r.Actor) + len(r.Reason); n > maxRecordBytes || len(r.Name) > 255 || len(r.Actor) > MaxActorBytes {
+		panic("BUG: a record is longer than what commands may hold")
+	}
 	n := otherRecordFixed + len(r.Name) + len(r.Actor) + len(r.Reason) + len(r.Sections)
 	var b [otherRecordFixed]byte
 	b[0], b[1] = byte(r.Kind), r.Renderer
@@ -169,7 +172,7 @@ func (r *Record) decodeOther(b []byte) bool {
 		return false
 	}
 	name, actor, reason := int(b[40]), int(b[41]), int(binary.LittleEndian.Uint16(b[42:]))
-	if len(b) < otherRecordFixed+name+actor+reason {
+	if len(b) < otherRecordFixed+name+actor+reason || actor > MaxActorBytes || reason > MaxNoteBytes {
 		return false
 	}
 	r.Campaign = CampaignRef(binary.LittleEndian.Uint32(b[4:]))
