@@ -14,7 +14,7 @@ T ?= 30s
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check clients bench-quick bench-figures crashloop fuzz soak simulate cover
+.PHONY: help build test check clients bench-quick bench-figures bench-redis crashloop fuzz soak simulate cover
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench-figures: build ## The figures of performance.md, with a verdict (minutes; 
 	bin/drawd bench calibrate
 	bin/drawd bench flash --self --users 1000000 --duration 30s
 	bin/drawd bench figures
+
+bench-redis: ## Draws over RESP beside a Redis Lua script, both durable (PAIRS=5; wants redis-server and an idle machine)
+	bench/peers/redis/compare.sh $(or $(PAIRS),5)
 
 crashloop: build ## The daemon is killed under load KILLS times, its data checked each time (KILLS=200)
 	bin/drawd bench crashloop --kills $(or $(KILLS),200)
