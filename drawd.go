@@ -54,6 +54,7 @@ type decider interface {
 type call struct {
 	batch   engine.Batch
 	draw    engine.Draw
+	hit     engine.Hit
 	record  engine.Record
 	records []byte
 	user    []byte

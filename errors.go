@@ -30,6 +30,10 @@ type Error struct {
 	ResetsAt time.Time // ErrCapped: when more fits, zero for never. ErrNotStarted: when the campaign starts
 	Now      time.Time // ErrCapped, ErrNotStarted, ErrEnded: the log time that was compared
 
+	Pool      string // of a hold or take: whose pool refuses it
+	MayReturn bool   // ErrInsufficientStock: units are held that may come back
+	State     string // ErrHoldFinished, ErrHoldExpired: how the hold ended
+
 	Faults []campaignfile.Fault // ErrInvalidCampaign, ErrInvalidField: of a file, each with its place
 
 	cause error
@@ -45,6 +49,9 @@ func (e *Error) Error() string {
 		s += fmt.Sprintf("cap %s has counted %d of %d", e.Cap, e.Used, e.Limit)
 	default:
 		s += e.Code.Info().Title
+	}
+	if e.Pool != "" {
+		s += " (pool " + e.Pool + ")"
 	}
 	if e.Campaign != "" {
 		s += " (campaign " + e.Campaign + ")"
@@ -96,6 +103,12 @@ const (
 	ErrCampaignNotFound   = sentinel(problem.CampaignNotFound)
 	ErrPrizeNotFound      = sentinel(problem.PrizeNotFound)
 	ErrInsufficientStock  = sentinel(problem.InsufficientStock)
+	ErrPoolNotFound       = sentinel(problem.PoolNotFound)
+	ErrHoldNotFound       = sentinel(problem.HoldNotFound)
+	ErrHoldExpired        = sentinel(problem.HoldExpired)
+	ErrHoldFinished       = sentinel(problem.HoldFinished) // resolved in another way
+	ErrGone               = sentinel(problem.Gone)
+	ErrNotFound           = sentinel(problem.NotFound)
 	ErrConflict           = sentinel(problem.Conflict)
 	ErrInvalidCampaign    = sentinel(problem.InvalidCampaign)
 	ErrInvalidField       = sentinel(problem.InvalidField)

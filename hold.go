@@ -1,0 +1,298 @@
+package drawd
+
+import (
+	"context"
+	"time"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// Item is units of one pool.
+type Item struct {
+	Pool  string
+	Units int64
+}
+
+// HoldRequest sets units aside for an owner.
+type HoldRequest struct {
+	Owner string
+	Key   string // idempotency key: the same key gives the same answer, also a refusal. Empty lets the DB make one
+	Items []Item // all of them or none
+	// TTL is how long the hold lasts, in whole seconds rounded up; 0 for the shortest that its pools say.
+	TTL time.Duration
+	Ref string // the host's, for instance an order id, at most 64 bytes
+}
+
+// TakeRequest takes units for an owner at once.
+type TakeRequest struct {
+	Owner string
+	Key   string
+	Pool  string
+	Units int64
+	Ref   string
+}
+
+// Hold is a hold or a take as it stands.
+type Hold struct {
+	ID       string // by which it is confirmed, released and extended
+	State    engine.HoldState
+	Owner    string // empty where only the id was known
+	Key      string // of the request that made it
+	Items    []Item
+	Deadline time.Time // until which it can be confirmed
+	Latest   time.Time // how far it can be extended
+	// Replayed says that it was made earlier, under the same key; Already that it already was as asked.
+	Replayed, Already bool
+}
+
+// Hold sets units of one or several pools aside, all or nothing, until the deadline. It is confirmed, released, or comes back
+// by itself. What is short is ErrInsufficientStock; that refusal stands under its key too.
+func (db *DB) Hold(ctx context.Context, q HoldRequest) (Hold, error) {
+	key, err := db.keyOf(q.Key, q.Owner, q.Ref)
+	if err != nil {
+		return Hold{}, err
+	}
+	if q.TTL < 0 || q.TTL > engine.MaxHoldLife*time.Millisecond {
+		return Hold{}, invalid("TTL is %v: it must be at most %v", q.TTL, engine.MaxHoldLife*time.Millisecond)
+	}
+	items, err := db.itemsOf(q.Items)
+	if err != nil {
+		return Hold{}, err
+	}
+	if len(items) == 0 {
+		return Hold{}, invalid("a hold needs 1 to %d items", engine.MaxHoldItems)
+	}
+	k := db.begin()
+	defer db.end(k)
+	k.user, k.key = append(k.user[:0], q.Owner...), append(k.key[:0], key...)
+	owner := db.keyer.User(k.user)
+	k.batch.AddHold(&engine.Hold{
+		Namespace: db.namespace.Ref(), Owner: owner, OwnerID: k.user, Digest: db.keyer.Hold(owner, k.key), Ref: []byte(q.Ref),
+		TTL: (q.TTL + time.Millisecond - 1).Milliseconds(), Items: items, Actor: db.options.Actor,
+	})
+	return db.made(ctx, k, engine.IDHold, owner, q.Owner, key)
+}
+
+// Take takes units at once: a hold that is confirmed in the same step.
+func (db *DB) Take(ctx context.Context, q TakeRequest) (Hold, error) {
+	key, err := db.keyOf(q.Key, q.Owner, q.Ref)
+	if err != nil {
+		return Hold{}, err
+	}
+	items, err := db.itemsOf([]Item{{q.Pool, q.Units}})
+	if err != nil {
+		return Hold{}, err
+	}
+	k := db.begin()
+	defer db.end(k)
+	k.user, k.key = append(k.user[:0], q.Owner...), append(k.key[:0], key...)
+	owner := db.keyer.User(k.user)
+	k.batch.AddTake(&engine.Take{
+		Namespace: db.namespace.Ref(), Pool: items[0].Pool, Units: items[0].Units, Owner: owner, OwnerID: k.user,
+		Digest: db.keyer.Take(items[0].Pool, owner, k.key), Ref: []byte(q.Ref), Actor: db.options.Actor,
+	})
+	return db.made(ctx, k, engine.IDTake, owner, q.Owner, key)
+}
+
+// keyOf checks who asks and under which key, and makes one where there is none.
+func (db *DB) keyOf(key, owner, ref string) (string, error) {
+	switch {
+	case !validSubject(owner, engine.MaxUserBytes):
+		return "", invalid("Owner must be 1 to %d of the characters A-Z a-z 0-9 . _ ~ : @ = + -", engine.MaxUserBytes)
+	case len(ref) > engine.MaxRefBytes:
+		return "", invalid("Ref has %d bytes; at most %d are kept", len(ref), engine.MaxRefBytes)
+	case key == "":
+		return db.keyFor()
+	case !validKey(key):
+		return "", invalid("Key must be 1 to %d visible ASCII characters", engine.MaxIdempotencyKeyBytes)
+	}
+	return key, nil
+}
+
+// itemsOf finds the pools of items.
+func (db *DB) itemsOf(from []Item) ([]engine.Item, error) {
+	if len(from) > engine.MaxHoldItems {
+		return nil, invalid("there are %d items; at most %d go together", len(from), engine.MaxHoldItems)
+	}
+	items, sum := make([]engine.Item, len(from)), int64(0)
+	for i, x := range from {
+		p, ok := db.namespace.Pool([]byte(x.Pool))
+		if !ok {
+			return nil, &Error{Code: problem.PoolNotFound, Pool: x.Pool}
+		}
+		if sum += x.Units; x.Units < 1 || x.Units > engine.MaxHoldUnits || sum > engine.MaxHoldUnits {
+			return nil, invalid("items have 1 to %d units, all together", engine.MaxHoldUnits)
+		}
+		items[i] = engine.Item{Pool: p.Ref(), Units: engine.Quantity(x.Units)}
+	}
+	return items, nil
+}
+
+// made decides a hold or take and tells it as its record has it: as it was made, also when it is asked again.
+func (db *DB) made(ctx context.Context, k *call, kind engine.IDKind, owner engine.Key, name, key string) (Hold, error) {
+	r, err := db.stock(ctx, k, name, key)
+	if err != nil {
+		return Hold{}, err
+	}
+	if err := db.load(k, r); err != nil {
+		return Hold{}, err
+	}
+	m, ok := k.record.Moves()
+	if !ok {
+		return Hold{}, &Error{Code: problem.Internal, Detail: "BUG: the record of a hold is of something else", User: name, Key: key}
+	}
+	h := Hold{ID: db.holdID(kind, engine.RefOf(r.At, &owner)), State: engine.StateHeld, Owner: name, Key: key, Replayed: r.Replayed}
+	if h.Items = make([]Item, m.Count); kind == engine.IDTake {
+		h.State = engine.StateTaken
+	} else {
+		h.Deadline, h.Latest = timeOf(engine.UnixMilli(k.record.Total)), timeOf(engine.UnixMilli(k.record.Delta))
+	}
+	for i := range h.Items {
+		if p, ok := db.namespace.PoolByRef(m.Items[i].Pool); ok {
+			h.Items[i] = Item{p.ID(), int64(m.Items[i].Units)}
+		}
+	}
+	return h, nil
+}
+
+func (db *DB) holdID(kind engine.IDKind, ref engine.HoldRef) string {
+	return string(db.engine.AppendHoldID(make([]byte, 0, 32), kind, ref))
+}
+
+// Confirm makes what is held the owner's: all of it or, with items, that part, and the rest comes back. Confirming again is
+// Already. After the deadline it is ErrHoldExpired.
+func (db *DB) Confirm(ctx context.Context, id string, items ...Item) (Hold, error) {
+	return db.confirm(ctx, id, items, false)
+}
+
+// ConfirmLate is Confirm for a payment that may come after the deadline: free units are taken then, and when there are none the
+// hold is ErrGone.
+func (db *DB) ConfirmLate(ctx context.Context, id string, items ...Item) (Hold, error) {
+	return db.confirm(ctx, id, items, true)
+}
+
+func (db *DB) confirm(ctx context.Context, id string, part []Item, late bool) (Hold, error) {
+	items, err := db.itemsOf(part)
+	if err != nil {
+		return Hold{}, err
+	}
+	return db.resolve(ctx, id, func(b *engine.Batch, ref engine.HoldRef) {
+		b.AddConfirm(&engine.ConfirmHold{Namespace: db.namespace.Ref(), Hold: ref, Items: items, Reacquire: late, Actor: db.options.Actor})
+	})
+}
+
+// Release gives what is held back. Releasing again is Already.
+func (db *DB) Release(ctx context.Context, id, reason string) (Hold, error) {
+	if len(reason) > engine.MaxReasonBytes {
+		return Hold{}, invalid("the reason has %d bytes; at most %d are kept", len(reason), engine.MaxReasonBytes)
+	}
+	return db.resolve(ctx, id, func(b *engine.Batch, ref engine.HoldRef) {
+		b.AddRelease(&engine.ReleaseHold{Namespace: db.namespace.Ref(), Hold: ref, Actor: db.options.Actor, Reason: reason})
+	})
+}
+
+// Extend moves a hold's deadline to so long from now, 0 for the shortest that its pools say. It never comes nearer, and ends
+// at Hold.Latest.
+func (db *DB) Extend(ctx context.Context, id string, by time.Duration) (Hold, error) {
+	if by < 0 || by > engine.MaxHoldLife*time.Millisecond {
+		return Hold{}, invalid("a hold is extended by at most %v", engine.MaxHoldLife*time.Millisecond)
+	}
+	return db.resolve(ctx, id, func(b *engine.Batch, ref engine.HoldRef) {
+		b.AddExtend(&engine.ExtendHold{Namespace: db.namespace.Ref(), Hold: ref, TTL: by.Milliseconds(), Actor: db.options.Actor})
+	})
+}
+
+// resolve decides what becomes of a hold, and tells how it stands then.
+func (db *DB) resolve(ctx context.Context, id string, add func(*engine.Batch, engine.HoldRef)) (Hold, error) {
+	ref, ok := db.engine.ParseHoldID(engine.IDHold, []byte(id))
+	if !ok {
+		return Hold{}, &Error{Code: problem.HoldNotFound, Detail: "not the id of a hold"}
+	}
+	k := db.begin()
+	defer db.end(k)
+	add(&k.batch, ref)
+	r, err := db.stock(ctx, k, "", "")
+	if err != nil {
+		return Hold{}, err
+	}
+	already := r.AlreadyLive
+	h, err := db.FindHold(id)
+	h.Already = already
+	return h, err
+}
+
+// FindHold returns how a hold or take stands now.
+func (db *DB) FindHold(id string) (Hold, error) {
+	ref, ok := db.engine.ParseHoldID(engine.IDHold, []byte(id))
+	if !ok {
+		ref, ok = db.engine.ParseHoldID(engine.IDTake, []byte(id))
+	}
+	if ok {
+		if v, found := db.engine.Hold(db.namespace, ref); found {
+			h := db.viewed(&v)
+			h.ID = id
+			return h, nil
+		}
+	}
+	return Hold{}, &Error{Code: problem.HoldNotFound}
+}
+
+// HoldQuery chooses holds and takes. Zero fields choose all.
+type HoldQuery struct {
+	Owner string
+	Ref   string
+	State engine.HoldState
+	Pool  string
+	Limit int // 1 to 1000; 0 for 100
+}
+
+// Holds lists holds and takes, newest first: how a host that crashed finds what it had asked for.
+func (db *DB) Holds(q HoldQuery) ([]Hold, error) {
+	from := engine.HoldQuery{Ref: []byte(q.Ref), State: q.State, Limit: q.Limit}
+	if q.Limit == 0 {
+		from.Limit = 100
+	}
+	if q.Limit < 0 || q.Limit > engine.MaxHoldPage || len(q.Ref) > engine.MaxRefBytes {
+		return nil, invalid("Limit is at most %d, and a Ref has at most %d bytes", engine.MaxHoldPage, engine.MaxRefBytes)
+	}
+	if q.Owner != "" {
+		if !validSubject(q.Owner, engine.MaxUserBytes) {
+			return nil, invalid("Owner must be of the characters A-Z a-z 0-9 . _ ~ : @ = + -")
+		}
+		owner := db.keyer.User([]byte(q.Owner))
+		from.Owner = &owner
+	}
+	if q.Pool != "" {
+		p, ok := db.namespace.Pool([]byte(q.Pool))
+		if !ok {
+			return nil, &Error{Code: problem.PoolNotFound, Pool: q.Pool}
+		}
+		from.Pool = p.Ref()
+	}
+	found := db.engine.Holds(db.namespace, &from)
+	all := make([]Hold, len(found))
+	for i := range found {
+		all[i] = db.viewed(&found[i])
+		all[i].Owner = q.Owner
+	}
+	return all, nil
+}
+
+// viewed tells a hold or take as the engine sees it.
+func (db *DB) viewed(v *engine.HoldView) Hold {
+	kind := engine.IDHold
+	if v.State == engine.StateTaken {
+		kind = engine.IDTake
+	}
+	h := Hold{ID: db.holdID(kind, v.Ref), State: v.State}
+	for _, x := range v.Items[:v.Count] {
+		if p, ok := db.namespace.PoolByRef(x.Pool); ok {
+			h.Items = append(h.Items, Item{p.ID(), int64(x.Units)})
+		}
+	}
+	if v.Deadline != 0 {
+		h.Deadline, h.Latest = timeOf(v.Deadline), timeOf(v.Latest)
+	}
+	return h
+}
