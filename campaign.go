@@ -54,9 +54,13 @@ func (db *DB) publish(ctx context.Context, file []byte, reason string, forced bo
 	}
 	id := f.Version.Campaign
 	live, known := db.namespace.Campaign([]byte(id))
-	faults = f.Unstated(knownPrizes(live, known))
-	if known && !forced {
-		faults = append(faults, campaignfile.Favourable(live.Version(), f.Version)...)
+	faults = append(f.Unstated(knownPrizes(live, known)), f.Masked()...)
+	compared := uint32(engine.NoVersion) // the decision is held to it: somebody else may publish meanwhile
+	if known {
+		v := live.Version()
+		if compared = v.Number; !forced {
+			faults = append(faults, campaignfile.Favourable(v, f.Version)...)
+		}
 	}
 	if len(faults) > 0 {
 		return nil, faulty(problem.InvalidCampaign, f.Locate(faults))
@@ -76,7 +80,7 @@ func (db *DB) publish(ctx context.Context, file []byte, reason string, forced bo
 	}
 	c.batch.AddPublish(&engine.Publish{
 		Namespace: db.namespace.Ref(), Version: f.Version, SealedSeed: engine.SealSeed(db.key, nonce, seed),
-		Actor: db.options.Actor, Reason: reason,
+		Actor: db.options.Actor, Reason: reason, Expect: compared,
 	})
 	if _, err := db.one(ctx, c, id, "", ""); err != nil {
 		return nil, err
