@@ -222,7 +222,7 @@ func (b *batchItem) result() (*Drawn, error) {
 	if p == nil || errors.As(b.err, &open) || p.Effect == EffectApplied {
 		return b.drawn, b.err
 	}
-	if b.unknown && !(p.Effect == EffectNone && p.settles()) {
+	if b.unknown && !(p.Effect == EffectNone && p.settles(keyed)) {
 		return nil, b.unsettled(p) // not the *Denial around it
 	}
 	return nil, b.err

@@ -159,7 +159,7 @@ func (t *trial) settled(f *failure) error {
 		return t.unanswered(f.err)
 	case p.Effect == EffectApplied:
 		return f.err
-	case t.unknown && !(p.Effect == EffectNone && p.settles()):
+	case t.unknown && !(p.Effect == EffectNone && p.settles(t.call.repeat)):
 		return t.unanswered(p) // not the *Denial around it: nobody may take this for one
 	}
 	return f.err

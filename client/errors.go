@@ -236,15 +236,17 @@ func (p *Problem) again() bool {
 	return p.Status == http.StatusRequestTimeout || p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable
 }
 
-// settles reports whether the refusal of a request that was marked as a retry tells what became of the sends before it. Such a
-// request is denied in the order of the log only, behind the first send if that came so far. What refuses at the door
-// (401, 422, 429, 503) has not looked.
-func (p *Problem) settles() bool {
+// settles reports whether the refusal of a request that was marked as a retry tells what became of the sends before it. Under a key
+// such a request is denied in the order of the log only, behind the first send if that came so far; without one, the codes that are
+// about what the operation itself does tell it. What refuses at the door (401, 422, 429, 503) has not looked.
+func (p *Problem) settles(r repeat) bool {
 	switch p.Code {
-	case ErrNotEligible, ErrBlocked, ErrIdempotencyMismatch, ErrKeyUnknown:
+	case ErrKeyAbandoned, ErrKeyUnknown, ErrHoldFinished, ErrHoldExpired, ErrGone:
 		return true
+	case ErrNotEligible, ErrBlocked, ErrIdempotencyMismatch:
+		return r == keyed
 	}
-	return p.Status == http.StatusConflict
+	return r == keyed && p.Status == http.StatusConflict
 }
 
 // problemOf returns the problem inside err, or nil.

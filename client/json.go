@@ -14,10 +14,27 @@ func (c *Client) decode(ctx context.Context, k *call, out any) (*answer, error) 
 	if err != nil || out == nil || len(a.body) == 0 {
 		return a, err
 	}
-	if err := json.Unmarshal(a.body, out); err != nil {
-		return nil, k.unread(err)
+	if err := k.read(a, out); err != nil {
+		return nil, err
 	}
 	return a, nil
+}
+
+// read reads an answer into out.
+func (k *call) read(a *answer, out any) error {
+	if err := json.Unmarshal(a.body, out); err != nil {
+		return k.unread(err)
+	}
+	return nil
+}
+
+// postKeyed sends a document under its key, which must be there, and reads the answer.
+func (c *Client) postKeyed(ctx context.Context, k call, in, out any) (*answer, error) {
+	if err := k.key.check(); err != nil {
+		return nil, fmt.Errorf("drawd: %s: %w", k.op, err)
+	}
+	k.repeat = keyed
+	return c.post(ctx, k, in, out)
 }
 
 // get reads a document.

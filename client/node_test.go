@@ -2,9 +2,7 @@ package client_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
 	"time"
 
@@ -94,21 +92,15 @@ prizes:
   - {id: phone, kind: physical, title: {en: Phone}, weight: 1000, stock: 100}
 `
 
-// publish makes a file the live version, without the client.
+// publish makes a file the live version.
 func (n *node) publish(file string) {
 	id, _, _ := strings.Cut(strings.TrimPrefix(file, "campaign: "), "\n")
-	do := func(method, path, kind, body string) {
-		r, err := http.NewRequest(method, n.admin()+"/admin/v1/campaigns/"+id+path, strings.NewReader(body))
-		must(err)
-		r.Header.Set("Content-Type", kind)
-		r.Header.Set("If-None-Match", "*")
-		a, err := http.DefaultClient.Do(r)
-		must(err)
-		must(a.Body.Close())
-		if a.StatusCode >= 300 {
-			panic(fmt.Sprint(method, " ", path, ": ", a.Status))
-		}
-	}
-	do(http.MethodPut, "/draft", "application/yaml", file)
-	do(http.MethodPost, ":publish", "application/json", `{"draft_etag":"\"1\""}`)
+	c, err := client.New(n.options())
+	must(err)
+	defer c.Close()
+	ctx := context.Background()
+	etag, err := c.Admin().PutDraft(ctx, id, client.Document{Body: []byte(file)})
+	must(err)
+	_, err = c.Admin().Publish(ctx, client.PublishRequest{Campaign: id, DraftETag: etag})
+	must(err)
 }

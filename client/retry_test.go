@@ -64,6 +64,9 @@ var retryRows = []struct {
 	// But the log's own word is.
 	{"cut, then capped", keyed, []step{cut, refuse(409, "capped", "none", true)}, "-R", ErrCapped, EffectNone, true},
 	{"cut, then abandoned", keyed, []step{cut, refuse(409, "key_abandoned", "none", false)}, "-R", ErrKeyAbandoned, EffectNone, true},
+	{"cut, then abandoned, of an abandon", natural, []step{cut, refuse(409, "key_abandoned", "none", false)}, "-R", ErrKeyAbandoned, EffectNone, true},
+	{"cut, then a confirm's end", natural, []step{cut, refuse(409, "hold_expired", "none", false)}, "-R", ErrHoldExpired, EffectNone, true},
+	{"cut, then a pause of what has ended", natural, []step{cut, refuse(409, "ended", "none", false)}, "-R", ErrUnknownOutcome, EffectUnknown, false},
 	{"cut, overloaded, good", keyed, []step{cut, refuse(503, "overloaded", "none", true), won}, "-RR", nil, EffectApplied, false},
 }
 
