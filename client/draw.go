@@ -70,11 +70,14 @@ type Prize struct {
 	Code    string            `json:"code"`
 }
 
-// AwardState is what was done to a draw after it was decided.
+// AwardState is what was done to a draw after it was decided, or where the award of a win stands whose prize is delivered in
+// steps: won, claimed, delivering, delivered, payout_failed, expired or voided.
 type AwardState struct {
-	State string    `json:"state"`
-	Fault string    `json:"fault"`
-	At    time.Time `json:"at"`
+	State     string    `json:"state"`
+	Fault     string    `json:"fault"` // of voided
+	At        time.Time `json:"at"`
+	ExpiresAt time.Time `json:"expires_at"` // of won: unless it is claimed before; zero for never
+	Frozen    bool      `json:"frozen"`     // a draw of the user was voided by the fault of abuse
 }
 
 // Remaining is what the user has left.
