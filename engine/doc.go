@@ -23,7 +23,8 @@
 // # Threads and lock order
 //
 // One goroutine applies, or (as a library, [Engine.Decide]) many decide at once; readers run beside both. Locks, always
-// in this order: the shards of a command ascending without duplicates → the campaign's lock → the clock's lock.
+// in this order: the shards of a command (of a help those of both users) ascending without duplicates → the campaign's lock →
+// the clock's lock.
 // Changes to campaigns, policies and namespaces take every shard, ascending, so a draw that holds its shard sees one
 // version, one policy and one control state from its first rung to its last. So does, as a library, a draw of a campaign with
 // prizes that are chances for another one: it decides by how that one stands. Position, seq and time are assigned while

@@ -16,6 +16,7 @@ const (
 	IDRequest IDKind = 'r'
 	// IDApproval is of a request for approval: its index is namespace<<32 | number.
 	IDApproval IDKind = 'a'
+	IDHelp     IDKind = 'p' // what passed between two people
 	IDHold     IDKind = 'h'
 	IDTake     IDKind = 't'
 )

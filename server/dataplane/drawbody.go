@@ -16,7 +16,9 @@ import (
 type drawBody struct {
 	campaign []byte // of an item of a batch
 	key      []byte // of an item of a batch
-	user     []byte
+	user     []byte // of a help the helper
+	owner    []byte // of a help
+	event    []byte // of a help
 	channel  []byte
 	device   []byte
 	ip       netip.Addr
@@ -27,7 +29,7 @@ type drawBody struct {
 	maxPrice      uint32
 	times         uint8
 	listed        bool
-	seen          uint16 // fields that were there, one bit each
+	seen          uint32 // fields that were there, one bit each
 
 	faults int // how many there are in fault, from the front
 	fault  [maxFaults]fault
@@ -52,6 +54,9 @@ const (
 	fieldMaxPrice
 	fieldCampaign
 	fieldKey
+	fieldOwner
+	fieldHelper
+	fieldEvent
 	fieldBody    // the body itself
 	fieldUnknown // one that does not exist
 )
@@ -59,7 +64,8 @@ const (
 var fieldPointers = [...]string{
 	fieldUser: "/user", fieldTimes: "/times", fieldChannel: "/channel", fieldDevice: "/device", fieldIP: "/ip",
 	fieldAttributes: "/attributes", fieldTicket: "/ticket", fieldExpect: "/expect", fieldExpectVersion: "/expect/version",
-	fieldMaxPrice: "/expect/max_price", fieldCampaign: "/campaign", fieldKey: "/key", fieldBody: "", fieldUnknown: "",
+	fieldMaxPrice: "/expect/max_price", fieldCampaign: "/campaign", fieldKey: "/key", fieldOwner: "/owner", fieldHelper: "/helper", fieldEvent: "/event",
+	fieldBody: "", fieldUnknown: "",
 }
 
 // fault is one thing that is wrong with a body that is sound JSON.
@@ -96,6 +102,8 @@ const (
 	isManyAttributes
 	isAsked
 	isUntrusted
+	isHelpEvent
+	isHimself
 )
 
 var whats = [...]struct{ code, message string }{
@@ -121,6 +129,8 @@ var whats = [...]struct{ code, message string }{
 	isManyAttributes: {"range", "There are more than 16."},
 	isAsked:          {"required", "The audience rule or a cap asks for it."},
 	isUntrusted:      {"untrusted", "A request without an API key cannot say this: the ticket must."},
+	isHelpEvent:      {"pattern", "It must be 1 to 64 visible ASCII characters."},
+	isHimself:        {"himself", "Nobody can help himself: it must be another user than the owner."},
 	isDamaged:        {"damaged", "The batch is damaged here: see docs/wire.md."},
 }
 
@@ -179,6 +189,7 @@ func (s *scanner) parseDraw(d *drawBody) bool {
 
 // begin clears d without touching the memory of its faults.
 func (d *drawBody) begin() {
+	d.owner, d.event = nil, nil
 	d.campaign, d.key, d.user, d.channel, d.device, d.ip, d.ticket = nil, nil, nil, nil, nil, netip.Addr{}, nil
 	d.attributes.begin()
 	d.expectVersion, d.maxPrice, d.times, d.listed, d.seen, d.faults = 0, 0, 1, false, 0, 0

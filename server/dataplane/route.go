@@ -28,6 +28,8 @@ const (
 	routePurseRevoke
 	routeHit
 	routeFatigue
+	routeHelp
+	routeUserHelps
 	routeLive
 	routeReady
 	routeVersion
@@ -60,6 +62,8 @@ var routing = [routes]struct {
 	routePurseRevoke: {name: "purse_revoke", post: true, scope: access.ScopeChances},
 	routeHit:         {name: "hit", post: true, scope: access.ScopeDraw},
 	routeFatigue:     {name: "fatigue", scope: access.ScopeDraw | access.ScopeRead},
+	routeHelp:        {name: "help", post: true, scope: access.ScopeDraw},
+	routeUserHelps:   {name: "user_helps", scope: access.ScopeDraw | access.ScopeRead, query: [3]string{"role", "limit", "cursor"}},
 	routeLive:        {name: "livez", open: true},
 	routeReady:       {name: "readyz", open: true, query: [3]string{"verbose"}},
 	routeVersion:     {name: "version", open: true},
@@ -133,6 +137,8 @@ func (p *place) inCampaign(rest []byte) {
 		p.route = routeDraws
 	case string(rest) == "stock":
 		p.route = routeStock
+	case string(rest) == "helps":
+		p.route = routeHelp
 	default:
 		if rest, ok := bytes.CutPrefix(rest, []byte("users/")); ok {
 			p.ofUser(rest)
@@ -154,6 +160,9 @@ func (p *place) ofUser(rest []byte) {
 	switch string(rest) {
 	case "draws":
 		p.route = routeUserDraws
+		return
+	case "helps":
+		p.route = routeUserHelps
 		return
 	case "chances":
 		p.route = routeGrant

@@ -34,6 +34,7 @@ type worker struct {
 	answer  render.Answer
 	records []byte // read back from storage
 	asked   engine.Hit
+	helping engine.Help
 	told    engine.Record // decoded: kept for its memory
 
 	problem   render.Problem
@@ -110,7 +111,7 @@ func (w *worker) end() {
 	w.who.end()
 	w.scanner.forget()
 	w.answer.Campaign, w.answer.Records = nil, nil
-	w.asked.UserID = nil
+	w.asked.UserID, w.helping = nil, engine.Help{}
 	w.problem, w.facts, w.wait = render.Problem{}, render.Facts{}, 0
 	w.server.workers.Put(w)
 }
@@ -204,6 +205,10 @@ func (w *worker) dispatch() {
 		w.revokeChances()
 	case routePurse:
 		w.readPurse()
+	case routeHelp:
+		w.help()
+	case routeUserHelps:
+		w.listHelps()
 	case routeHit:
 		w.hit()
 	case routeFatigue:

@@ -64,6 +64,8 @@ func AppendFeedItem(dst []byte, ids IDs, campaign string, version *engine.Versio
 	dst = AppendTime(append(dst, `,"at":`...), r.At)
 	if r.Kind == engine.RecordDraw {
 		dst = appendFeedDraw(dst, version, r)
+	} else if r.Kind == engine.RecordHelp {
+		dst = appendFeedHelp(dst, ids, at, r)
 	} else {
 		dst = appendFeedChange(dst, ids, r)
 	}

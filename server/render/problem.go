@@ -24,6 +24,7 @@ type Problem struct {
 	Used     uint32
 	Limit    uint32
 	ResetsAt engine.UnixMilli // 0: never
+	Of       string           // of a help: whose cap, chances or list it is, "owner" or "helper"
 	Allowed  uint32           // capped, no_chances: how many sub-draws, or how much of a hit, would fit
 
 	Remaining uint32 // no_chances: what can be spent now
@@ -87,6 +88,9 @@ func AppendProblem(dst []byte, p *Problem) []byte {
 
 // appendFacts appends the members that belong to the code, each after a comma.
 func appendFacts(dst []byte, p *Problem) []byte {
+	if p.Of != "" {
+		dst = AppendString(append(dst, `,"of":`...), p.Of)
+	}
 	switch p.Code {
 	case problem.NotStarted:
 		dst = AppendTime(append(dst, `,"starts_at":`...), p.StartsAt)
