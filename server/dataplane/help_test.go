@@ -187,8 +187,8 @@ func TestHelpInput(t *testing.T) {
 	r.want("no key", r.post(http.DefaultTransport, "/v1/campaigns/tree/helps", `{"owner":"a","helper":"b"}`), 400, "idempotency_key_missing")
 	r.want("no campaign", r.post(http.DefaultTransport, "/v1/campaigns/none/helps", `{"owner":"a","helper":"b"}`, "Idempotency-Key", "k"), 404, "campaign_not_found")
 	unknown := func(*engine.Batch) error { return problem.New(problem.UnknownOutcome, "") }
-	r.log.before.Store(&unknown)
+	r.log.Before.Store(&unknown)
 	r.want("unknown", r.help("u1", "u2", "k1"), 504, "unknown_outcome")
-	r.log.before.Store(nil)
+	r.log.Before.Store(nil)
 	r.says("retried", r.help("u1", "u2", "k1", "Drawd-Retry", "1"), `"helper":"u2"`)
 }
