@@ -179,6 +179,21 @@ func (n *Namespace) Pending() []Pending {
 	return nil
 }
 
+// changes reports whether a campaign's version that waits may be live by then: what is denied under the live one need not be
+// any more. It allocates nothing.
+func (n *Namespace) changes(campaign string, by UnixMilli) bool {
+	all := n.told.Load()
+	if all == nil {
+		return false
+	}
+	for i := range *all {
+		if p := &(*all)[i]; p.Campaign == campaign && p.At <= by {
+			return true
+		}
+	}
+	return false
+}
+
 // publishDue makes live what has become due, each at its own time: what was due before has happened then. Every shard is
 // locked, and the command has its position.
 func (t *tx) publishDue() {

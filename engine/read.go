@@ -145,7 +145,11 @@ func (e *Engine) Peek(d *Draw, now UnixMilli) (r Result, ok bool) {
 	if _, known := c.seen(&d.Digest, fingerprint(d), &t.result); known {
 		return t.result, true
 	}
-	code := t.refusal(d, c, w.sight(now))
+	s := w.sight(now)
+	if c.namespace.changes(c.id, s.now+s.margin) {
+		return t.result, false
+	}
+	code := t.refusal(d, c, s)
 	return t.result, code != problem.OK
 }
 

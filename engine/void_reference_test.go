@@ -171,3 +171,23 @@ func TestSessionsStandStillAfterAnEndByHand(t *testing.T) {
 	x.now = open + 2*hourMilli // session two would begin, and another campaign does
 	x.wantCode("award", x.award("b", "u", "t", "ann"), problem.InsufficientStock)
 }
+
+// Under a version that is due nobody is denied by the one before it, although the log has not got there yet.
+func TestPeekBeforeAVersionThatIsDue(t *testing.T) {
+	x := newTable(t)
+	limit := func(n uint32) func(v *Version) {
+		return func(v *Version) { v.Caps = []Cap{{ID: "k", Limit: n, Prize: -1}} }
+	}
+	x.mustPublish(simple(limit(1)))
+	x.wantCode("draw", x.draw("u", "1"), problem.OK)
+	x.wantCode("later", x.publishAt(simple(limit(2)), start+5000), problem.OK)
+	d := x.request("u", "2")
+	if r, ok := x.Peek(&d, start+1000); !ok || r.Code != problem.Capped {
+		t.Errorf("long before: %+v %v", r, ok)
+	}
+	for _, now := range []UnixMilli{start + 5000 - peekMargin, start + 5000, start + 9000} {
+		if r, ok := x.Peek(&d, now); ok {
+			t.Errorf("at start%+d: %+v", now-start, r)
+		}
+	}
+}

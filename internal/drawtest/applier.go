@@ -14,6 +14,7 @@ type Applier struct {
 	batch  engine.Batch
 	out    engine.Outcome
 	drawn  map[drawn]recorded
+	aside  []engine.Record // of the last entry: records that no command of it asked for
 }
 
 // drawn names a draw by its key and its number in the request.
@@ -59,6 +60,10 @@ func (a *Applier) Apply(stamp engine.UnixMilli, commands ...*Command) ([]Decided
 		return nil, fmt.Errorf("%d results for %d commands", len(a.out.Results), len(commands))
 	}
 	if err := a.checkOutcome(); err != nil {
+		return nil, err
+	}
+	var err error
+	if a.aside, err = besides(a.out.Results, a.out.Records); err != nil {
 		return nil, err
 	}
 	return decode(a.out.Results, a.out.Records)
@@ -142,6 +147,19 @@ func decode(results []engine.Result, encoded []byte) ([]Decided, error) {
 		out[i].Result = r
 	}
 	return out, nil
+}
+
+// besides returns the records that no result names: of what was due before, and of what a guard did behind a draw.
+func besides(results []engine.Result, encoded []byte) ([]engine.Record, error) {
+	var rest []byte
+	from := uint32(0)
+	for _, r := range results {
+		if !r.Replayed && r.Records > 0 {
+			rest = append(rest, encoded[from:r.Offset]...)
+			from = r.Offset + r.Length
+		}
+	}
+	return decodeRecords(append(rest, encoded[from:]...))
 }
 
 func decodeRecords(encoded []byte) ([]engine.Record, error) {

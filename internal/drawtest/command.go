@@ -24,6 +24,10 @@ type Command struct {
 	List    *engine.PutList
 	Void    *VoidDraw
 	Award   *engine.Award
+	Import  *engine.ImportCodes
+	// PublishAt is of a version that waits, Withdraw takes it back.
+	PublishAt *PublishAt
+	Withdraw  *engine.Withdraw
 }
 
 // AddTo encodes the command into b. A void names a record, which only an Applier knows: here it is a tick.
@@ -51,6 +55,12 @@ func (c *Command) AddTo(b *engine.Batch) {
 		b.AddRevoke(c.Revoke)
 	case c.Award != nil:
 		b.AddAward(c.Award)
+	case c.Import != nil:
+		b.AddImport(c.Import)
+	case c.PublishAt != nil:
+		b.AddPublishAt(&c.PublishAt.Publish, c.PublishAt.At)
+	case c.Withdraw != nil:
+		b.AddWithdraw(c.Withdraw)
 	default:
 		b.AddTick()
 	}
@@ -75,6 +85,8 @@ func (c *Command) campaign() engine.CampaignRef {
 		return c.Void.Campaign
 	case c.Award != nil:
 		return c.Award.Campaign
+	case c.Import != nil:
+		return c.Import.Campaign
 	}
 	return 0
 }
@@ -86,7 +98,7 @@ func (c *Command) String() string {
 	case c.Draw != nil:
 		return at + " " + drawLine(c.Draw)
 	case c.Publish != nil:
-		return at + " publish\n" + versionLines(c.Publish.Version)
+		return fmt.Sprintf("%s publish expect=%d\n", at, c.Publish.Expect) + versionLines(c.Publish.Version)
 	case c.Control != nil:
 		return fmt.Sprintf("%s %s campaign %d extend=%v", at, c.Control.Action, c.Control.Campaign, c.Control.ExtendByPause)
 	case c.Adjust != nil:
@@ -109,6 +121,12 @@ func (c *Command) String() string {
 	case c.Void != nil:
 		v := c.Void
 		return fmt.Sprintf("%s void campaign %d key=%x part=%d: %s", at, v.Campaign, v.Digest[:4], v.Part, v.Fault)
+	case c.Import != nil:
+		return fmt.Sprintf("%s import campaign %d %s: %d codes", at, c.Import.Campaign, c.Import.Prize, len(c.Import.Codes))
+	case c.PublishAt != nil:
+		return fmt.Sprintf("%s publish at %d (from now) expect=%d\n%s", at, c.PublishAt.At-c.Stamp, c.PublishAt.Expect, versionLines(c.PublishAt.Version))
+	case c.Withdraw != nil:
+		return at + " withdraw " + c.Withdraw.Campaign
 	case c.Award != nil:
 		a := c.Award
 		return fmt.Sprintf("%s award campaign %d %s to %s ticket=%s key=%x by %s", at, a.Campaign, a.Prize, a.UserID, a.Ticket, a.Digest[:4], a.Actor)
@@ -198,6 +216,12 @@ func versionLines(v *engine.Version) string {
 	}
 	for i := range v.Amounts {
 		fmt.Fprintf(&s, "\n    amount %+v", v.Amounts[i])
+	}
+	for i := range v.Codes {
+		fmt.Fprintf(&s, "\n    codes %+v", v.Codes[i])
+	}
+	if v.Guard != nil {
+		fmt.Fprintf(&s, "\n    guard %+v", *v.Guard)
 	}
 	if v.Budget != (engine.Budget{}) {
 		fmt.Fprintf(&s, "\n    budget %+v", v.Budget)

@@ -1,6 +1,7 @@
 package drawtest
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -116,6 +117,9 @@ func (p *pair) step(c *Command) (difference string) {
 	if d := same("result", got, want.Result) + diffDecided(records, &want); d != "" {
 		return d
 	}
+	if d := diffRecords(p.aside, want.Aside); d != "" {
+		return "besides: " + d
+	}
 	if told && !agrees(peeked, got) {
 		return fmt.Sprintf("Peek said %+v, the log %+v", peeked, got)
 	}
@@ -167,6 +171,9 @@ func diffDecided(got []engine.Record, want *Decided) string {
 		}
 		if d := diffChances(what, &got[i], want, i); d != "" {
 			return d
+		}
+		if prize, extra := got[i].Codes(); i < len(want.Codes) && (!bytes.Equal(prize, want.Codes[i].prize) || !bytes.Equal(extra, want.Codes[i].extra)) {
+			return fmt.Sprintf("%s codes: engine %x and %x, reference %x", what, prize, extra, want.Codes[i])
 		}
 		got[i].Sections = nil // what is in them was decoded
 	}
@@ -263,6 +270,9 @@ func (p *pair) observe(c *Command) string {
 	if due, ok := p.Engine.NextDue(); p.ref.nextChange() != 0 && (!ok || due > p.ref.nextChange()) {
 		return fmt.Sprintf("next due: engine %d, reference %d", due, p.ref.nextChange())
 	}
+	if d := p.observeWaiting(ns); d != "" {
+		return d
+	}
 	for _, rc := range p.ref.campaigns {
 		if !whole && rc.ref != c.campaign() {
 			continue
@@ -338,6 +348,12 @@ func (p *pair) observeCampaign(rc *campaign) string {
 			return d
 		}
 	}
+	for _, b := range rc.boxes {
+		imported, left, low, ok := ec.CodeStock(b.prize)
+		if !ok || imported != len(b.all) || left != b.left() || low != b.low {
+			return fmt.Sprintf("codes of %s: engine %d, %d left, low %v; reference %d, %d, %v", b.prize, imported, left, low, len(b.all), b.left(), b.low)
+		}
+	}
 	return p.observeReleases(ec, rc)
 }
 
@@ -393,4 +409,18 @@ func (p *pair) observeKey(ec *engine.Campaign, d *engine.Draw) string {
 		return ""
 	}
 	return fmt.Sprintf("FindKey: engine %v %v, reference %+v", code, location, a)
+}
+
+// observeWaiting compares the versions that are to become live.
+func (p *pair) observeWaiting(ns *engine.Namespace) string {
+	got := ns.Pending()
+	if len(got) != len(p.ref.waiting) {
+		return fmt.Sprintf("versions that wait: engine %v, reference %d", got, len(p.ref.waiting))
+	}
+	for i, w := range p.ref.waiting {
+		if got[i].Campaign != w.Version.Campaign || got[i].At != w.At || got[i].Actor != w.Actor || got[i].Reason != w.Reason {
+			return fmt.Sprintf("version that waits: engine %+v, reference %+v", got[i], w.PublishAt)
+		}
+	}
+	return ""
 }

@@ -122,7 +122,9 @@ func TestScriptsReachEverything(t *testing.T) {
 		"ticket", "allowed", "restricted", "draw with attributes", "attribute missing", "capped by an attribute", "listed", "unlisted", "list unchanged",
 		"release", "release expires", "not released", "release made up",
 		"void system", "void user", "void abuse", "void gives stock", "void gives money", "void gives chances", "void gives caps", "void gives pity",
-		"void back to a reserve", "void after the session", "award", "award beyond the day's limit",
+		"void back to a reserve", "void after the session", "award", "award beyond the day's limit", "void gives entry", "void gives grants",
+		"code", "code again", "codes low", "import", "guard of wins", "guard of cash", "publish at a time", "published at its time",
+		"publish at a time refused then",
 	} {
 		if pities[what] < 5 {
 			t.Errorf("%s: %d times", what, pities[what])

@@ -30,6 +30,9 @@ type world struct {
 	modes            map[string]int             // where a campaign's chances come from, -1 for nowhere
 	givers           map[string]engine.ChanceSource
 	doors            map[string]int             // of campaigns: what kind of audience
+	coded            map[string]bool            // by campaign/prize: it hands out codes, unique ones or one for all
+	guarded          map[string]bool            // campaigns with a guard
+	minted           int                        // number of the last code
 	drips            map[string]bool            // campaigns that release prizes by schedules
 	schedules        map[string]engine.Schedule // by campaign/prize
 	styles           map[string]engine.ModeKind // of campaigns
@@ -43,7 +46,7 @@ type world struct {
 // Generate returns n commands: campaigns with small stocks and tight caps, few users who fight for them, a third of the
 // draws sent again, and time that jumps to the edges of windows.
 func Generate(rng *rand.Rand, n int) []Command {
-	w := &world{rng: rng, zone: rng.IntN(len(zones)), caps: map[string]definition{}, sets: map[string]engine.Quantity{}, modes: map[string]int{}, givers: map[string]engine.ChanceSource{}, styles: map[string]engine.ModeKind{}, doors: map[string]int{}, drips: map[string]bool{}, schedules: map[string]engine.Schedule{}}
+	w := &world{rng: rng, zone: rng.IntN(len(zones)), caps: map[string]definition{}, sets: map[string]engine.Quantity{}, modes: map[string]int{}, givers: map[string]engine.ChanceSource{}, styles: map[string]engine.ModeKind{}, doors: map[string]int{}, drips: map[string]bool{}, coded: map[string]bool{}, guarded: map[string]bool{}, schedules: map[string]engine.Schedule{}}
 	w.policyZone = w.zone
 	if w.chance(50) {
 		w.policyZone = rng.IntN(len(zones))
@@ -89,6 +92,9 @@ func (w *world) do(c Command) {
 func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
 
 func (w *world) next() Command {
+	if c := w.anyCampaign(); c.paused && c.live().Guard != nil && w.chance(30) { // somebody looks at once
+		return Command{Control: &engine.Control{Campaign: c.ref, Action: engine.ActionResume, Actor: "op", Reason: "looked"}}
+	}
 	switch n := w.rng.IntN(1000); {
 	case n < 15:
 		return w.nextVersion()
@@ -112,12 +118,27 @@ func (w *world) next() Command {
 		return w.void()
 	case n < 148:
 		return w.award()
-	case n < 245 && w.counted():
+	case n < 156 || n < 166 && w.holdsCodes():
+		return w.importing()
+	case n < 174:
+		return w.later()
+	case n < 176:
+		return w.withdraw()
+	case n < 270 && w.counted():
 		return w.grant()
-	case n < 265 && len(w.given) > 0:
+	case n < 290 && len(w.given) > 0:
 		return w.revoke()
 	}
 	return Command{Draw: w.draw()}
+}
+
+func (w *world) holdsCodes() bool {
+	for _, c := range w.ref.campaigns {
+		if len(c.boxes) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *world) allEnded() bool {

@@ -71,6 +71,9 @@ func (w *world) edge() engine.UnixMilli {
 	if p := w.ref.policies[c.namespace]; len(p.Transitions) > 0 && w.chance(30) {
 		z = p.Transitions
 	}
+	if len(w.ref.waiting) > 0 && w.chance(25) {
+		return w.ref.waiting[0].At
+	}
 	if len(c.drips) > 0 && w.chance(35) {
 		return w.releaseEdge(c)
 	}

@@ -40,6 +40,7 @@ func (r *Reference) draw(d *engine.Draw) Decided {
 	if _, next := r.session(c); c.live().Exhausted == engine.End && next < 0 && r.exhausted(c) {
 		c.ended, c.endedAt = true, r.now
 	}
+	r.guard(c)
 	return out
 }
 
@@ -295,6 +296,12 @@ func (r *Reference) award(c *campaign, who *subject, rules []rule, e *event, pri
 	}
 	e.wins, e.given = append(e.wins, w), append(e.given, g)
 	r.payChances(c, who, prize, &e.moves)
+	r.burn(c, p, &w)
+	if code := r.takeCode(c, p.ID); len(e.wins) == 1 {
+		e.codes.prize = code
+	} else {
+		e.codes.extra = code
+	}
 	return told
 }
 
@@ -344,6 +351,7 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 	out.Pity = append(out.Pity, t.PityMoves)
 	e.pity = t.PityMoves
 	out.Chances = append(out.Chances, e.moves)
+	out.Codes = append(out.Codes, e.codes)
 	out.Audit = append(out.Audit, audit(v, d, who))
 	for i := range rules {
 		if k := &rules[i]; !k.aggregate && k.scope == engine.ScopeUser {

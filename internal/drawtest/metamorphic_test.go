@@ -262,6 +262,7 @@ func TestGoroutinesDoNotMatter(t *testing.T) {
 		history := race(t, e, script)
 		again := start(t, 64, script[0].Stamp).Engine
 		ref := NewReference(script[0].Stamp)
+		ref.library = true
 		for _, h := range history {
 			catchUp(t, again, ref, h.index-1, h.command.Stamp)
 			replayed, _, _ := decide(t, again, &h.command)

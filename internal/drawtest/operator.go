@@ -11,47 +11,22 @@ import (
 
 // publish makes a version live (semantics.md §3 and §10).
 func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
-	var c *campaign
-	for _, known := range r.campaigns {
-		if known.namespace == p.Namespace && known.id == p.Version.Campaign {
-			c = known
-		}
-	}
+	c := r.called(p.Version.Campaign)
 	if c == nil {
-		c = &campaign{ref: engine.CampaignRef(len(r.campaigns) + 1), namespace: p.Namespace, id: p.Version.Campaign, seed: seed, stock: map[string]*books{}, reserves: map[setAside]*slice{}, drips: map[string]*drip{}, voided: map[uint64]engine.VoidFault{}, dealt: map[*event]bool{}, off: map[string]bool{}}
+		c = r.newCampaign(p, seed)
 	}
 	if len(c.versions) > 0 && identical(c.live(), p.Version) {
 		return Decided{Result: engine.Result{Campaign: c.ref, AlreadyLive: true, Value: uint64(c.live().Number)}}
 	}
-	if len(c.versions) > 0 && r.over(c) {
-		return refuse(c.ref, problem.Ended) // an end is final: its seed will be shown
+	before, drips := c.copyBooks(), c.drips
+	if code := r.admit(c, p.Version, r.now); code != problem.OK {
+		return refuse(r.refOf(c), code)
 	}
-	if !r.chancesFit(c.id, p.Version) || !r.pitiesAgree(c.id, p.Version) {
-		return refuse(r.refOf(c), problem.InvalidCampaign)
-	}
-	opening := openings(p.Version)
-	for _, o := range opening {
-		if b := c.stock[o.cell]; b == nil && o.stock == engine.StockUnstated {
-			return refuse(r.refOf(c), problem.InvalidCampaign)
-		} else if b != nil && o.stock != engine.StockUnstated && o.stock != b.opening() {
-			return refuse(c.ref, problem.StockChanged)
-		}
-	}
-	before := c.copyBooks()
-	for _, o := range opening {
-		if c.stock[o.cell] != nil {
-			continue
-		}
-		b := &books{unlimited: o.stock == engine.Unlimited, available: max(o.stock, 0)}
-		if o.ends <= r.now { // a session that was over before it was published never had anything to give
-			b.available, b.expired = 0, b.available
-		}
-		c.stock[o.cell] = b
-	}
-	drips := c.drips
-	if !c.setAsides(p.Version) || !c.openDrips(p.Version, before.stock) || !c.sharable(p.Version) {
+	if !expects(c, p.Expect) {
 		c.stock, c.reserves, c.drips = before.stock, before.reserves, drips
-		return refuse(r.refOf(c), problem.InvalidCampaign)
+		out := refuse(r.refOf(c), problem.VersionConflict)
+		out.Result.Value = uint64(len(c.versions))
+		return out
 	}
 	c.dropPrizes(p.Version)
 	if len(c.versions) == 0 {
@@ -61,7 +36,11 @@ func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
 	c.boundsUsers = c.boundsUsers || p.Version.Budget.User > 0
 	c.openChances(r, p.Version)
 	c.claimSlots(p.Version)
+	c.openBoxes(p.Version)
 	c.paced = nil
+	if p.Version.Guard == nil {
+		c.burnt = nil
+	}
 	v := *p.Version
 	v.Number = uint32(len(c.versions) + 1)
 	c.versions = append(c.versions, &v)
@@ -72,6 +51,60 @@ func (r *Reference) publish(p *engine.Publish, seed [16]byte) Decided {
 			Actor: []byte(p.Actor), Reason: []byte(p.Reason),
 		}},
 	}
+}
+
+func (r *Reference) newCampaign(p *engine.Publish, seed [16]byte) *campaign {
+	return &campaign{
+		ref: engine.CampaignRef(len(r.campaigns) + 1), namespace: p.Namespace, id: p.Version.Campaign, seed: seed, stock: map[string]*books{},
+		reserves: map[setAside]*slice{}, drips: map[string]*drip{}, voided: map[uint64]engine.VoidFault{}, dealt: map[*event]bool{}, off: map[string]bool{},
+	}
+}
+
+// expects reports whether a publish was compared with the version that is live.
+func expects(c *campaign, number uint32) bool {
+	return number == 0 || int(number) == len(c.versions) || number == engine.NoVersion && len(c.versions) == 0
+}
+
+// admit says why a version cannot become live at a time, as everything is now. When it can, its stock is opened.
+func (r *Reference) admit(c *campaign, v *engine.Version, at engine.UnixMilli) problem.Code {
+	now := r.now
+	defer func() { r.now = now }()
+	r.now = at
+	if len(c.versions) > 0 && r.over(c) {
+		return problem.Ended // an end is final: its seed will be shown
+	}
+	if !r.chancesFit(c.id, v) || !r.pitiesAgree(c.id, v) {
+		return problem.InvalidCampaign
+	}
+	opening := openings(v)
+	for i, o := range opening {
+		if uniqueCodes(v, o.cell) && c.stock[o.cell] == nil && o.stock == engine.StockUnstated {
+			opening[i].stock = 0 // its stock is its codes
+		}
+	}
+	for _, o := range opening {
+		if b := c.stock[o.cell]; b == nil && o.stock == engine.StockUnstated {
+			return problem.InvalidCampaign
+		} else if b != nil && o.stock != engine.StockUnstated && o.stock != b.opening() {
+			return problem.StockChanged
+		}
+	}
+	before, drips := c.copyBooks(), c.drips
+	for _, o := range opening {
+		if c.stock[o.cell] != nil {
+			continue
+		}
+		b := &books{unlimited: o.stock == engine.Unlimited, available: max(o.stock, 0)}
+		if o.ends <= at { // a session that was over before it was published never had anything to give
+			b.available, b.expired = 0, b.available
+		}
+		c.stock[o.cell] = b
+	}
+	if !c.setAsides(v) || !c.openDrips(v, before.stock) || !c.sharable(v) || !c.everyUnitHasACode(v) {
+		c.stock, c.reserves, c.drips = before.stock, before.reserves, drips
+		return problem.InvalidCampaign
+	}
+	return problem.OK
 }
 
 // opening is what a version states of some units.
@@ -167,7 +200,10 @@ func identical(live, next *engine.Version) bool {
 	if fmt.Sprintf("%+v", a.Audience) != fmt.Sprintf("%+v", b.Audience) {
 		return false
 	}
-	a.Chances, b.Chances, a.Audience, b.Audience = nil, nil, nil, nil
+	if (a.Guard == nil) != (b.Guard == nil) || a.Guard != nil && *a.Guard != *b.Guard {
+		return false
+	}
+	a.Chances, b.Chances, a.Audience, b.Audience, a.Guard, b.Guard = nil, nil, nil, nil, nil, nil
 	return fmt.Sprint(a) == fmt.Sprint(b)
 }
 
@@ -250,6 +286,9 @@ func (r *Reference) adjust(a *engine.Adjust) Decided {
 	b := c.stock[a.Prize]
 	if b == nil || !c.lists(a.Prize) {
 		return refuse(c.ref, problem.PrizeNotFound)
+	}
+	if c.box(a.Prize) != nil {
+		return refuse(c.ref, problem.Conflict) // its stock is its codes
 	}
 	if s := sessionOf(c.live(), a.Prize); s != nil && c.sessionEnd(s) <= c.closed {
 		out := refuse(c.ref, problem.Ended)

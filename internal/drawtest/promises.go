@@ -36,7 +36,7 @@ func (w *world) promise(v *engine.Version) {
 			y.Within, y.AnyWin, most = 1+uint32(w.rng.IntN(2)), false, 1
 		}
 		for _, p := range winnable {
-			if y.Within > 0 && len(y.List) < most && !divided(v, p) && w.chance(60) {
+			if y.Within > 0 && len(y.List) < most && !divided(v, p) && w.chance(60) && (!w.coded[v.Campaign+"/"+v.Prizes[p].ID] || w.chance(20)) {
 				y.List = append(y.List, engine.PityPrize{Prize: int16(p), Reserve: w.reserve(v, y.ID, p)})
 				y.Group = append(y.Group, int16(p))
 			} else if w.chance(15) {

@@ -25,6 +25,9 @@ type Reference struct {
 	awarded   map[awardDay]int64
 	since     map[string]engine.UnixMilli // when aggregate caps came into force, -never: before anybody drew
 	reached   Reached
+	waiting   []*waits        // versions to become live, by time
+	aside     []engine.Record // that the command in hand did not ask for
+	library   bool            // draws and grants leave what is due to others
 }
 
 // NewReference returns a reference as it is after the Init entry, which has index 1.
@@ -70,6 +73,9 @@ type campaign struct {
 	paced   []uint32
 	slots   []string // attributes that caps counted by
 	streaks bool     // some version had a milestone for days in a row: they are counted since
+
+	boxes []*codeBox
+	burnt []burnt // what the guard counted since it tripped
 
 	paused    bool
 	pausedAt  engine.UnixMilli // 0 when it is not, and was not when it was ended
@@ -143,6 +149,7 @@ type event struct {
 	seq       uint64
 	version   *engine.Version
 	given     []given
+	codes     handed
 	pity      engine.PityMoves
 	freed     map[string]bool // caps that a void took it out of; of the namespace with ns/ before
 }
@@ -166,14 +173,27 @@ type Decided struct {
 	Chances []moves            // of each record
 	Audit   []*engine.Audit    // of each record
 	Grant   *engine.GrantNote  // of the record of a grant or revocation
+	Codes   []handed           // of each record
+	Aside   []engine.Record    // what else the entry recorded: what was due, before; a guard, behind
 }
 
 // Apply decides one command alone in its entry.
 func (r *Reference) Apply(c *Command) Decided {
 	r.index++
 	r.now = max(r.now, c.Stamp)
-	r.settle()
-	defer r.settle() // a resume or an end may end a campaign long ago
+	r.aside = nil
+	r.publishDue()
+	if !r.library || c.Draw == nil && c.Grant == nil && c.Revoke == nil {
+		r.noteLow()
+	}
+	r.pass()
+	out := r.decide(c)
+	r.pass() // a resume or an end may end a campaign long ago
+	out.Aside = r.aside
+	return out
+}
+
+func (r *Reference) decide(c *Command) Decided {
 	switch {
 	case c.Draw != nil:
 		return r.draw(c.Draw)
@@ -199,12 +219,18 @@ func (r *Reference) Apply(c *Command) Decided {
 		return r.void(c.Void)
 	case c.Award != nil:
 		return r.compensate(c.Award)
+	case c.Import != nil:
+		return r.importCodes(c.Import)
+	case c.PublishAt != nil:
+		return r.publishAt(c.PublishAt, c.Seed)
+	case c.Withdraw != nil:
+		return r.withdraw(c.Withdraw)
 	}
 	return Decided{} // a tick: only time goes on
 }
 
-// settle does what time alone does.
-func (r *Reference) settle() {
+// pass does what time alone does.
+func (r *Reference) pass() {
 	for _, c := range r.campaigns {
 		r.turnTo(c)
 	}
@@ -242,8 +268,9 @@ func (r *Reference) campaign(ref engine.CampaignRef) *campaign {
 	return r.campaigns[ref-1]
 }
 
+// here is where a record of the command in hand stands: behind what was due.
 func (r *Reference) here(ordinal int) engine.Location {
-	return engine.Location{Index: r.index, Ordinal: uint16(ordinal)}
+	return engine.Location{Index: r.index, Ordinal: uint16(len(r.aside) + ordinal)}
 }
 
 func refuse(c engine.CampaignRef, code problem.Code) Decided {
@@ -276,6 +303,9 @@ func (r *Reference) shown(c *campaign) engine.Status {
 
 // nextChange returns the next instant at which a campaign starts or ends without a command; 0 when there is none.
 func (r *Reference) nextChange() (next engine.UnixMilli) {
+	for _, w := range r.waiting[:min(1, len(r.waiting))] {
+		next = w.At
+	}
 	for _, c := range r.campaigns {
 		edges := []engine.UnixMilli{c.live().StartsAt, c.endsAt()}
 		for i := range c.live().Sessions {

@@ -57,7 +57,7 @@ func (w *world) reset(v *engine.Version) {
 // units returns what a session has of its own of a prize. A campaign keeps the answer: stock changes by adjusting.
 func (w *world) units(v *engine.Version, set, prize int) engine.Quantity {
 	p := &v.Prizes[prize]
-	if p.Kind == engine.KindThanks || pays(p) {
+	if p.Kind == engine.KindThanks || pays(p) || w.coded[v.Campaign+"/"+p.ID] {
 		return engine.StockShared
 	}
 	key := fmt.Sprint(v.Campaign, "/", set, "/", p.ID)

@@ -24,6 +24,7 @@ func (w *world) newCampaign() Command {
 		w.fill(v)
 	}
 	w.style(v)
+	w.encode(v)
 	if v.Mode.Kind == engine.ModeWeighted && w.chance(35) {
 		w.schedule(v)
 	}
@@ -37,6 +38,9 @@ func (w *world) newCampaign() Command {
 	w.earn(v)
 	w.agree(v)
 	w.drip(v)
+	w.withCodes(v)
+	w.guarded[v.Campaign] = w.chance(15)
+	w.watch(v)
 	return w.publishing(v)
 }
 
@@ -48,7 +52,7 @@ func (w *world) publishing(v *engine.Version) Command {
 	if err := v.Validate(); err != nil {
 		panic("BUG: the generator made a version that cannot be: " + err.Error())
 	}
-	c := Command{Publish: &engine.Publish{Namespace: 1, Version: v, Actor: "op", Reason: "go"}}
+	c := Command{Publish: &engine.Publish{Namespace: 1, Version: v, Actor: "op", Reason: "go", Expect: w.expecting(v)}}
 	for i := range v.Salt {
 		v.Salt[i], c.Seed[i] = byte(w.rng.Uint32()), byte(w.rng.Uint32())
 	}
@@ -249,6 +253,8 @@ func (w *world) nextVersion() Command {
 	w.earn(&v)
 	w.agree(&v)
 	w.drip(&v)
+	w.withCodes(&v)
+	w.watch(&v)
 	return w.publishing(&v)
 }
 

@@ -122,7 +122,7 @@ func (r *Reference) takeBack(c *campaign, g *given, e *event, fault engine.VoidF
 		return engine.VoidStock
 	}
 	b.issued -= g.units
-	coded := uniqueCodes(e.version, g.prize) || uniqueCodes(c.live(), g.prize) // its code was handed out, or it never had one
+	coded := uniqueCodes(e.version, g.prize) || uniqueCodes(c.live(), g.cell) // its code was handed out, or it never had one
 	if fault != engine.VoidAbuse && !coded {
 		refunds = engine.VoidStock
 	}
