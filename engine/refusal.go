@@ -153,10 +153,8 @@ func (t *tx) look(d *Draw, c *Campaign, now UnixMilli) {
 
 // find looks a subject's row up.
 func (s *subject) find(w *world, table *rowTable, key *Key) {
-	s.part, s.key, s.data = &table.block[w.shardOf(key)], key, nil
-	if row, ok := s.part.Find((*pages.Key)(key)); ok {
-		s.row, s.data = row, s.part.Payload(row)
-	}
+	s.part, s.key = &table.block[w.shardOf(key)], key
+	s.row, s.data = s.part.Look((*pages.Key)(key))
 }
 
 // capped refuses a draw that does not fit under some cap on draws. Of several, the one that resets last is named; of

@@ -24,26 +24,39 @@ const (
 
 // touches are the draws between the steps, by their number in the entry, modulo touchRing.
 type touches struct {
-	rest      []byte // commands beyond the first step
-	campaign  int    // how many commands have taken the step before; with many campaigns only
-	table     int
-	directory int  // how many commands have taken the first step
-	page      int  // the second
-	row       int  // the third
-	many      bool // campaigns
+	rest      []byte // commands that were not taken apart
+	count     int    // commands of the entry
+	parsed    int    // how many were taken apart
+	table     int    // how many have taken the step between, with many campaigns
+	directory int    // how many commands have taken the first step
+	page      int    // the second
+	row       int    // the third
+	many      bool   // campaigns
 	ring      [touchRing]touched
 	distant   [touchRing]distant
 }
 
 type touched struct {
+	op        op
+	body      []byte
 	draw      bool // anything else needs no memory ahead
 	paged     bool // the second step was taken
 	user, key pages.Ahead
 }
 
-func (a *touches) begin(commands []byte, many bool) {
-	a.rest, a.many = commands, many
-	a.campaign, a.table, a.directory, a.page, a.row = 0, 0, 0, 0, 0
+func (a *touches) begin(commands []byte, count int, many bool) {
+	a.rest, a.count, a.many = commands, count, many
+	a.parsed, a.table, a.directory, a.page, a.row = 0, 0, 0, 0, 0
+}
+
+// next returns the command that is decided now, the n-th, which the first step has taken apart.
+func (a *touches) next(n int) (o op, body []byte, err error) {
+	if n < a.parsed {
+		x := &a.ring[n&(touchRing-1)]
+		return x.op, x.body, nil
+	}
+	o, body, a.rest, err = nextCommand(a.rest) // says what is wrong with it
+	return o, body, err
 }
 
 // distant is what a draw before the first step needs, with many campaigns.
@@ -59,8 +72,7 @@ func (t *tx) touchAhead(n int) {
 	if a.many {
 		t.touchMany(n)
 	}
-	for !a.many && a.directory < n+touchDirectory && len(a.rest) > 0 {
-		a.rest = t.touch(a.rest, &a.ring[a.directory&(touchRing-1)], nil)
+	for !a.many && a.directory < min(n+touchDirectory, a.count) && t.touch(&a.ring[a.directory&(touchRing-1)], nil) {
 		a.directory++
 	}
 	still := t.still()
@@ -85,11 +97,10 @@ func (t *tx) touchAhead(n int) {
 // touchMany takes the steps that come first when there are many campaigns, and the first of the others.
 func (t *tx) touchMany(n int) {
 	a := &t.ahead
-	for ; a.campaign < n+touchCampaign && len(a.rest) > 0; a.campaign++ {
-		a.rest = t.touch(a.rest, &a.ring[a.campaign&(touchRing-1)], &a.distant[a.campaign&(touchRing-1)])
+	for i := a.parsed; i < min(n+touchCampaign, a.count) && t.touch(&a.ring[i&(touchRing-1)], &a.distant[i&(touchRing-1)]); i++ {
 	}
 	still := t.still()
-	for ; a.table < min(n+touchTable, a.campaign); a.table++ {
+	for ; a.table < min(n+touchTable, a.parsed); a.table++ {
 		x, far := &a.ring[a.table&(touchRing-1)], &a.distant[a.table&(touchRing-1)]
 		if x.draw = x.draw && still && far.campaign.keys != nil; x.draw {
 			pages.WarmAll(far.campaign.tables[ScopeUser].block[far.shard : far.shard+1])
@@ -135,40 +146,46 @@ func (c *Campaign) warmPlan() {
 
 // forget lets go what the ring points to: the state may be replaced before the next entry.
 func (a *touches) forget() {
-	clear(a.ring[:min(a.directory, touchRing)])
-	clear(a.distant[:min(a.campaign, touchRing)])
+	clear(a.ring[:min(a.parsed, touchRing)])
+	if a.many {
+		clear(a.distant[:min(a.parsed, touchRing)])
+	}
 }
 
 // still reports whether nobody moves pages now. Once a table was widened, readers do too, unless they are locked out: see
 // rowTable.widen.
 func (t *tx) still() bool { return t.bulk || !t.world.widened }
 
-// touch takes the first step for the next command, skips it and returns the rest.
-func (t *tx) touch(commands []byte, x *touched, far *distant) []byte {
-	x.draw = false
-	o, body, rest, err := nextCommand(commands)
+// touch takes the first step for the next command: it takes it apart. It reports false when it cannot: that is said when
+// the command is due.
+func (t *tx) touch(x *touched, far *distant) bool {
+	a := &t.ahead
+	o, body, rest, err := nextCommand(a.rest)
 	if err != nil {
-		return nil // applyAll reports it when it gets there
+		return false
 	}
+	a.rest = rest
+	a.parsed++
+	x.op, x.body, x.draw = o, body, false
 	if o != opDraw || len(body) < drawFixed {
-		return rest
+		return true
 	}
 	c := t.world.campaign(CampaignRef(binary.LittleEndian.Uint32(body)))
 	if c == nil || !t.still() {
-		return rest
+		return true
 	}
 	user, digest := (*Key)(body[8:24]), (*Key)(body[24:40])
 	shard := t.world.shardOf(user)
 	if far != nil {
 		x.draw, *far = true, distant{c, user, digest, shard}
 		c.warm()
-		return rest
+		return true
 	}
 	if c.keys == nil {
-		return rest
+		return true
 	}
 	x.draw = true
-	x.user.Directory(c.tables[ScopeUser].parts[shard], (*pages.Key)(user))
-	x.key.Directory(c.keys.parts[shard], (*pages.Key)(digest))
-	return rest
+	x.user.Directory(&c.tables[ScopeUser].block[shard], (*pages.Key)(user))
+	x.key.Directory(&c.keys.block[shard], (*pages.Key)(digest))
+	return true
 }

@@ -154,7 +154,7 @@ func (e *Engine) Apply(index LogIndex, entry []byte, out *Outcome) error {
 }
 
 func (t *tx) applyAll(commands []byte, count int, out *Outcome) error {
-	t.ahead.begin(commands, len(*t.world.campaigns.Load()) >= manyCampaigns)
+	t.ahead.begin(commands, count, len(*t.world.campaigns.Load()) >= manyCampaigns)
 	defer t.endBulk()
 	defer t.ahead.forget()
 	for n := range count {
@@ -163,7 +163,7 @@ func (t *tx) applyAll(commands []byte, count int, out *Outcome) error {
 			t.beginBulk(n, count)
 		}
 		t.touchAhead(n)
-		o, body, rest, err := nextCommand(commands)
+		o, body, err := t.ahead.next(n)
 		if err != nil {
 			return err
 		}
@@ -171,10 +171,9 @@ func (t *tx) applyAll(commands []byte, count int, out *Outcome) error {
 			return fmt.Errorf("command %d: %w", n, err)
 		}
 		out.Results = append(out.Results, t.result)
-		commands = rest
 	}
-	if len(commands) != 0 {
-		return fmt.Errorf("%w: %d bytes after the last command", ErrDamagedEntry, len(commands))
+	if rest := len(t.ahead.rest); rest != 0 {
+		return fmt.Errorf("%w: %d bytes after the last command", ErrDamagedEntry, rest)
 	}
 	return nil
 }

@@ -251,28 +251,6 @@ func (g *geometry) name(p []byte, row int, k *Key) {
 	*(*[8]byte)(p[row+i:]) = [8]byte(k[i&7 : i&7+8])
 }
 
-// guess returns the offset of the row that a key has in its home group or the next one, by its tag alone, or would get there.
-func (g *geometry) guess(p []byte, head uint64, tag byte) int {
-	s := home(head, g.slots)
-	first := s &^ (groupSlots - 1)
-	for range 2 {
-		at := groupAt(first)
-		group := p[at : at+groupBytes]
-		used := group[0]
-		w := binary.LittleEndian.Uint64(group[1:]) ^ uint64(tag)*lowBits
-		for m := (w - lowBits) &^ w & highBits; m != 0; m &= m - 1 {
-			if j := bits.TrailingZeros64(m) >> 3; used>>j&1 != 0 {
-				return g.rowAt(first + j)
-			}
-		}
-		if empty := g.full(first) &^ used; empty != 0 {
-			return g.rowAt(first + nextOf(empty, s))
-		}
-		first = g.after(first)
-	}
-	return g.rowAt(s)
-}
-
 // same reports whether the row at this offset begins with the key's bytes before the tag.
 func (g *geometry) same(p []byte, row int, head uint64, k *Key) bool {
 	d := binary.LittleEndian.Uint64(p[row:row+8]) ^ bits.ReverseBytes64(head)

@@ -1,9 +1,6 @@
 package pages
 
-import (
-	"fmt"
-	"unsafe"
-)
+import "fmt"
 
 // Table is one hash table of an arena. Not safe for concurrent use.
 type Table struct {
@@ -133,6 +130,24 @@ func (t *Table) Fill(k *Key, s Spot) []byte {
 	return p[at+g.rest : at+g.stride : at+g.stride]
 }
 
+// Look is Find and Payload; payload is nil when there is no row.
+func (t *Table) Look(k *Key) (r Row, payload []byte) {
+	if t.older != 0 || t.chain != nil {
+		if r, ok := t.Find(k); ok {
+			return r, t.Payload(r)
+		}
+		return Row{}, nil
+	}
+	head := keyHead(k)
+	n := t.dir[uint64(hashOf(head))>>(t.shift&63)]
+	p := t.arena.bytes(n)
+	at, _ := t.geo.search(p, head, k)
+	if at == 0 {
+		return Row{}, nil
+	}
+	return Row{page: n, at: uint16(at)}, p[at : at+t.geo.width : at+t.geo.width]
+}
+
 // Payload returns a row's payload for reading.
 func (t *Table) Payload(r Row) []byte {
 	at, w := int(r.at), t.geo.width
@@ -152,70 +167,6 @@ func (t *Table) Change(r Row) {
 func (t *Table) Mutable(r Row) []byte {
 	t.Change(r)
 	return t.Payload(r)
-}
-
-// Ahead is a key on its way: the memory that its row will need is asked for in three steps, each of which looks at what the
-// one before asked for, so each comes some time after the other. All of it is a hint: by the time of a step, the row may be
-// elsewhere. The table must not be widened, nor its pages moved by somebody else, between two steps.
-type Ahead struct {
-	table *Table
-	page  []byte
-	head  uint64
-	tag   byte
-}
-
-// Directory asks for the memory that says in which page a key's row is or would be.
-func (a *Ahead) Directory(t *Table, k *Key) {
-	a.table, a.head, a.tag = t, keyHead(k), k[t.geo.rest&15]
-	d := &t.dir[uint64(hashOf(a.head))>>(t.shift&63)]
-	prefetch(unsafe.Pointer(d), unsafe.Pointer(d))
-}
-
-// Tags asks for the memory that says where in its page the row is or would be.
-func (a *Ahead) Tags() {
-	t := a.table
-	a.page = t.arena.bytes(t.dir[uint64(hashOf(a.head))>>(t.shift&63)])
-	at := groupAt(home(a.head, t.geo.slots))
-	// Of the next group too: this one may be full.
-	prefetch(unsafe.Pointer(&a.page[at]), unsafe.Pointer(&a.page[at+2*groupBytes-1]))
-}
-
-// Row asks for the memory of the row that Find will find, or Insert will fill.
-func (a *Ahead) Row() {
-	g := &a.table.geo
-	if a.table.older != 0 {
-		return // the page may have another geometry
-	}
-	at := g.guess(a.page, a.head, a.tag)
-	last := at + g.stride - 1
-	prefetch(unsafe.Pointer(&a.page[at]), unsafe.Pointer(&a.page[last]))
-	for at += cacheLine; at < last; at += 2 * cacheLine { // rows with chances or many caps
-		prefetch(unsafe.Pointer(&a.page[at]), unsafe.Pointer(&a.page[min(at+cacheLine, last)]))
-	}
-}
-
-const cacheLine = 64
-
-// Warm asks for the memory in which two values begin: for what the caller keeps beside tables.
-func Warm[A, B any](a *A, b *B) { prefetch(unsafe.Pointer(a), unsafe.Pointer(b)) }
-
-// WarmAll asks for all values of a slice, up to a KiB.
-func WarmAll[T any](s []T) {
-	if len(s) == 0 {
-		return
-	}
-	p := unsafe.Pointer(&s[0])
-	last := min(unsafe.Sizeof(s[0])*uintptr(len(s)), 1024) - 1
-	for at := uintptr(0); at <= last; at += 2 * cacheLine {
-		prefetch(unsafe.Add(p, at), unsafe.Add(p, min(at+cacheLine, last)))
-	}
-}
-
-// Touch takes the first two steps at once: it waits for the directory.
-func (t *Table) Touch(k *Key) (a Ahead) {
-	a.Directory(t, k)
-	a.Tags()
-	return a
 }
 
 // Range calls fn for each row until it returns false, in no particular order. k has only the stored bytes set. fn must
