@@ -15,6 +15,8 @@
 //   - Subject rows, one per (campaign or namespace, user or device or ip): draw number, the places of the last draw and
 //     win, and the counters of the caps. Key rows, one per remembered idempotency key. Both live in pointer-free pages
 //     (internal/pages), sharded by the first bits of the subject's key.
+//   - Rows of holds and takes, of owners, and of their keys, in the owner's shard, and pools with their books and the sums that
+//     come back at each second (stockroom.go).
 //   - A campaign: versions, stock cells, control state, seed. A namespace: policy and secret. Documents.
 //
 // Layouts of rows only grow: a cap id keeps its place for the campaign's life, so that a later version finds the
@@ -24,7 +26,7 @@
 //
 // One goroutine applies, or (as a library, [Engine.Decide]) many decide at once; readers run beside both. Locks, always
 // in this order: the shards of a command (of a help those of both users) ascending without duplicates → the campaign's lock →
-// the clock's lock.
+// pools' locks, ascending by their refs → the clock's lock.
 // Changes to campaigns, policies and namespaces take every shard, ascending, so a draw that holds its shard sees one
 // version, one policy and one control state from its first rung to its last. So does, as a library, a draw of a campaign with
 // prizes that are chances for another one: it decides by how that one stands. Position, seq and time are assigned while

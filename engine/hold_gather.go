@@ -104,11 +104,12 @@ func (x *stocking) times(now UnixMilli, ttl int64) (deadline, latest uint32) {
 	if ttl == 0 {
 		ttl = min(shortest, longest)
 	}
+	now = min(now, maxLotTime)
 	return secondUp(now + UnixMilli(ttl)), secondUp(now + UnixMilli(longest))
 }
 
 // secondUp returns a time in whole seconds, rounded up.
-func secondUp(t UnixMilli) uint32 { return secondOf(t + 999) }
+func secondUp(t UnixMilli) uint32 { return secondOf(min(t, maxLotTime) + 999) }
 
 // lock takes the pools' locks, ascending.
 func (x *stocking) lock() {

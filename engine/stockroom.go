@@ -81,14 +81,18 @@ func (n *Namespace) newDay(number uint32, first LogIndex) *stockDay {
 	}
 }
 
-// turnDay opens the day of now, lets old ones go, and returns when it wants to be asked again. Every shard is locked.
+// turnDay opens the day of now, lets old ones go, and returns when it wants to be asked again. Days end with the seconds of 32
+// bits, in 2106: the last one has no end. Every shard is locked.
 func (n *Namespace) turnDay(now UnixMilli, index LogIndex) UnixMilli {
-	today := uint32(now / dayMilli)
+	today := uint32(min(max(now, 0), maxLotTime) / dayMilli)
 	days := slices.Clone(n.stockDays())
 	if len(days) == 0 || days[len(days)-1].number < today {
 		days = append(days, n.newDay(today, index))
 	}
 	days = slices.DeleteFunc(days, func(d *stockDay) bool {
+		if d.number >= today {
+			return false
+		}
 		if d.narrow != nil && now >= d.ended()+holdDayLife {
 			n.stock.keys.Add(-d.keys.rows())
 			for _, t := range [...]**rowTable{&d.narrow, &d.wide, &d.keys} {
@@ -106,7 +110,15 @@ func (n *Namespace) turnDay(now UnixMilli, index LogIndex) UnixMilli {
 		return d.narrow == nil
 	})
 	n.stock.days.Store(&days)
-	return UnixMilli(today+1) * dayMilli
+	return days[len(days)-1].turns()
+}
+
+// turns is when the next day begins.
+func (d *stockDay) turns() UnixMilli {
+	if d.ended() > maxLotTime {
+		return maxTime
+	}
+	return d.ended()
 }
 
 // dayOf returns the day of a hold, nil when it is gone.
@@ -163,7 +175,7 @@ func (w *world) findReturns() {
 			continue
 		}
 		days := n.stockDays()
-		next = min(next, days[len(days)-1].ended())
+		next = min(next, days[len(days)-1].turns())
 		for _, p := range n.Pools() {
 			p.mu.Lock()
 			next = min(next, p.returns())

@@ -248,6 +248,7 @@ func (x *audit) compareBooks() error {
 		x.fault("%s", fault)
 	}
 	for _, n := range x.engine.Namespaces() {
+		x.comparePools(n)
 		for _, c := range n.Campaigns() {
 			seq, books := c.Stock()
 			counted := x.tally.of(c.Ref())

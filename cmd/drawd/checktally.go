@@ -18,6 +18,7 @@ type tally struct {
 	engine    *engine.Engine
 	record    engine.Record
 	campaigns map[engine.CampaignRef]*campaignTally
+	pools     map[poolKey]*poolTally
 	draws     uint64
 	others    uint64
 	faults    []string
@@ -30,7 +31,7 @@ type campaignTally struct {
 }
 
 func newTally(e *engine.Engine) *tally {
-	return &tally{engine: e, campaigns: make(map[engine.CampaignRef]*campaignTally)}
+	return &tally{engine: e, campaigns: make(map[engine.CampaignRef]*campaignTally), pools: make(map[poolKey]*poolTally)}
 }
 
 func (t *tally) of(ref engine.CampaignRef) *campaignTally {
@@ -56,7 +57,9 @@ func (t *tally) add(at engine.Location, b []byte) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("record %d of log entry %d: %w", at.Ordinal, at.Index, err)
 	}
-	if r.Seq != 0 {
+	if r.Kind >= engine.RecordPool && r.Kind <= engine.RecordPoolFence {
+		t.addPool(at, r)
+	} else if r.Seq != 0 {
 		c := t.of(r.Campaign)
 		if r.Seq != c.seq+1 {
 			t.fault(at, "seq %d follows %d", r.Seq, c.seq)
