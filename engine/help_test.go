@@ -427,3 +427,30 @@ func TestHelpForms(t *testing.T) {
 		}
 	}
 }
+
+// Two new users of one page: the second row that a help adds may move the first.
+func TestHelpsOfNewUsersInOnePage(t *testing.T) {
+	x := newTable(t)
+	x.Engine, _ = New(Options{Shards: 1})
+	x.one(func(b *Batch) {
+		b.AddInit(&Init{IDKey: [16]byte{2}, Namespace: NewNamespace{Name: "default", Secret: [16]byte{3}}})
+	})
+	c := x.mustPublish(growing())
+	for i := range 3000 {
+		owner, helper := fmt.Sprint("o", i), fmt.Sprint("h", i)
+		h := x.helpOf(owner, helper, "k")
+		r := x.one(func(b *Batch) { b.AddHelp(&h) })
+		o, none := x.LastHelps(c, h.Owner)
+		also, helped := x.LastHelps(c, h.Helper)
+		if r.Code != problem.OK || o != r.At || helped != r.At || !none.IsZero() || !also.IsZero() {
+			t.Fatalf("help %d at %v: owner %v %v, helper %v %v", i, r, o, none, also, helped)
+		}
+		owned, assisted := x.UserState(c, h.Owner, x.now), x.UserState(c, h.Helper, x.now)
+		if owned.Caps[1].Used != 1 || owned.Caps[2].Used != 0 || assisted.Caps[1].Used != 0 || assisted.Caps[2].Used != 1 || owned.Chances.Remaining != 2 || assisted.Chances.Remaining != 1 {
+			t.Fatalf("help %d: owner %+v, helper %+v", i, owned, assisted)
+		}
+	}
+	if err := x.CheckInvariants(); err != nil {
+		t.Error(err)
+	}
+}
