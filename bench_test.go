@@ -54,12 +54,74 @@ func BenchmarkLibraryDraw(b *testing.B) {
 	}
 }
 
-func benchCampaign(b *testing.B, file string) (*drawd.DB, *drawd.Campaign) {
+// BenchmarkLibraryHold is a hold with its release, in memory: two commands.
+func BenchmarkLibraryHold(b *testing.B) {
+	for _, goroutines := range []int{1, 2} {
+		b.Run(fmt.Sprint("goroutines=", goroutines), func(b *testing.B) {
+			db := benchDB(b)
+			defer db.Close(context.Background())
+			if _, err := db.PutPool(context.Background(), "p", 1<<40, drawd.PoolPolicy{}); err != nil {
+				b.Fatal(err)
+			}
+			items := []drawd.Item{{Pool: "p", Units: 1}}
+			each(b, goroutines, func(n uint64, key []byte) error {
+				h, err := db.Hold(context.Background(), drawd.HoldRequest{Owner: userOf(n), Key: string(key), Items: items})
+				if err == nil {
+					_, err = db.Release(context.Background(), h.ID, "")
+				}
+				return err
+			})
+		})
+	}
+}
+
+// BenchmarkLibraryTake is a take in memory.
+func BenchmarkLibraryTake(b *testing.B) {
+	for _, goroutines := range []int{1, 2} {
+		b.Run(fmt.Sprint("goroutines=", goroutines), func(b *testing.B) {
+			db := benchDB(b)
+			defer db.Close(context.Background())
+			if _, err := db.PutPool(context.Background(), "p", 1<<40, drawd.PoolPolicy{}); err != nil {
+				b.Fatal(err)
+			}
+			each(b, goroutines, func(n uint64, key []byte) error {
+				_, err := db.Take(context.Background(), drawd.TakeRequest{Owner: userOf(n), Key: string(key), Pool: "p", Units: 1})
+				return err
+			})
+		})
+	}
+}
+
+// BenchmarkLibraryHit is a hit in memory.
+func BenchmarkLibraryHit(b *testing.B) {
+	for _, goroutines := range []int{1, 2} {
+		b.Run(fmt.Sprint("goroutines=", goroutines), func(b *testing.B) {
+			db := benchDB(b)
+			defer db.Close(context.Background())
+			policy := "time_zone: UTC\nfatigue_caps: [{id: push, window: day, limit: 1000000}]\n"
+			if err := db.SetPolicy(context.Background(), []byte(policy)); err != nil {
+				b.Fatal(err)
+			}
+			each(b, goroutines, func(n uint64, key []byte) error {
+				_, err := db.Hit(context.Background(), drawd.HitRequest{Cap: "push", User: userOf(n), Key: string(key)})
+				return err
+			})
+		})
+	}
+}
+
+func benchDB(b *testing.B) *drawd.DB {
 	b.Helper()
 	db, err := drawd.Open(drawd.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
+	return db
+}
+
+func benchCampaign(b *testing.B, file string) (*drawd.DB, *drawd.Campaign) {
+	b.Helper()
+	db := benchDB(b)
 	c, err := db.Publish(context.Background(), []byte(file))
 	if err != nil {
 		b.Fatal(err)

@@ -119,7 +119,7 @@ func (c *Campaign) fill(k *call, q *DrawRequest) {
 	}
 }
 
-// stamp asks the live version's audience about the request. A library takes no tickets: it is trusted as an API key is.
+// stamp asks the live version's audience about the request. A library takes no tickets.
 func (c *Campaign) stamp(k *call, q *DrawRequest) *Error {
 	version, slots := c.c.Gate()
 	audience := version.Audience
@@ -153,6 +153,9 @@ func take(k *call, audience *engine.Audience, a *Attribute) *Error {
 		declared := &audience.Attributes[i]
 		if declared.Name != a.Name {
 			continue
+		}
+		if declared.FromTicket {
+			return invalid("attribute %s: only a signed ticket can say this, and a library takes none", a.Name)
 		}
 		v, ok := valueOf(a.Value)
 		if !ok || v.Type != declared.Type {

@@ -389,3 +389,19 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 		}
 	}
 }
+
+// TestReadmeProgram holds the README's program against the one that is built.
+func TestReadmeProgram(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile("examples/library/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, _ := strings.Cut(string(program), "\n") // behind the package comment
+	if !strings.Contains(string(readme), "```go\n"+code+"```\n") {
+		t.Error("README.md, As a library, is not examples/library/main.go")
+	}
+}

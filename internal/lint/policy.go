@@ -28,7 +28,7 @@ var layers = []layer{
 	{"sim", []string{"engine", "storage", "raftlog"}, "whole clusters without HTTP"},
 	{"client", []string{"engine/problem"}, "a caller's program must not pull in the server"},
 	{"cmd", []string{everything}, "the one place where everything is wired"},
-	{"examples", []string{"engine$", "engine/problem", "engine/campaignfile"}, "examples are what users write"},
+	{"examples", []string{".", "engine$", "engine/problem", "engine/campaignfile"}, "examples are what users write"},
 	{"docs", nil, "documents hold tests of documents at most"},
 	{"console", nil, "the console is served, it serves nobody"},
 	{"deploy", nil, "files for operators"},
