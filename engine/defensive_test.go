@@ -324,3 +324,30 @@ func TestTrippedGuardSurvives(t *testing.T) {
 		t.Errorf("version %d", c.Version().Number)
 	}
 }
+
+// As a library, whoever comes between the request that trips the guard and what follows it does that first.
+func TestNobodyDrawsBetweenTheTripAndTheSwitch(t *testing.T) {
+	x := newTable(t)
+	c := x.mustPublish(guarded(Guard{Wins: 3, Then: GuardDefensive}))
+	x.setDefensive(meagre(), 1)
+	c.burn.minute, c.burn.wins = int64(x.now/60_000), 3
+	first := &tx{world: x.Engine.world.Load(), library: true, plan: c.plan.Load(), now: x.now}
+	if first.watch(c); !first.tripped || c.Version().Number != 1 {
+		t.Fatal("it did not trip")
+	}
+	d := x.request("u", "1")
+	var b Batch
+	b.AddDraw(&d)
+	if err := x.Decide(&b, x.now); err != nil {
+		t.Fatal(err)
+	}
+	var rec Record
+	r := &b.Results[0]
+	if _, err := DecodeRecord(b.Records[r.Offset:], &rec); err != nil || rec.Kind != RecordDraw || rec.Version != 2 {
+		t.Errorf("drawn by %+v, %v", rec, err)
+	}
+	first.actBehind() // finds that it was done
+	if c.Version().Number != 2 || c.Status(x.now) != StatusRunning {
+		t.Errorf("version %d, %v", c.Version().Number, c.Status(x.now))
+	}
+}
