@@ -37,17 +37,18 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// Many askers do not use up one another's rate.
+// Many askers do not use up one another's rate: of 2,000 who ask once, about 60 share a place with somebody before them,
+// and hardly one of them both of his.
 func TestCrowdKeepsAskersApart(t *testing.T) {
-	c := NewCrowd(Rate{PerSecond: 5, Burst: 10})
+	c := NewCrowd(Rate{PerSecond: 1, Burst: 1})
 	refused := 0
-	for i := range 50_000 {
+	for i := range 2000 {
 		if c.TakeUser("default", fmt.Appendf(nil, "u%d", i), start) != 0 {
 			refused++
 		}
 	}
-	if refused > 5 {
-		t.Errorf("%d of 50000 were refused for the sake of others", refused)
+	if refused > 8 {
+		t.Errorf("%d of 2000 were refused for the sake of others", refused)
 	}
 }
 
