@@ -93,13 +93,14 @@ func matter(o op, body []byte) []byte {
 		if o == opPublishFrom {
 			r.u32()
 		}
+		w.i64(0) // at once: the same form at a time is another request
 		_, form := r.publish()
 		w.raw(form)
 	case opPublishAt, opPublishAtFrom:
 		if o == opPublishAtFrom {
 			r.u32()
 		}
-		w.i64(r.i64()) // the time stands before the form: another one is another request
+		w.i64(r.i64())
 		_, form := r.publish()
 		w.raw(form)
 	case opSwitch:
@@ -127,8 +128,7 @@ func matter(o op, body []byte) []byte {
 
 // asksForSame reports whether a command asks for what waits already.
 func (w *waiting) asksForSame(o op, body []byte) bool {
-	at := func(o op) bool { return o == opPublishAt || o == opPublishAtFrom }
-	return at(w.op) == at(o) && bytes.Equal(matter(w.op, w.body), matter(o, body))
+	return bytes.Equal(matter(w.op, w.body), matter(o, body))
 }
 
 // ask makes a command wait for approval. The answer's Value is the request's number. Of two different requests about one
