@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,9 +23,35 @@ import (
 //	never…     unknown for ever
 //	bad…       the whole batch is refused, unless it is alone: then it is
 type batchServer struct {
+	mu    sync.Mutex
 	sizes []int
 	marks []string
 	seen  map[string]int
+}
+
+// times tells how often a draw under a key came.
+func (s *batchServer) times(key Key) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen[string(key)]
+}
+
+// result is what a draw under a key comes to now.
+func (s *batchServer) result(key string) (status int, code, effect string, retryable bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen[key]++
+	switch first := s.seen[key] == 1; {
+	case strings.HasPrefix(key, "cap"):
+		return 409, "capped", "none", true
+	case strings.HasPrefix(key, "once") && first, strings.HasPrefix(key, "never"):
+		return 500, "internal", "unknown", true
+	case strings.HasPrefix(key, "busy") && first:
+		return 503, "overloaded", "none", true
+	case strings.HasPrefix(key, "bad"):
+		return 422, "invalid_field", "none", false
+	}
+	return 200, "", "", false
 }
 
 func (s *batchServer) answer(r *http.Request) (*http.Response, error) {
@@ -38,7 +65,7 @@ func (s *batchServer) answer(r *http.Request) (*http.Response, error) {
 	return nil, nil
 }
 
-// RoundTrip implements http.RoundTripper. One lane: nothing else touches s.
+// RoundTrip implements http.RoundTripper.
 func (s *batchServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	var in struct {
 		Draws []struct{ Campaign, User, Key string }
@@ -50,28 +77,24 @@ func (s *batchServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
 	s.sizes, s.marks = append(s.sizes, len(in.Draws)), append(s.marks, r.Header.Get("Drawd-Retry"))
+	s.mu.Unlock()
 	if _, err := s.answer(r); err != nil {
 		return nil, err
 	}
 	var out []string
 	for _, d := range in.Draws {
-		s.seen[d.Key]++
-		result := `{"status":200,"replayed":false,"body":` + strings.Replace(wonText, `"u1"`, `"`+d.User+`"`, 1) + `}`
-		problem := func(status int, code, effect string, retryable bool) {
-			result = fmt.Sprintf(`{"status":%d,"replayed":false,"body":%s}`, status, problemText(status, code, effect, retryable))
+		status, code, effect, retryable := s.result(d.Key)
+		body := strings.Replace(wonText, `"u1"`, `"`+d.User+`"`, 1)
+		switch status {
+		case 200:
+		case 422:
+			return refuse(status, code, effect, retryable)(r)
+		default:
+			body = problemText(status, code, effect, retryable)
 		}
-		switch first := s.seen[d.Key] == 1; {
-		case strings.HasPrefix(d.Key, "cap"):
-			problem(409, "capped", "none", true)
-		case strings.HasPrefix(d.Key, "once") && first, strings.HasPrefix(d.Key, "never"):
-			problem(500, "internal", "unknown", true)
-		case strings.HasPrefix(d.Key, "busy") && first:
-			problem(503, "overloaded", "none", true)
-		case strings.HasPrefix(d.Key, "bad"):
-			return refuse(422, "invalid_field", "none", false)(r)
-		}
-		out = append(out, result)
+		out = append(out, fmt.Sprintf(`{"status":%d,"replayed":false,"body":%s}`, status, body))
 	}
 	return reply(200, `{"results":[`+strings.Join(out, ",")+`]}`, "Drawd-Index: 9")(r)
 }
@@ -153,12 +176,12 @@ func TestBatcherResults(t *testing.T) {
 			}
 		}
 		var denial *Denial
-		if err := all["cap1"].err; !errors.As(err, &denial) || denial.Key != "cap1" || denial.Op != "draw flash/user1" || s.seen["cap1"] != 1 {
+		if err := all["cap1"].err; !errors.As(err, &denial) || denial.Key != "cap1" || denial.Op != "draw flash/user1" || s.times("cap1") != 1 {
 			t.Errorf("cap1: %v", err)
 		}
 		var open *Unanswered
-		if err := all["never1"].err; !errors.As(err, &open) || open.Key != "never1" || open.Effect != EffectUnknown || s.seen["never1"] != DefaultAttempts {
-			t.Errorf("never1, sent %d times: %v", s.seen["never1"], err)
+		if err := all["never1"].err; !errors.As(err, &open) || open.Key != "never1" || open.Effect != EffectUnknown || s.times("never1") != DefaultAttempts {
+			t.Errorf("never1, sent %d times: %v", s.times("never1"), err)
 		}
 		// Batches with a draw that may have been decided are marked, and no others.
 		if s.marks[0] != "" || s.marks[len(s.marks)-1] != "1" {
@@ -215,7 +238,7 @@ func TestBatcherCancel(t *testing.T) {
 		if r := <-stays; r.err != nil {
 			t.Errorf("stays: %v", r.err)
 		}
-		if s.seen["ok-waits"] != 0 {
+		if s.times("ok-waits") != 0 {
 			t.Error("a draw was sent after its caller had been told that it was not")
 		}
 		_ = b.Close(t.Context())
@@ -232,7 +255,7 @@ func TestBatcherBackpressure(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if r := drawAll(ctx, b, "ok3")["ok3"]; EffectOf(r.err) != EffectNone || s.seen["ok3"] != 0 {
+		if r := drawAll(ctx, b, "ok3")["ok3"]; EffectOf(r.err) != EffectNone || s.times("ok3") != 0 {
 			t.Errorf("%v", r.err)
 		}
 		for key, r := range <-in {
@@ -294,7 +317,7 @@ func TestDrawBatch(t *testing.T) {
 				t.Errorf("%s: %v", requests[i].Key, results[i].Err)
 			}
 		}
-		if fmt.Sprint(s.sizes) != "[5 2]" || fmt.Sprintf("%q", s.marks) != `["" "1"]` || s.seen[`ok"`] != 1 {
+		if fmt.Sprint(s.sizes) != "[5 2]" || fmt.Sprintf("%q", s.marks) != `["" "1"]` || s.times(`ok"`) != 1 {
 			t.Errorf("batches of %v, marks %q, seen %v", s.sizes, s.marks, s.seen)
 		}
 		// An answer with another number of results decides nothing that we know of.
