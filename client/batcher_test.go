@@ -255,7 +255,15 @@ func TestBatcherBackpressure(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if r := drawAll(ctx, b, "ok3")["ok3"]; EffectOf(r.err) != EffectNone || s.times("ok3") != 0 {
+		third := make(chan drawnOrNot, 1)
+		go func() { third <- drawAll(ctx, b, "ok3")["ok3"] }()
+		synctest.Wait()
+		b.mu.Lock()
+		if n := len(b.mu.queue); n != 1 {
+			t.Errorf("%d draws wait in the queue", n)
+		}
+		b.mu.Unlock()
+		if r := <-third; EffectOf(r.err) != EffectNone || s.times("ok3") != 0 {
 			t.Errorf("%v", r.err)
 		}
 		for key, r := range <-in {

@@ -131,9 +131,17 @@ func TestRequestOnTheWire(t *testing.T) {
 
 // A redirect is an answer like any other that is not drawd's: the API key stays here.
 func TestRedirectsAreNotFollowed(t *testing.T) {
-	s := newScript(reply(307, "", "Location: http://evil:1/v1"), won)
-	_, err := s.client(t).Draw(t.Context(), DrawRequest{Campaign: "flash", User: "u1", Key: "k1"})
-	if p := problemOf(err); p == nil || p.Status != 307 || len(s.sends()) != 1 {
-		t.Errorf("%d sends: %v", len(s.sends()), err)
+	for name, do := range map[string]func(*Client) error{
+		"draw": func(c *Client) error {
+			_, err := c.Draw(t.Context(), DrawRequest{Campaign: "flash", User: "u1", Key: "k1"})
+			return err
+		},
+		"read": func(c *Client) error { _, err := c.Stock(t.Context(), "flash"); return err },
+	} {
+		s := newScript(reply(307, "", "Location: http://evil:1/v1"), won)
+		err := do(s.client(t))
+		if p := problemOf(err); p == nil || p.Status != 307 || len(s.sends()) != 1 {
+			t.Errorf("%s: %d sends: %v", name, len(s.sends()), err)
+		}
 	}
 }
