@@ -228,7 +228,9 @@ func TestBatcherCancel(t *testing.T) {
 		stays := make(chan drawnOrNot, 1)
 		go func() { stays <- drawAll(t.Context(), b, "ok-stays")["ok-stays"] }()
 		synctest.Wait()
-		waits := drawAll(ctx, b, "ok-waits")["ok-waits"]
+		short, done := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer done()
+		waits := drawAll(short, b, "ok-waits")["ok-waits"]
 		if EffectOf(waits.err) != EffectNone || !errors.Is(waits.err, context.DeadlineExceeded) {
 			t.Errorf("waiting: %v", waits.err)
 		}
@@ -249,7 +251,7 @@ func TestBatcherCancel(t *testing.T) {
 func TestBatcherBackpressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &batchServer{}
-		b := s.client(t).NewBatcher(BatcherOptions{MaxQueued: 2})
+		b := s.client(t).NewBatcher(BatcherOptions{MaxBatch: 1, MaxQueued: 2})
 		in := make(chan map[Key]drawnOrNot, 1)
 		go func() { in <- drawAll(t.Context(), b, "ok1", "ok2") }()
 		synctest.Wait()
