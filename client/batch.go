@@ -43,6 +43,7 @@ func (c *Client) DrawBatch(ctx context.Context, requests []DrawRequest) ([]DrawR
 		var again []*batchItem
 		var most time.Duration
 		for _, item := range open {
+			item.read()
 			if item.goesOn(c) {
 				again = append(again, item)
 				most = max(most, item.pause(c))
@@ -71,6 +72,10 @@ type batchItem struct {
 	unknown bool // a send may have been decided
 	drawn   *Drawn
 	err     error // of the last send
+
+	came  bool // a result of its own came and was not read yet
+	raw   batchResult
+	index uint64
 }
 
 func newItem(r *DrawRequest) (*batchItem, error) {
@@ -146,7 +151,7 @@ func (c *Client) sendBatch(ctx context.Context, items []*batchItem) error {
 		return err
 	}
 	for i, item := range items {
-		item.answered(&results[i], index)
+		item.raw, item.index, item.came = results[i], index, true
 	}
 	return nil
 }
@@ -179,8 +184,13 @@ func (b *batchItem) unsettled(err error) error {
 	return &Unanswered{Op: b.request.op(), Key: b.request.Key, Effect: EffectUnknown, Attempts: b.sends, Err: err}
 }
 
-// answered notes an item's own result.
-func (b *batchItem) answered(r *batchResult, index uint64) {
+// read reads the item's own result, if one came: on the goroutine that waits for it, and not on the one that sends.
+func (b *batchItem) read() {
+	if !b.came {
+		return
+	}
+	r, index := b.raw, b.index
+	b.raw, b.came = batchResult{}, false
 	b.sends++
 	b.drawn, b.err = nil, nil
 	if r.status == http.StatusOK {
@@ -214,13 +224,16 @@ func (b *batchItem) pause(c *Client) time.Duration { return c.backoff(b.sends) }
 
 // result returns what Client.Draw would.
 func (b *batchItem) result() (*Drawn, error) {
-	if b.err == nil && b.drawn == nil {
-		return nil, &Unanswered{Op: b.request.op(), Key: b.request.Key, Err: context.Canceled} // it was never sent
+	if b.drawn != nil {
+		return b.drawn, nil
+	}
+	if b.err == nil {
+		panic("BUG: client: an item of a batch has neither an answer nor an error")
 	}
 	p := problemOf(b.err)
 	var open *Unanswered
 	if p == nil || errors.As(b.err, &open) || p.Effect == EffectApplied {
-		return b.drawn, b.err
+		return nil, b.err
 	}
 	if b.unknown && !(p.Effect == EffectNone && p.settles(keyed)) {
 		return nil, b.unsettled(p) // not the *Denial around it

@@ -114,6 +114,7 @@ func (b *Batcher) Draw(ctx context.Context, r DrawRequest) (*Drawn, error) {
 			}
 			return nil, w.gaveUp(ctx.Err(), EffectUnknown) // the lane writes into w: only the request may be read
 		}
+		w.read()
 		if !w.goesOn(b.client) || sleep(ctx, w.pause(b.client)) != nil {
 			return w.result()
 		}
