@@ -347,11 +347,16 @@ func (t *tx) unpay(x *voiding, g *givenBack) {
 	if k.round == then.windows[WindowSession] {
 		k.inRound -= min(k.inRound, g.paid)
 	}
-	if m := t.plan.money; m != nil && m.user >= 0 {
+	if m := t.plan.money; m != nil && m.user >= 0 && c.boundsUsers(x.draw.Version) {
 		row := t.campaign[ScopeUser].data[m.user:]
 		was := binary.LittleEndian.Uint64(row)
 		binary.LittleEndian.PutUint64(row, was-min(was, uint64(g.paid)))
 	}
+}
+
+// boundsUsers reports whether what a user is paid was counted under a version: from the first one with such a budget on.
+func (c *Campaign) boundsUsers(version uint32) bool {
+	return slices.ContainsFunc((*c.versions.Load())[:version], func(v *Version) bool { return v.Budget.User != 0 })
 }
 
 // momentOf returns the moment of the draw in the campaign's zone.

@@ -191,3 +191,28 @@ func TestPeekBeforeAVersionThatIsDue(t *testing.T) {
 		}
 	}
 }
+
+// What was paid before a version bounded what a user is paid does not count against that, so its void gives nothing back to it.
+func TestVoidOfWhatNoUserBudgetCounted(t *testing.T) {
+	x := newTable(t)
+	paying := func(user int64) func(v *Version) {
+		return func(v *Version) {
+			v.Prizes[0].Kind, v.Prizes[0].Amount, v.Budget = KindCash, 10, Budget{Campaign: 1000, User: user}
+		}
+	}
+	x.mustPublish(simple(paying(0)))
+	draw, at := x.encoded(x.draw("u", "1"))
+	x.mustPublish(simple(paying(20)))
+	won := func(key string) int {
+		r := x.draw("u", key)
+		x.wantCode(key, r, problem.OK)
+		return x.records(r)[0].Prize
+	}
+	if won("2") != 0 {
+		t.Error("the first that counts")
+	}
+	x.wantCode("void", x.void(draw, at, VoidSystem), problem.OK)
+	if won("3") != 0 || won("4") != NoPrize {
+		t.Error("the budget of 20 holds two wins")
+	}
+}

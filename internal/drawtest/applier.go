@@ -14,7 +14,8 @@ type Applier struct {
 	batch  engine.Batch
 	out    engine.Outcome
 	drawn  map[drawn]recorded
-	aside  []engine.Record // of the last entry: records that no command of it asked for
+	held   map[engine.Key]engine.Location // of holds and takes, by their keys
+	aside  []engine.Record                // of the last entry: records that no command of it asked for
 }
 
 // drawn names a draw by its key and its number in the request.
@@ -35,7 +36,7 @@ func NewApplier(shards int, at engine.UnixMilli) (*Applier, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Applier{Engine: e, drawn: map[drawn]recorded{}}
+	a := &Applier{Engine: e, drawn: map[drawn]recorded{}, held: map[engine.Key]engine.Location{}}
 	a.addInit()
 	if err := a.applyBatch(at); err != nil {
 		return nil, err
@@ -59,6 +60,16 @@ func (a *Applier) Apply(stamp engine.UnixMilli, commands ...*Command) ([]Decided
 	if len(a.out.Results) != len(commands) {
 		return nil, fmt.Errorf("%d results for %d commands", len(a.out.Results), len(commands))
 	}
+	for i, c := range commands {
+		if s, r := c.Stock, &a.out.Results[i]; s != nil && !r.Replayed && r.Records > 0 {
+			switch {
+			case s.Hold != nil:
+				a.held[s.Hold.Digest] = r.At
+			case s.Take != nil:
+				a.held[s.Take.Digest] = r.At
+			}
+		}
+	}
 	if err := a.checkOutcome(); err != nil {
 		return nil, err
 	}
@@ -74,6 +85,12 @@ func (a *Applier) add(c *Command) {
 	if v := c.Void; v != nil {
 		if rec, known := a.drawn[drawn{v.Digest, v.Part}]; known {
 			a.batch.AddVoid(&engine.Void{Campaign: v.Campaign, Draw: rec.encoded, At: rec.at, Fault: v.Fault, Actor: v.Actor, Reason: v.Reason})
+			return
+		}
+	}
+	if s := c.Stock; s != nil && s.names() {
+		if at, known := a.held[s.Of]; known {
+			s.addWith(&a.batch, engine.RefOf(at, &s.Owner))
 			return
 		}
 	}

@@ -38,9 +38,9 @@ func (r *Reference) compensate(a *engine.Award) Decided {
 	p := &c.live().Prizes[prize]
 	today := awardDay{a.Actor, zone(r.policies[1].Transitions).dayOf(r.now)}
 	if limit := r.policies[1].AwardLimit; limit > 0 {
-		if spent := r.awarded[today]; spent+p.Value > limit {
+		if spent := r.awarded[today]; p.Value == 0 || spent+p.Value > limit {
 			out := refuse(c.ref, problem.Conflict)
-			out.Result.Limited, out.Result.Value = true, uint64(spent)
+			out.Result.Value, out.Result.Unvalued, out.Result.Limited = uint64(spent), p.Value == 0, p.Value != 0
 			r.reach("award beyond the day's limit")
 			return out
 		}

@@ -28,9 +28,10 @@ type Command struct {
 	// PublishAt is of a version that waits, Withdraw takes it back.
 	PublishAt *PublishAt
 	Withdraw  *engine.Withdraw
+	Stock     *Stock
 }
 
-// AddTo encodes the command into b. A void names a record, which only an Applier knows: here it is a tick.
+// AddTo encodes the command into b. What names a record, which only an Applier knows, is a tick here.
 func (c *Command) AddTo(b *engine.Batch) {
 	switch {
 	case c.Draw != nil:
@@ -57,6 +58,8 @@ func (c *Command) AddTo(b *engine.Batch) {
 		b.AddAward(c.Award)
 	case c.Import != nil:
 		b.AddImport(c.Import)
+	case c.Stock != nil:
+		c.Stock.addTo(b)
 	case c.PublishAt != nil:
 		b.AddPublishAt(&c.PublishAt.Publish, c.PublishAt.At)
 	case c.Withdraw != nil:
@@ -123,6 +126,8 @@ func (c *Command) String() string {
 		return fmt.Sprintf("%s void campaign %d key=%x part=%d: %s", at, v.Campaign, v.Digest[:4], v.Part, v.Fault)
 	case c.Import != nil:
 		return fmt.Sprintf("%s import campaign %d %s: %d codes", at, c.Import.Campaign, c.Import.Prize, len(c.Import.Codes))
+	case c.Stock != nil:
+		return at + " " + c.Stock.String()
 	case c.PublishAt != nil:
 		return fmt.Sprintf("%s publish at %d (from now) expect=%d\n%s", at, c.PublishAt.At-c.Stamp, c.PublishAt.Expect, versionLines(c.PublishAt.Version))
 	case c.Withdraw != nil:

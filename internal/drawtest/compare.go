@@ -172,6 +172,9 @@ func diffDecided(got []engine.Record, want *Decided) string {
 		if d := diffChances(what, &got[i], want, i); d != "" {
 			return d
 		}
+		if d := diffStock(what, &got[i], want); d != "" {
+			return d
+		}
 		if prize, extra := got[i].Codes(); i < len(want.Codes) && (!bytes.Equal(prize, want.Codes[i].prize) || !bytes.Equal(extra, want.Codes[i].extra)) {
 			return fmt.Sprintf("%s codes: engine %x and %x, reference %x", what, prize, extra, want.Codes[i])
 		}
@@ -258,7 +261,7 @@ func (p *pair) observe(c *Command) string {
 	if got, want := ns.Keys(), p.ref.keysOf(1); got != want {
 		return fmt.Sprintf("keys: engine %d, reference %d", got, want)
 	}
-	whole := p.steps%observeAll == 0 || c.campaign() == 0
+	whole := p.steps%observeAll == 0 || c.campaign() == 0 && c.Stock == nil
 	if whole {
 		if got, want := ns.Users(), p.ref.users(1); got != want {
 			return fmt.Sprintf("users: engine %d, reference %d", got, want)
@@ -267,8 +270,13 @@ func (p *pair) observe(c *Command) string {
 	if got := len(ns.Campaigns()); got != len(p.ref.campaigns) {
 		return fmt.Sprintf("campaigns: engine %d, reference %d", got, len(p.ref.campaigns))
 	}
-	if due, ok := p.Engine.NextDue(); p.ref.nextChange() != 0 && (!ok || due > p.ref.nextChange()) {
-		return fmt.Sprintf("next due: engine %d, reference %d", due, p.ref.nextChange())
+	if next := p.ref.nextChange(); next != 0 {
+		if due, ok := p.Engine.NextDue(); !ok || due > next {
+			return fmt.Sprintf("next due: engine %d, reference %d", due, next)
+		}
+	}
+	if d := p.observeStock(c.Stock, whole); d != "" {
+		return d
 	}
 	if d := p.observeWaiting(ns); d != "" {
 		return d

@@ -125,6 +125,9 @@ func TestScriptsReachEverything(t *testing.T) {
 		"void back to a reserve", "void after the session", "award", "award beyond the day's limit", "void gives entry", "void gives grants",
 		"code", "code again", "codes low", "import", "guard of wins", "guard of cash", "publish at a time", "published at its time",
 		"publish at a time refused then",
+		"hold", "take", "confirmed", "confirmed in part", "confirmed late", "gone", "released", "extended", "hold voided", "units come back",
+		"demand of one pool summed", "refused hold again", "hold refused: capped", "hold refused: insufficient_stock", "hold refused: not_started",
+		"hold refused: ended", "too many unconfirmed", "limit per owner", "owner cools down", "pool low", "pool sold out",
 	} {
 		if pities[what] < 5 {
 			t.Errorf("%s: %d times", what, pities[what])
@@ -155,7 +158,7 @@ func countGate(n map[string]int, ref *Reference, c *Command, d *Decided) {
 			n["ticket"]++
 		}
 	}
-	if r := &d.Result; r.Code == problem.Capped && r.Cap&engine.AggregateBit == 0 && ref.campaign(r.Campaign).live().Caps[r.Cap].Scope == engine.ScopeAttribute {
+	if r := &d.Result; c.Draw != nil && r.Code == problem.Capped && r.Cap&engine.AggregateBit == 0 && ref.campaign(r.Campaign).live().Caps[r.Cap].Scope == engine.ScopeAttribute {
 		n["capped by an attribute"]++
 	}
 	switch {

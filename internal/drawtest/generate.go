@@ -32,6 +32,8 @@ type world struct {
 	doors            map[string]int             // of campaigns: what kind of audience
 	coded            map[string]bool            // by campaign/prize: it hands out codes, unique ones or one for all
 	guarded          map[string]bool            // campaigns with a guard
+	ordered          []*Stock                   // holds and takes that were asked for
+	stocks           bool                       // whether the script has pools
 	minted           int                        // number of the last code
 	drips            map[string]bool            // campaigns that release prizes by schedules
 	schedules        map[string]engine.Schedule // by campaign/prize
@@ -60,6 +62,7 @@ func Generate(rng *rand.Rand, n int) []Command {
 	w.now = w.firstInstant()
 	w.ref = NewReference(w.now)
 	w.totals = w.aggregateCaps()
+	w.stocks = w.chance(35)
 	if w.chance(30) {
 		w.do(w.policy())
 	}
@@ -94,6 +97,9 @@ func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
 func (w *world) next() Command {
 	if c := w.anyCampaign(); c.paused && c.live().Guard != nil && w.chance(30) { // somebody looks at once
 		return Command{Control: &engine.Control{Campaign: c.ref, Action: engine.ActionResume, Actor: "op", Reason: "looked"}}
+	}
+	if w.stocks && w.chance(35) {
+		return w.order()
 	}
 	switch n := w.rng.IntN(1000); {
 	case n < 15:

@@ -40,6 +40,9 @@ func (w *world) nextInstant() engine.UnixMilli {
 		return w.now
 	}
 	w.guest = nil
+	if len(w.ref.holds) > 0 && w.chance(70) { // holds are short: most is done while they last
+		return w.now + engine.UnixMilli(w.rng.IntN(900))
+	}
 	switch n := w.rng.IntN(100); {
 	case n < 65:
 		return w.now + engine.UnixMilli(w.rng.IntN(300))
@@ -70,6 +73,9 @@ func (w *world) edge() engine.UnixMilli {
 	z := zone(c.live().Transitions)
 	if p := w.ref.policies[c.namespace]; len(p.Transitions) > 0 && w.chance(30) {
 		z = p.Transitions
+	}
+	if len(w.ref.holds) > 0 && w.chance(50) {
+		return w.holdEdge()
 	}
 	if len(w.ref.waiting) > 0 && w.chance(25) {
 		return w.ref.waiting[0].At

@@ -19,14 +19,14 @@ import (
 // group is commands that one entry may carry: they have one stamp.
 type group []*Command
 
-// groups cuts a script into pieces of up to most commands and gives each piece one stamp. A void begins one: what it names must
-// have been recorded.
+// groups cuts a script into pieces of up to most commands and gives each piece one stamp. What names a
+// record begins one: it must have been written.
 func groups(rng *rand.Rand, script []Command, most int) []group {
 	var out []group
 	for from := 0; from < len(script); {
 		n := min(1+rng.IntN(most), len(script)-from)
 		for i := from + 1; i < from+n; i++ {
-			if script[i].Void != nil {
+			if script[i].Void != nil || script[i].Stock != nil && script[i].Stock.names() {
 				n = i - from
 			}
 		}
@@ -125,7 +125,8 @@ func inOrder(all []Decided) []Decided {
 		d.Records = append([]engine.Record(nil), d.Records...)
 		for j := range d.Records {
 			d.Records[j].Previous, d.Records[j].PrevWin = to(d.Records[j].Previous), to(d.Records[j].PrevWin)
-			if d.Records[j].Kind == engine.RecordVoid {
+			switch d.Records[j].Kind {
+			case engine.RecordVoid, engine.RecordConfirm, engine.RecordRelease, engine.RecordExtend, engine.RecordHoldVoid:
 				d.Records[j].Delta = int64(number[d.Records[j].VoidLocation()])
 			}
 		}
@@ -177,7 +178,7 @@ func TestSnapshotsDoNotMatter(t *testing.T) {
 			if err := b.Engine.ReadSnapshot(&stream); err != nil {
 				t.Fatal(err)
 			}
-			b.index, b.drawn = a.index, a.drawn
+			b.index, b.drawn, b.held = a.index, a.drawn, a.held
 			return b
 		})
 		straight.same(t, fmt.Sprintf("seed %d, snapshots", seed), moved, false)
@@ -206,7 +207,7 @@ func TestCheckpointsDoNotMatter(t *testing.T) {
 			}
 			b := start(t, 4, script[0].Stamp)
 			load(t, b.Engine, pages, kept)
-			b.index, b.drawn = a.index, a.drawn
+			b.index, b.drawn, b.held = a.index, a.drawn, a.held
 			return b
 		})
 		straight.same(t, fmt.Sprintf("seed %d, checkpoints", seed), moved, false)
@@ -314,8 +315,8 @@ func race(t *testing.T, e *engine.Engine, script []Command) []happened {
 		wait.Go(func() {
 			for i := next.Add(1) - 1; int(i) < len(script); i = next.Add(1) - 1 {
 				c := script[i]
-				if c.Void != nil {
-					continue // it names a record, and which comes first is chance here
+				if c.Void != nil || c.Stock != nil {
+					continue // it names a record, and which comes first is chance here; holds have a race of their own in the engine
 				}
 				d, index, at := decide(t, e, &c)
 				if (c.Draw != nil || c.Grant != nil || c.Revoke != nil) && len(d.Records) == 0 {

@@ -25,27 +25,32 @@ type Reference struct {
 	awarded   map[awardDay]int64
 	since     map[string]engine.UnixMilli // when aggregate caps came into force, -never: before anybody drew
 	reached   Reached
-	waiting   []*waits        // versions to become live, by time
-	aside     []engine.Record // that the command in hand did not ask for
-	library   bool            // draws and grants leave what is due to others
+	pools     []*pool
+	holds     []*hold
+	stockKeys map[engine.Key]*stockKey
+	stocked   engine.UnixMilli // up to when units have come back
+	waiting   []*waits         // versions to become live, by time
+	aside     []engine.Record  // that the command in hand did not ask for
+	library   bool             // draws and grants leave what is due to others
 }
 
 // NewReference returns a reference as it is after the Init entry, which has index 1.
 func NewReference(at engine.UnixMilli) *Reference {
 	return &Reference{
 		now: at, index: 1,
-		policies: map[engine.NamespaceRef]*engine.NamespacePolicy{1: {}},
-		keys:     map[engine.Key]*answer{},
-		rows:     map[row]uint32{},
-		killed:   map[engine.SwitchKind]bool{},
-		offAt:    map[string]engine.UnixMilli{},
-		wallets:  map[holder]*wallet{},
-		grants:   map[grantKey]*granted{},
-		sources:  map[account][]string{},
-		lists:    map[*campaign]bool{},
-		entries:  map[listing]*listed{},
-		awarded:  map[awardDay]int64{},
-		reached:  Reached{},
+		policies:  map[engine.NamespaceRef]*engine.NamespacePolicy{1: {}},
+		keys:      map[engine.Key]*answer{},
+		rows:      map[row]uint32{},
+		killed:    map[engine.SwitchKind]bool{},
+		offAt:     map[string]engine.UnixMilli{},
+		wallets:   map[holder]*wallet{},
+		grants:    map[grantKey]*granted{},
+		sources:   map[account][]string{},
+		lists:     map[*campaign]bool{},
+		entries:   map[listing]*listed{},
+		awarded:   map[awardDay]int64{},
+		reached:   Reached{},
+		stockKeys: map[engine.Key]*stockKey{},
 	}
 }
 
@@ -174,6 +179,8 @@ type Decided struct {
 	Audit   []*engine.Audit    // of each record
 	Grant   *engine.GrantNote  // of the record of a grant or revocation
 	Codes   []handed           // of each record
+	Moves   *engine.HoldMoves  // of the record of a command on holds
+	Refused *engine.Result     // why a hold or take was refused, as its record tells
 	Aside   []engine.Record    // what else the entry recorded: what was due, before; a guard, behind
 }
 
@@ -182,8 +189,13 @@ func (r *Reference) Apply(c *Command) Decided {
 	r.index++
 	r.now = max(r.now, c.Stamp)
 	r.aside = nil
+	patient := r.library && (c.Draw != nil || c.Grant != nil || c.Revoke != nil)
+	if !patient {
+		r.returnStock(r.stocked)
+		r.stocked = r.now
+	}
 	r.publishDue()
-	if !r.library || c.Draw == nil && c.Grant == nil && c.Revoke == nil {
+	if !patient {
 		r.noteLow()
 	}
 	r.pass()
@@ -225,6 +237,8 @@ func (r *Reference) decide(c *Command) Decided {
 		return r.publishAt(c.PublishAt, c.Seed)
 	case c.Withdraw != nil:
 		return r.withdraw(c.Withdraw)
+	case c.Stock != nil:
+		return r.stock(c.Stock)
 	}
 	return Decided{} // a tick: only time goes on
 }
@@ -305,6 +319,13 @@ func (r *Reference) shown(c *campaign) engine.Status {
 func (r *Reference) nextChange() (next engine.UnixMilli) {
 	for _, w := range r.waiting[:min(1, len(r.waiting))] {
 		next = w.At
+	}
+	for _, h := range r.holds {
+		for _, x := range h.items {
+			if x.away > 0 && x.until > r.now && (next == 0 || x.until < next) {
+				next = x.until
+			}
+		}
 	}
 	for _, c := range r.campaigns {
 		edges := []engine.UnixMilli{c.live().StartsAt, c.endsAt()}

@@ -21,6 +21,12 @@ type drip struct {
 	upTo     engine.UnixMilli
 
 	known map[string][]engine.UnixMilli // instants that were computed; they never change
+	// shares are the tranches of the version and quantity that they were computed for.
+	shares struct {
+		version  *engine.Version
+		quantity engine.Quantity
+		all      []tranche
+	}
 }
 
 // makeUp is a window that a pause made for what it held back.
@@ -72,6 +78,13 @@ func (d *drip) units(c *campaign) engine.Quantity {
 
 // tranches lists the windows that have a part in the cell's life. They share its wins by cumulative floors of their weights.
 func (d *drip) tranches(c *campaign) (all []tranche) {
+	if s := &d.shares; s.version != c.live() || s.quantity != d.quantity {
+		s.version, s.quantity, s.all = c.live(), d.quantity, d.share(c)
+	}
+	return d.shares.all
+}
+
+func (d *drip) share(c *campaign) (all []tranche) {
 	begin, end := d.life(c)
 	var in []engine.ReleaseWindow
 	whole, wins := new(big.Int), big.NewInt(int64(d.quantity/d.units(c)))
