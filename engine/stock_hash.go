@@ -136,6 +136,9 @@ func (x *stockCheck) chains() (err error) {
 				if owner := c.data.owner(); string(owner[:]) != string(v.owner[:]) {
 					err = fmt.Errorf("hold %v is on the chain of another owner", c.at)
 				}
+				if c.data.state() != StateHeld {
+					err = fmt.Errorf("hold %v is on a chain and %v", c.at, c.data.state())
+				}
 				if i > 0 && !c.at.Less(v.chain[i-1].at) {
 					err = fmt.Errorf("a chain does not descend at hold %v", c.at)
 				}
