@@ -54,6 +54,27 @@ func BenchmarkLibraryDraw(b *testing.B) {
 	}
 }
 
+// BenchmarkLibraryDurableDraw is a draw that is on disk before it is answered: goroutines share a sync.
+func BenchmarkLibraryDurableDraw(b *testing.B) {
+	for _, goroutines := range []int{1, 64} {
+		b.Run(fmt.Sprint("goroutines=", goroutines), func(b *testing.B) {
+			db, err := drawd.Open(drawd.Options{Dir: b.TempDir()})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer db.Close(context.Background())
+			c, err := db.Publish(context.Background(), []byte(figures))
+			if err != nil {
+				b.Fatal(err)
+			}
+			each(b, goroutines, func(n uint64, key []byte) error {
+				_, err := c.Draw(context.Background(), drawd.DrawRequest{User: userOf(n), Key: string(key)})
+				return err
+			})
+		})
+	}
+}
+
 // BenchmarkLibraryHold is a hold with its release, in memory: two commands.
 func BenchmarkLibraryHold(b *testing.B) {
 	for _, goroutines := range []int{1, 2} {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/raftlog"
 	"github.com/drawd/drawd/storage"
 )
@@ -17,6 +19,8 @@ type durable struct {
 	store  *storage.Store
 	node   *raftlog.Node
 	closed atomic.Bool
+	// reading is held by those who read records, and by close before it takes the disk away.
+	reading sync.RWMutex
 }
 
 // openDurable opens a data directory. When it fails nothing is left open.
@@ -63,10 +67,17 @@ func (d *durable) decide(ctx context.Context, b *engine.Batch) error {
 	if d.closed.Load() {
 		return ErrClosed
 	}
-	return d.node.DecideContext(ctx, b)
+	err := d.node.DecideContext(ctx, b)
+	var refused *problem.Error
+	if errors.As(err, &refused) && refused.Code == problem.NoLeader && d.closed.Load() {
+		return ErrClosed
+	}
+	return err
 }
 
 func (d *durable) records(dst []byte, at engine.Location, n int) ([]byte, error) {
+	d.reading.RLock()
+	defer d.reading.RUnlock()
 	if d.closed.Load() {
 		return dst, ErrClosed
 	}
@@ -74,6 +85,8 @@ func (d *durable) records(dst []byte, at engine.Location, n int) ([]byte, error)
 }
 
 func (d *durable) scan(from engine.Location, fn func(engine.Location, []byte) bool) error {
+	d.reading.RLock()
+	defer d.reading.RUnlock()
 	if d.closed.Load() {
 		return ErrClosed
 	}
@@ -92,6 +105,8 @@ func (d *durable) close(ctx context.Context) (Lost, error) {
 		// Something may still write: the disk is not closed under it.
 		return Lost{}, fmt.Errorf("drawd: close: %w; the data directory stays locked until the process ends", err)
 	}
+	d.reading.Lock() // whoever reads still; nobody begins any more
+	defer d.reading.Unlock()
 	return Lost{}, d.store.Close()
 }
 

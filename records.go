@@ -2,8 +2,8 @@ package drawd
 
 import (
 	"encoding/binary"
+	"math/rand/v2"
 	"runtime"
-	"sync"
 	"sync/atomic"
 
 	"github.com/drawd/drawd/engine"
@@ -19,7 +19,12 @@ type recordRing struct {
 	blocks []atomic.Pointer[block]
 	chunks []atomic.Pointer[chunk]
 	number atomic.Uint64 // of the newest block, from 1
-	spare  sync.Pool     // *block, not full
+	// spare are blocks that are not full and in nobody's hands. A sync.Pool would forget them at each garbage collection, and a DB
+	// with few draws would keep a block for each of them.
+	spare [16]struct {
+		atomic.Pointer[block]
+		_ [56]byte
+	}
 }
 
 // block holds positions one after another: u16 number of records, then the records, each of which tells its length.
@@ -74,7 +79,7 @@ func (r *recordRing) keep(b *engine.Batch) {
 // write puts the records of one position into a block.
 func (r *recordRing) write(records []byte) uint64 {
 	need := 2 + len(records)
-	k, _ := r.spare.Get().(*block)
+	k, from := r.take()
 	if k == nil || k.used+need > len(k.b) || r.blocks[k.number%uint64(len(r.blocks))].Load() != k {
 		k = &block{number: r.number.Add(1), b: make([]byte, max(blockBytes, need))}
 		r.blocks[k.number%uint64(len(r.blocks))].Store(k)
@@ -88,9 +93,32 @@ func (r *recordRing) write(records []byte) uint64 {
 	copy(k.b[at+2:], records)
 	k.used += need
 	if k.used < len(k.b) {
-		r.spare.Put(k)
+		r.giveBack(k, from)
 	}
 	return k.number<<16 | uint64(at)
+}
+
+// take takes a spare block, from anywhere: goroutines that begin at different places keep out of each other's way.
+func (r *recordRing) take() (k *block, from int) {
+	from = int(rand.Uint32() % uint32(len(r.spare)))
+	for i := range r.spare {
+		at := (from + i) % len(r.spare)
+		if r.spare[at].Load() != nil {
+			if k = r.spare[at].Swap(nil); k != nil {
+				return k, at
+			}
+		}
+	}
+	return nil, from
+}
+
+// giveBack puts a block where somebody finds it. With more writers at once than there are places, one is left half empty.
+func (r *recordRing) giveBack(k *block, from int) {
+	for i := range r.spare {
+		if r.spare[(from+i)%len(r.spare)].CompareAndSwap(nil, k) {
+			return
+		}
+	}
 }
 
 // grow returns the slot of a position that was just decided.
