@@ -331,7 +331,8 @@ func (t *tx) unpay(x *voiding, g *givenBack) {
 	x.refunds |= VoidMoney
 	z := &k.prizes[i]
 	z.sum -= g.paid
-	if j := slices.IndexFunc(z.dealt, func(d Card) bool { return d.Amount == g.paid }); j >= 0 {
+	a := x.version.amountOf(g.prize) // what was paid before there was a deck is no card of it
+	if j := slices.IndexFunc(z.dealt, func(d Card) bool { return d.Amount == g.paid }); j >= 0 && a != nil && a.Split == SplitDeck {
 		if z.dealt[j].Count--; z.dealt[j].Count == 0 {
 			z.dealt = slices.Delete(z.dealt, j, j+1)
 		}

@@ -216,3 +216,31 @@ func TestVoidOfWhatNoUserBudgetCounted(t *testing.T) {
 		t.Error("the budget of 20 holds two wins")
 	}
 }
+
+// A win that was paid before its prize got a deck of amounts was no card: its void puts none back.
+func TestVoidOfWhatNoDeckDealt(t *testing.T) {
+	x := newTable(t)
+	paying := func(edit func(v *Version)) *Version {
+		return simple(func(v *Version) {
+			v.Prizes[0].Kind, v.Prizes[0].Amount, v.Prizes[0].Stock = KindCash, 5, 3
+			v.Budget = Budget{Campaign: 1000}
+			edit(v)
+		})
+	}
+	c := x.mustPublish(paying(func(*Version) {}))
+	draw, at := x.encoded(x.draw("u", "1"))
+	x.mustPublish(paying(func(v *Version) {
+		v.Prizes[0].Amount = 0
+		v.Amounts = []Amount{{Prize: 0, Split: SplitDeck, Budget: 25, Cards: []Card{{5, 1}, {10, 2}}}}
+	}))
+	for i := 0; len(c.money.prizes[0].dealt) == 0 || c.money.prizes[0].dealt[0].Amount != 5; i++ {
+		x.wantCode("draw", x.draw(userName(i), "2"), problem.OK)
+		if i == 2 {
+			t.Fatalf("no card of 5: %+v", c.money.prizes[0].dealt)
+		}
+	}
+	x.wantCode("void", x.void(draw, at, VoidSystem), problem.OK)
+	if n := c.money.prizes[0].times(5); n != 1 {
+		t.Errorf("the card of 5 was dealt %d times", n)
+	}
+}

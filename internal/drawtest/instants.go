@@ -26,6 +26,12 @@ const (
 
 // firstInstant lies some hours before a change of the zone when it has one, or anywhere.
 func (w *world) firstInstant() engine.UnixMilli {
+	switch n := w.rng.IntN(100); {
+	case n < 10: // a leap day
+		return instant("2028-02-28T06:00:00Z") + engine.UnixMilli(w.rng.Int64N(int64(36*hour)))
+	case n < 15: // a year's end, in a week that both years share
+		return instant("2026-12-31T06:00:00Z") + engine.UnixMilli(w.rng.Int64N(int64(24*hour)))
+	}
 	z := zones[w.zone]
 	if len(z) > 1 && w.chance(70) {
 		return z[1+w.rng.IntN(len(z)-1)].At - engine.UnixMilli(w.rng.Int64N(int64(6*hour)))
