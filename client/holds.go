@@ -29,7 +29,7 @@ type Hold struct {
 	ID        string     `json:"hold"`
 	Owner     string     `json:"owner"`
 	Ref       string     `json:"ref"`
-	State     string     `json:"state"` // "held", "confirmed", "released", "expired", "voided"
+	State     string     `json:"state"` // "held", "confirmed", "released", "expired", "voided"; "taken"
 	Items     []Item     `json:"items"`
 	Part      bool       `json:"part"` // only a part of it was confirmed; the rest went back
 	At        time.Time  `json:"at"`
@@ -52,15 +52,17 @@ type TakeRequest struct {
 
 // Take is units that were taken.
 type Take struct {
-	ID       string    `json:"take"`
-	Pool     string    `json:"pool"`
-	Quantity int64     `json:"quantity"`
-	Owner    string    `json:"owner"`
-	Ref      string    `json:"ref"`
-	At       time.Time `json:"at"`
-	State    string    `json:"state"`
-	Already  bool      `json:"already"`
-	Replayed bool      `json:"-"`
+	ID       string     `json:"take"`
+	Pool     string     `json:"pool"`     // of the answer to Take
+	Quantity int64      `json:"quantity"` // of the answer to Take
+	Items    []Item     `json:"items"`    // of reads and of VoidTake
+	Owner    string     `json:"owner"`
+	Ref      string     `json:"ref"`
+	State    string     `json:"state"` // of reads and of VoidTake: "taken", "voided"
+	At       time.Time  `json:"at"`
+	EndedAt  *time.Time `json:"ended_at"`
+	Already  bool       `json:"already"` // it had been voided before
+	Replayed bool       `json:"-"`       // it was decided before, under this key
 }
 
 // Take takes units, or returns a *Denial: ErrInsufficientStock (MayReturn: units are held), ErrCapped, ….
@@ -152,7 +154,7 @@ type reasonOnly struct {
 
 type voiding struct {
 	Fault  string `json:"fault"`
-	Reason string `json:"reason,omitempty"`
+	Reason string `json:"reason"`
 }
 
 // resolve ends a hold or a take.
@@ -175,6 +177,37 @@ func (c *Client) GetHold(ctx context.Context, hold string) (*Hold, error) {
 		return nil, err
 	}
 	return fetch[Hold](ctx, c, false, "get hold "+hold, path, "")
+}
+
+// GetTake reads a take.
+func (c *Client) GetTake(ctx context.Context, take string) (*Take, error) {
+	path, err := pathOf("get take", "/v1/takes/", take)
+	if err != nil {
+		return nil, err
+	}
+	return fetch[Take](ctx, c, false, "get take "+take, path, "")
+}
+
+// LookUpHold returns the first answer to an owner's hold under a key: the hold, the refusal that is remembered, or ErrKeyUnknown. It is
+// answered in log order.
+func (c *Client) LookUpHold(ctx context.Context, owner string, key Key) (*Hold, error) {
+	return lookUp[Hold](ctx, c, owner, key, "")
+}
+
+// LookUpTake returns the first answer to an owner's take of a pool under a key, as LookUpHold does.
+func (c *Client) LookUpTake(ctx context.Context, pool, owner string, key Key) (*Take, error) {
+	return lookUp[Take](ctx, c, owner, key, "pool="+url.QueryEscape(pool))
+}
+
+func lookUp[T any](ctx context.Context, c *Client, owner string, key Key, query string) (*T, error) {
+	path, err := pathOf("look up key", "/v1/owners/", owner)
+	if err == nil {
+		err = key.inPath()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return fetch[T](ctx, c, false, "look up key of "+owner, path+"/keys/"+string(key), query)
 }
 
 // HoldQuery chooses holds; what is empty does not choose. After a crash, Ref finds what became of an order.

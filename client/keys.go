@@ -24,11 +24,8 @@ func (c *Client) keyCall(ctx context.Context, k call, campaign, user string, key
 	if err != nil {
 		return nil, err
 	}
-	if err := key.check(); err != nil {
-		return nil, fmt.Errorf("drawd: %s: %w", k.op, err)
-	}
-	if strings.ContainsAny(string(key), "/%?#\"<>\\^`{|}") || strings.HasSuffix(string(key), ":abandon") {
-		return nil, fmt.Errorf("drawd: %s: %w: %q cannot stand in a path", k.op, ErrIdempotencyKeyInvalid, key)
+	if err := key.inPath(); err != nil {
+		return nil, err
 	}
 	k.op += " " + campaign + "/" + user
 	k.path = path + "/keys/" + string(key) + suffix
@@ -37,4 +34,15 @@ func (c *Client) keyCall(ctx context.Context, k call, campaign, user string, key
 		return nil, err
 	}
 	return readDrawn(&k, a)
+}
+
+// inPath refuses a key that cannot stand in a path.
+func (k Key) inPath() error {
+	if err := k.check(); err != nil {
+		return fmt.Errorf("drawd: look up key: %w", err)
+	}
+	if strings.ContainsAny(string(k), "/%?#\"<>\\^`{|}") || strings.HasSuffix(string(k), ":abandon") {
+		return fmt.Errorf("drawd: look up key: %w: %q cannot stand in a path", ErrIdempotencyKeyInvalid, k)
+	}
+	return nil
 }
