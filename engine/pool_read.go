@@ -29,6 +29,7 @@ type HoldView struct {
 	Deadline, Latest UnixMilli
 	ResolvedAt       UnixMilli // of any other, by the second
 	Part             bool      // only a part was confirmed
+	Taken            bool      // it is a take
 }
 
 // OwnerUse is what one owner has of one pool, at log time.
@@ -103,7 +104,7 @@ func (e *Engine) Hold(n *Namespace, h HoldRef) (v HoldView, ok bool) {
 func (w *world) time() UnixMilli { return UnixMilli(w.logTime.Load()) }
 
 func viewHold(h HoldRef, row holdRow, now UnixMilli) HoldView {
-	v := HoldView{Ref: h, State: row.state(), Count: uint8(row.count()), Part: row.part()}
+	v := HoldView{Ref: h, State: row.state(), Count: uint8(row.count()), Part: row.part(), Taken: row.taken()}
 	copy(v.Owner[:], row[holdOwnerAt:holdItemsAt])
 	for i := range row.count() {
 		x := row.item(i)

@@ -30,6 +30,18 @@ const (
 	routeFatigue
 	routeHelp
 	routeUserHelps
+	routePool
+	routeTake
+	routeHold
+	routeHolds
+	routeOneHold
+	routeConfirm
+	routeRelease
+	routeExtend
+	routeVoidHold
+	routeOneTake
+	routeVoidTake
+	routeOwnerKey
 	routeLive
 	routeReady
 	routeVersion
@@ -42,14 +54,14 @@ var routing = [routes]struct {
 	post  bool         // POST; else GET and HEAD
 	open  bool         // asked without a key: for probes
 	scope access.Scope // any of these
-	query [3]string    // parameters that it takes
+	query [6]string    // parameters that it takes
 }{
 	routeNone:        {name: "none"},
 	routeDraws:       {name: "draws", post: true, scope: access.ScopeDraw},
 	routeBatch:       {name: "batch", post: true, scope: access.ScopeDraw},
 	routeDraw:        {name: "draw", scope: access.ScopeDraw | access.ScopeRead},
 	routeUser:        {name: "user", scope: access.ScopeDraw | access.ScopeRead},
-	routeUserDraws:   {name: "user_draws", scope: access.ScopeDraw | access.ScopeRead, query: [3]string{"outcome", "limit", "cursor"}},
+	routeUserDraws:   {name: "user_draws", scope: access.ScopeDraw | access.ScopeRead, query: [6]string{"outcome", "limit", "cursor"}},
 	routeKey:         {name: "key", scope: access.ScopeDraw | access.ScopeRead},
 	routeAbandon:     {name: "abandon", post: true, scope: access.ScopeDraw},
 	routeClaim:       {name: "claim", post: true, scope: access.ScopeDraw},
@@ -63,9 +75,21 @@ var routing = [routes]struct {
 	routeHit:         {name: "hit", post: true, scope: access.ScopeDraw},
 	routeFatigue:     {name: "fatigue", scope: access.ScopeDraw | access.ScopeRead},
 	routeHelp:        {name: "help", post: true, scope: access.ScopeDraw},
-	routeUserHelps:   {name: "user_helps", scope: access.ScopeDraw | access.ScopeRead, query: [3]string{"role", "limit", "cursor"}},
+	routeUserHelps:   {name: "user_helps", scope: access.ScopeDraw | access.ScopeRead, query: [6]string{"role", "limit", "cursor"}},
+	routePool:        {name: "pool", scope: access.ScopeStock | access.ScopeRead},
+	routeTake:        {name: "take", post: true, scope: access.ScopeStock},
+	routeHold:        {name: "hold", post: true, scope: access.ScopeStock},
+	routeHolds:       {name: "holds", scope: access.ScopeStock | access.ScopeRead, query: [6]string{"owner", "ref", "state", "pool", "limit", "cursor"}},
+	routeOneHold:     {name: "one_hold", scope: access.ScopeStock | access.ScopeRead},
+	routeConfirm:     {name: "confirm", post: true, scope: access.ScopeStock},
+	routeRelease:     {name: "release", post: true, scope: access.ScopeStock},
+	routeExtend:      {name: "extend", post: true, scope: access.ScopeStock},
+	routeVoidHold:    {name: "void_hold", post: true, scope: access.ScopeStock},
+	routeOneTake:     {name: "one_take", scope: access.ScopeStock | access.ScopeRead},
+	routeVoidTake:    {name: "void_take", post: true, scope: access.ScopeStock},
+	routeOwnerKey:    {name: "owner_key", scope: access.ScopeStock | access.ScopeRead, query: [6]string{"pool"}},
 	routeLive:        {name: "livez", open: true},
-	routeReady:       {name: "readyz", open: true, query: [3]string{"verbose"}},
+	routeReady:       {name: "readyz", open: true, query: [6]string{"verbose"}},
 	routeVersion:     {name: "version", open: true},
 }
 
@@ -86,7 +110,7 @@ type place struct {
 	campaign []byte
 	purse    []byte // or fatigue cap
 	user     []byte
-	id       []byte // of a draw; an idempotency key
+	id       []byte // of a draw, a pool, a hold or a take; an idempotency key
 }
 
 // find matches the raw bytes of a path. Every part must be of the letters that its kind has, so nothing is ever decoded
@@ -102,6 +126,9 @@ func find(path []byte) (p place) {
 	}
 	if rest, ok := bytes.CutPrefix(path, []byte(fatiguePath)); ok {
 		p.inFatigue(rest)
+		return p
+	}
+	if p.inUnits(path) {
 		return p
 	}
 	if id, ok := bytes.CutPrefix(path, []byte(drawPath)); ok {

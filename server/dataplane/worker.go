@@ -35,6 +35,8 @@ type worker struct {
 	records []byte // read back from storage
 	asked   engine.Hit
 	helping engine.Help
+	unit    unitWork // of a request about pools, holds and takes
+	unit    unitWork      // of a request about pools, holds and takes
 	told    engine.Record // decoded: kept for its memory
 
 	problem   render.Problem
@@ -144,6 +146,9 @@ func (w *worker) serve() {
 		w.response().Header.Set("Connection", "keep-alive") // HTTP/1.0 wants to hear it
 	}
 	w.place = find(w.head.path)
+	if w.place.route == routeHold && w.head.method != methodPost {
+		w.place.route = routeHolds // the one path that is both made into and listed
+	}
 	about := &routing[w.place.route]
 	if w.place.route == routeNone {
 		w.refuse(problem.NotFound, "")
@@ -209,6 +214,9 @@ func (w *worker) dispatch() {
 		w.help()
 	case routeUserHelps:
 		w.listHelps()
+	case routePool, routeTake, routeHold, routeHolds, routeOneHold, routeConfirm, routeRelease, routeExtend, routeVoidHold,
+		routeOneTake, routeVoidTake, routeOwnerKey:
+		w.dispatchUnits()
 	case routeHit:
 		w.hit()
 	case routeFatigue:

@@ -30,6 +30,10 @@ type Problem struct {
 	Remaining uint32 // no_chances: what can be spent now
 	Price     uint32 // no_chances: of a draw
 
+	Pool      string           // whose stock or bound refuses units
+	MayReturn bool             // insufficient_stock: units that are held or not released yet may come back
+	State     engine.HoldState // hold_finished: how it ended
+
 	Errors []FieldError
 }
 
@@ -52,6 +56,19 @@ func (p *Problem) Denied(r *engine.Result, cap string) {
 		p.Cap, p.Used, p.Limit, p.ResetsAt, p.Allowed = cap, r.Used, r.Limit, r.ResetsAt, uint32(r.Allowed)
 	case problem.NoChances:
 		p.Allowed, p.Remaining, p.Price = uint32(r.Allowed), r.Used, r.Limit
+	}
+}
+
+// DeniedUnits makes p the problem of a refused take, hold or resolution.
+func (p *Problem) DeniedUnits(r *engine.Result, pools Pools) {
+	cap := ""
+	if r.Code == problem.Capped {
+		cap = engine.HoldCap(r.Cap).String()
+	}
+	p.Denied(r, cap)
+	p.MayReturn, p.State = r.MayReturn, r.State
+	if pool, ok := pools.PoolByRef(r.Pool); ok {
+		p.Pool = pool.ID()
 	}
 }
 
@@ -107,6 +124,13 @@ func appendFacts(dst []byte, p *Problem) []byte {
 			dst = appendUint(append(dst, `,"remaining":`...), uint64(p.Remaining))
 			dst = appendUint(append(dst, `,"price":`...), uint64(p.Price))
 		}
+	case problem.InsufficientStock:
+		dst = appendBool(append(dst, `,"may_return":`...), p.MayReturn)
+	case problem.HoldFinished:
+		dst = AppendString(append(dst, `,"state":`...), p.State.String())
+	}
+	if p.Pool != "" {
+		dst = AppendString(append(dst, `,"pool":`...), p.Pool)
 	}
 	return dst
 }
