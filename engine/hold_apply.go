@@ -27,6 +27,7 @@ type stocking struct {
 	row  pages.Row
 	data holdRow
 
+	asked   Hold    // of a hold or take: kept here so that nothing is allocated for it
 	first   [1]Item // of a take
 	orders  [MaxHoldItems]uint8
 	section []byte
@@ -41,16 +42,16 @@ func (t *tx) applyStock(o op, body []byte) (err error) {
 	ok := false
 	switch o {
 	case opHold:
-		if c := r.hold(); r.done() == nil && c.valid() {
-			t.acquire(x, &c, false)
-			ok = true
+		x.asked = r.hold()
+		if ok = r.done() == nil && x.asked.valid(); ok {
+			t.acquire(x, &x.asked, false)
 		}
 	case opTake:
 		if c := r.takeUnits(); r.done() == nil {
 			x.first[0] = Item{c.Pool, c.Units}
-			h := Hold{Namespace: c.Namespace, Owner: c.Owner, OwnerID: c.OwnerID, Digest: c.Digest, Ref: c.Ref, Items: x.first[:], Actor: c.Actor}
-			if ok = h.valid(); ok {
-				t.acquire(x, &h, true)
+			x.asked = Hold{Namespace: c.Namespace, Owner: c.Owner, OwnerID: c.OwnerID, Digest: c.Digest, Ref: c.Ref, Items: x.first[:], Actor: c.Actor}
+			if ok = x.asked.valid(); ok {
+				t.acquire(x, &x.asked, true)
 			}
 		}
 	case opConfirm:
@@ -69,6 +70,7 @@ func (t *tx) applyStock(o op, body []byte) (err error) {
 			ok = true
 		}
 	}
+	x.asked = Hold{} // it aliases the entry
 	if !ok {
 		return fmt.Errorf("%w: operation %d", ErrDamagedEntry, o)
 	}

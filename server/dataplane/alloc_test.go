@@ -136,3 +136,34 @@ func TestNoAllocationsPerHit(t *testing.T) {
 	m = newNumbered(bytes.Replace(hit("push", "full", `{}`), []byte("k-0"), []byte("f-0"), 1))
 	wantNoAllocs(t, "capped", 500, func() { ask(m.next(), 409) })
 }
+
+// Of a take and its refusal the engine copies the actor out of the command, of a hold the items too. The edge allocates nothing.
+func TestAllocationsPerUnit(t *testing.T) {
+	r := newRig(t, nil)
+	r.pool("wide", 1_000_000, engine.PoolPolicy{})
+	r.pool("none", 0, engine.PoolPolicy{})
+	r.server.options.Decider = &library{r.engine, testNow}
+	a := newAsked(r.server)
+	ask := func(message []byte, status int) {
+		if got := a.ask(message); got != status {
+			t.Fatalf("%d, want %d: %s", got, status, a.answer)
+		}
+	}
+	post := func(path, body string) []byte {
+		return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nIdempotency-Key: k-00000000\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body)
+	}
+	want := func(name string, most float64, f func()) {
+		for range 2000 {
+			f()
+		}
+		if n := testing.AllocsPerRun(2000, f); n > most {
+			t.Errorf("%s: %v allocations, want %v", name, n, most)
+		}
+	}
+	m := newNumbered(post("/v1/pools/wide:take", `{"owner":"o1","quantity":2,"ref":"order-1"}`))
+	want("take", 1, func() { ask(m.next(), 200) })
+	m = newNumbered(post("/v1/pools/none:take", `{"owner":"o1"}`))
+	want("refused take", 1, func() { ask(m.next(), 409) })
+	m = newNumbered(bytes.Replace(post("/v1/holds", `{"owner":"user-00000000","ttl_ms":60000,"ref":"order-1","items":[{"pool":"wide","quantity":2},{"pool":"wide"}]}`), []byte("k-00000000"), []byte("k1"), 1))
+	want("hold of a new owner", 2, func() { ask(m.next(), 200) })
+}

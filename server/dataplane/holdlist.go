@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/drawd/drawd/engine"
@@ -21,19 +22,23 @@ func (w *worker) listHolds() {
 	e := w.server.options.Engine
 	found := e.Holds(w.grant.Namespace, &q)
 	b := append(w.buf[:0], `{"items":[`...)
+	empty := len(b)
 	for i := range found {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		kind := engine.IDHold
+		kind, before := engine.IDHold, len(b)
 		if found[i].Taken {
 			kind = engine.IDTake
+		}
+		if before > empty {
+			b = append(b, ',')
 		}
 		var err error
 		if b, err = w.appendHold(b, kind, &found[i]); err != nil {
 			w.buf = b
 			w.failed(err)
 			return
+		}
+		if len(q.Ref) > 0 && !bytes.Equal(q.Ref, w.told.Reason) {
+			b = b[:before] // it was chosen by the hash of its reference
 		}
 	}
 	b = append(b, `],"next_cursor":"`...)

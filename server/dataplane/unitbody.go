@@ -210,6 +210,14 @@ func (s *scanner) unitNumber(u *unitBody, pointer string, into *int64, least, mo
 	return ok
 }
 
+// itemPointers are where each item stands.
+var itemPointers = [engine.MaxHoldItems]struct{ item, pool, quantity string }{
+	{"/items/0", "/items/0/pool", "/items/0/quantity"}, {"/items/1", "/items/1/pool", "/items/1/quantity"},
+	{"/items/2", "/items/2/pool", "/items/2/quantity"}, {"/items/3", "/items/3/pool", "/items/3/quantity"},
+	{"/items/4", "/items/4/pool", "/items/4/quantity"}, {"/items/5", "/items/5/pool", "/items/5/quantity"},
+	{"/items/6", "/items/6/pool", "/items/6/quantity"}, {"/items/7", "/items/7/pool", "/items/7/quantity"},
+}
+
 const itemsMessage = "It must be 1 to 8 objects with a pool and a quantity."
 
 // unitItems reads [{"pool":…,"quantity":…}, …].
@@ -241,10 +249,10 @@ func (s *scanner) unitItems(u *unitBody) bool {
 }
 
 func (s *scanner) unitItem(u *unitBody, item *unitItem, n int) bool {
-	at := "/items/" + string(rune('0'+n)) // at most 8
+	at := &itemPointers[n]
 	*item = unitItem{quantity: 1}
 	if s.space() != '{' {
-		u.wrong(at, whats[isNotObject].code, whats[isNotObject].message)
+		u.wrong(at.item, whats[isNotObject].code, whats[isNotObject].message)
 		return s.skip(3)
 	}
 	s.i++
@@ -254,7 +262,7 @@ func (s *scanner) unitItem(u *unitBody, item *unitItem, n int) bool {
 		name, more, ok := s.member(first)
 		if !more {
 			if ok && !named {
-				u.wrong(at+"/pool", whats[isMissing].code, whats[isMissing].message)
+				u.wrong(at.pool, whats[isMissing].code, whats[isMissing].message)
 			}
 			return ok
 		}
@@ -264,11 +272,11 @@ func (s *scanner) unitItem(u *unitBody, item *unitItem, n int) bool {
 		switch string(name) {
 		case "pool":
 			named = true
-			ok = s.unitText(u, at+"/pool", &item.pool, names.Pool[[]byte], "It must be 1 to 63 of the characters A-Z a-z 0-9 . _ -, and begin with a letter or digit.")
+			ok = s.unitText(u, at.pool, &item.pool, names.Pool[[]byte], "It must be 1 to 63 of the characters A-Z a-z 0-9 . _ -, and begin with a letter or digit.")
 		case "quantity":
-			ok = s.unitNumber(u, at+"/quantity", &item.quantity, 1, engine.MaxHoldUnits, "It must be 1 to 1048576.")
+			ok = s.unitNumber(u, at.quantity, &item.quantity, 1, engine.MaxHoldUnits, "It must be 1 to 1048576.")
 		default:
-			u.stray(at, name)
+			u.stray(at.item, name)
 			ok = s.skip(3)
 		}
 		if !ok {

@@ -13,10 +13,12 @@ type unitWork struct {
 	hold    engine.Hold
 	confirm engine.ConfirmHold
 	items   [engine.MaxHoldItems]engine.Item
+	used    bool
 }
 
 // dispatchUnits answers what is asked about pools, holds and takes.
 func (w *worker) dispatchUnits() {
+	w.unit.used = true
 	switch w.place.route {
 	case routePool:
 		w.readPool()
@@ -68,6 +70,13 @@ func (w *worker) keyed() bool {
 // units renders for the namespace of the request.
 func (w *worker) units() render.Units {
 	return render.Units{IDs: w.server.options.Engine, Pools: w.grant.Namespace}
+}
+
+// forget drops what aliases the request.
+func (u *unitWork) forget() {
+	faults := u.body.faults[:0]
+	clear(faults[:cap(faults)])
+	*u = unitWork{body: unitBody{faults: faults}}
 }
 
 // takeUnits answers POST /v1/pools/{pool}:take.
@@ -129,14 +138,20 @@ func (w *worker) holdUnits() {
 	}
 }
 
-// itemsOf finds the pools of the items, or refuses.
+// itemsOf finds the pools of the items, or refuses. All together they are within the bound of one item: so the log takes
+// them.
 func (w *worker) itemsOf(u *unitWork) bool {
+	sum := int64(0)
 	for i := range u.body.items[:u.body.count] {
 		item := &u.body.items[i]
+		if sum += item.quantity; sum > engine.MaxHoldUnits {
+			w.invalid("/items", "range", "Together they must be at most 1048576 units.")
+			return false
+		}
 		pool, ok := w.grant.Namespace.Pool(item.pool)
 		if !ok {
 			w.problem.Errors = append(w.problem.Errors, render.FieldError{
-				Pointer: "/items/" + string(rune('0'+i)) + "/pool", Code: "unknown", Message: "There is no such pool.",
+				Pointer: itemPointers[i].pool, Code: "unknown", Message: "There is no such pool.",
 			})
 			w.refuse(problem.PoolNotFound, "")
 			return false
@@ -150,6 +165,10 @@ func (w *worker) itemsOf(u *unitWork) bool {
 func (w *worker) answerUnits(r *engine.Result, kind engine.IDKind) {
 	if r.Code != problem.OK && !r.Replayed {
 		w.server.figures.logged.Inc()
+		if r.Code == problem.InvalidField { // of one who sent no TTL there is nothing to refuse
+			w.invalid("/ttl_ms", "range", "It must be at most the max_hold of every pool.")
+			return
+		}
 		w.denyUnits(r)
 		return
 	}
@@ -272,6 +291,10 @@ func (w *worker) resolve(kind engine.IDKind, h engine.HoldRef) {
 	r := &w.batch.Results[0]
 	if r.Code != problem.OK {
 		w.server.figures.logged.Inc()
+		if r.Code == problem.InvalidField {
+			w.invalid("/items", "range", "They must be of the hold's pools, and no more than it holds.")
+			return
+		}
 		w.denyUnits(r)
 		return
 	}
@@ -282,6 +305,9 @@ func (w *worker) resolve(kind engine.IDKind, h engine.HoldRef) {
 	}
 	if r.State != 0 {
 		v.State = r.State // as it was decided, whatever came after
+	}
+	if r.State == engine.StateHeld {
+		v.Deadline = engine.UnixMilli(r.Value)
 	}
 	w.buf = w.units().AppendResolved(w.buf[:0], kind, &v, r.AlreadyLive)
 	if r.At.Index > 0 {

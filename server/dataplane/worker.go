@@ -35,7 +35,6 @@ type worker struct {
 	records []byte // read back from storage
 	asked   engine.Hit
 	helping engine.Help
-	unit    unitWork // of a request about pools, holds and takes
 	unit    unitWork      // of a request about pools, holds and takes
 	told    engine.Record // decoded: kept for its memory
 
@@ -114,6 +113,9 @@ func (w *worker) end() {
 	w.scanner.forget()
 	w.answer.Campaign, w.answer.Records = nil, nil
 	w.asked.UserID, w.helping = nil, engine.Help{}
+	if w.unit.used {
+		w.unit.forget()
+	}
 	w.problem, w.facts, w.wait = render.Problem{}, render.Facts{}, 0
 	w.server.workers.Put(w)
 }
@@ -274,7 +276,10 @@ func (w *worker) takesQuery() bool {
 
 func (w *worker) notAllowed(post bool) {
 	allow := "GET, HEAD"
-	if post {
+	switch {
+	case w.place.route == routeHolds:
+		allow = "GET, HEAD, POST"
+	case post:
 		allow = "POST"
 	}
 	w.response().Header.Set("Allow", allow)

@@ -32,7 +32,7 @@ type Problem struct {
 
 	Pool      string           // whose stock or bound refuses units
 	MayReturn bool             // insufficient_stock: units that are held or not released yet may come back
-	State     engine.HoldState // hold_finished: how it ended
+	State     engine.HoldState // of a hold or take that something cannot be done to: where it stands
 
 	Errors []FieldError
 }
@@ -126,7 +126,8 @@ func appendFacts(dst []byte, p *Problem) []byte {
 		}
 	case problem.InsufficientStock:
 		dst = appendBool(append(dst, `,"may_return":`...), p.MayReturn)
-	case problem.HoldFinished:
+	}
+	if p.State != 0 {
 		dst = AppendString(append(dst, `,"state":`...), p.State.String())
 	}
 	if p.Pool != "" {

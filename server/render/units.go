@@ -101,7 +101,9 @@ func (u Units) appendHead(dst []byte, kind engine.IDKind, v *engine.HoldView) []
 	switch v.State {
 	case engine.StateHeld:
 		dst = AppendTime(append(dst, `,"expires_at":`...), v.Deadline)
-		dst = AppendTime(append(dst, `,"extends_to":`...), v.Latest)
+		if v.Latest > 0 { // 0: it has ended since it was extended
+			dst = AppendTime(append(dst, `,"extends_to":`...), v.Latest)
+		}
 	case engine.StateExpired:
 		dst = AppendTime(append(dst, `,"expired_at":`...), v.Deadline)
 	default:

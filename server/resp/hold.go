@@ -84,12 +84,17 @@ func (c *conn) items(a *arguments) (items []engine.Item, ok bool) {
 		a.wrong("ITEMS needs 1 to " + strconv.Itoa(engine.MaxHoldItems) + " pairs of a pool and a quantity")
 		return nil, true
 	}
+	sum := engine.Quantity(0)
 	for len(a.left) > 0 {
 		p, ok := c.pool(a)
 		if !ok {
 			return nil, false
 		}
-		items = append(items, engine.Item{Pool: p.Ref(), Units: engine.Quantity(a.number("quantity", a.next(), 1, engine.MaxHoldUnits))})
+		n := engine.Quantity(a.number("quantity", a.next(), 1, engine.MaxHoldUnits))
+		if sum += n; sum > engine.MaxHoldUnits { // the log takes no more
+			a.wrong("ITEMS must be at most 1048576 units together")
+		}
+		items = append(items, engine.Item{Pool: p.Ref(), Units: n})
 	}
 	return items, true
 }
@@ -264,20 +269,17 @@ func (c *conn) denyUnits(w *waiting, r *engine.Result) {
 			r = &first
 		}
 	}
-	name := ""
-	if r.Code == problem.Capped {
-		name = engine.HoldCap(r.Cap).String()
-	}
-	c.problem.Denied(r, name)
+	c.problem.DeniedUnits(r, w.namespace)
+	p := &c.problem
 	var b []byte
-	if p, ok := w.namespace.PoolByRef(r.Pool); ok {
-		b = append(append(b, " pool="...), p.ID()...)
+	if p.Pool != "" {
+		b = append(append(b, " pool="...), p.Pool...)
 	}
-	switch r.Code {
-	case problem.InsufficientStock:
-		b = strconv.AppendBool(append(b, " may_return="...), r.MayReturn)
-	case problem.HoldFinished:
-		b = append(append(b, " state="...), r.State.String()...)
+	if p.Code == problem.InsufficientStock {
+		b = strconv.AppendBool(append(b, " may_return="...), p.MayReturn)
+	}
+	if p.State != 0 {
+		b = append(append(b, " state="...), p.State.String()...)
 	}
 	c.tellMore(b)
 }
