@@ -89,9 +89,9 @@ func (t *tx) awardable(a *Campaign, id string) (prize int, code problem.Code) {
 		return prize, problem.Ended
 	case slices.ContainsFunc(a.off, func(s switchedOff) bool { return s.kind == SwitchPrize && s.prize == id }):
 		return prize, problem.Killed
-	case t.plan.codes != nil && t.plan.codes[prize].book >= 0,
+	case p.pool != nil, t.plan.codes != nil && t.plan.codes[prize].book >= 0,
 		kind == KindThanks || kind == KindChance || t.plan.money != nil && t.plan.money.tracks && t.plan.money.pays[prize].pays:
-		return prize, problem.Conflict // nothing to give, a grant's business, or a budget's
+		return prize, problem.Conflict // a pool's, nothing to give, a grant's business, or a budget's
 	case p.absent || !a.books[p.cell].has(p.units): // outside its sessions a prize may have no books
 		return prize, problem.InsufficientStock
 	case n.keys.Load() >= n.rules.Load().maxKeys:

@@ -25,7 +25,8 @@ type Campaign struct {
 	versions atomic.Pointer[[]*Version]
 	raffles  atomic.Pointer[[]*Raffle]
 	control  atomic.Pointer[control]
-	// winnable counts the prizes of the live version that can still be given; 0 is "exhausted". Moved under mu.
+	// winnable counts the prizes of the live version that can still be given out of the campaign's books; with 0, and no pool
+	// that gives, it is exhausted. Moved under mu.
 	winnable atomic.Int32
 	// epoch moves, under mu, whenever a draw ends the campaign or takes the last of it: draws that looked before look again.
 	epoch atomic.Uint64
@@ -144,7 +145,7 @@ func (c *Campaign) mark(now UnixMilli) UnixMilli {
 func (c *Campaign) recount() {
 	p, n := c.plan.Load(), int32(0)
 	for i := range p.prizes {
-		if z := &p.prizes[i]; !z.thanks && !z.absent && !c.books[z.cell].hopeless(z.units) {
+		if z := &p.prizes[i]; !z.thanks && !z.absent && z.pool == nil && !c.books[z.cell].hopeless(z.units) {
 			n++
 		}
 	}
@@ -229,6 +230,9 @@ func (t *tx) applyAdjust(c *Adjust) Result {
 	cell := &a.books[i]
 	if a.codeBook(c.Prize) != nil {
 		return Result{Code: problem.Conflict, Campaign: a.ref} // its stock is its codes
+	}
+	if i := a.Version().prize(c.Prize); i >= 0 && a.Version().pooled(i) {
+		return Result{Code: problem.Conflict, Campaign: a.ref} // its stock is its pool's
 	}
 	if a.sessionOver(c.Prize) {
 		return Result{Code: problem.Ended, Campaign: a.ref, Now: t.now}

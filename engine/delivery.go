@@ -118,7 +118,7 @@ func (v *Version) validateDeliveries() error {
 			return invalid("claim of prize " + v.Prizes[d.Prize].ID)
 		}
 	}
-	return nil
+	return v.validatePoolPrizes() // a win may be delivered as a hold
 }
 
 func (w *writer) deliveries(all []Delivery) {

@@ -40,7 +40,7 @@ func (t *tx) ladder(d *Draw, c *Campaign) (late bool) {
 	t.spot = spot
 	for {
 		epoch := c.epoch.Load()
-		if t.late() {
+		if t.late() || t.returning(c) {
 			return true
 		}
 		// 2. to 6. What refuses a draw without consuming anything.
@@ -54,6 +54,9 @@ func (t *tx) ladder(d *Draw, c *Campaign) (late bool) {
 		word, natural := t.choose(&first)
 
 		t.lockCampaign(c)
+		if t.plan.pools != nil {
+			t.lockPools()
+		}
 		if t.plan.mode != nil { // what is left decides, and others take from it
 			word, natural = t.deal(c, &first)
 		}
@@ -61,6 +64,9 @@ func (t *tx) ladder(d *Draw, c *Campaign) (late bool) {
 		if !stale && code == problem.OK {
 			t.commit(d, c, print, word, natural)
 			return false
+		}
+		if t.plan.pools != nil {
+			t.unlockPools()
 		}
 		t.unlockCampaign(c)
 		if !stale {
@@ -78,11 +84,20 @@ func (t *tx) claim(d *Draw, c *Campaign, epoch uint64, natural int) (code proble
 	if t.library && c.epoch.Load() != epoch {
 		return problem.OK, true
 	}
+	if t.plan.pools != nil {
+		if t.library && t.poolsMoved(c) {
+			return problem.OK, true
+		}
+		if t.fencedPool() {
+			return t.refuse(problem.CampaignFenced), false
+		}
+		t.meetOwner(d, c, natural)
+	}
 	broken := t.unbalanced(d, c, natural)
 	if t.library {
 		w.clock.Lock()
 		defer w.clock.Unlock()
-		if max(w.clock.now, t.stamp) != t.now {
+		if max(w.clock.now, t.stamp) != t.now || t.returning(c) {
 			return problem.OK, true
 		}
 	}
@@ -91,6 +106,9 @@ func (t *tx) claim(d *Draw, c *Campaign, epoch uint64, natural int) (code proble
 	}
 	if t.library {
 		t.placeLocked()
+		if t.plan.pools != nil && t.plan.pools.holds {
+			w.returnsBy(secondOf(t.now) + 1) // as of takeStockPosition
+		}
 	}
 	if broken != "" {
 		t.result = t.fence(c, broken)
@@ -110,6 +128,9 @@ func (t *tx) commit(d *Draw, c *Campaign, print uint32, word uint64, natural int
 	}
 	t.makeRows()
 	t.countDraws(d)
+	if t.plan.pools != nil && t.pooled.could {
+		t.store.view.create()
+	}
 	for part := range d.Times {
 		if part > 0 {
 			in := newWordInput(&c.seed, &d.User, drawsOf(t.campaign[ScopeUser].data)+1, &d.Digest)
@@ -128,6 +149,9 @@ func (t *tx) commit(d *Draw, c *Campaign, print uint32, word uint64, natural int
 	if c.burn != nil {
 		t.watch(c)
 	}
+	if t.plan.pools != nil {
+		t.endPools()
+	}
 	if !apart {
 		t.unlockCampaign(c)
 	}
@@ -141,7 +165,7 @@ func (t *tx) choose(in *wordInput) (word uint64, natural int) {
 
 // fromBooks is rungs 8 and 9 of one sub-draw: pity, availability, and what the books give. The rows need not be there yet.
 func (t *tx) fromBooks(d *Draw, c *Campaign, natural int) {
-	t.more, t.code = t.more[:0], t.code[:0]
+	t.more, t.code, t.pooled.given = t.more[:0], t.code[:0], false
 	if t.plan.chances != nil {
 		t.spendChances()
 	}
@@ -201,6 +225,10 @@ func (t *tx) intoRows(d *Draw, c *Campaign, part uint8, word uint64, natural int
 	if len(t.code) > 0 {
 		t.recordCodes()
 	}
+	if t.pooled.given {
+		t.more = t.store.moves.append(t.more)
+		t.store.moves.Deadline = 0 // of draws only
+	}
 	if (t.mine|t.ours)&^setOf(ScopeUser) != 0 {
 		t.recordSubjects()
 	}
@@ -220,6 +248,8 @@ func (t *tx) award(c *Campaign, prize int) (left Quantity) {
 	if t.plan.pity != nil && t.turn.reserve >= 0 {
 		cell = c.reserves[t.turn.reserve].cell
 		c.issueReserved(p, t.turn.reserve)
+	} else if p.pool != nil {
+		left = t.drawFromPool(c, p)
 	} else {
 		t.issue(c, p)
 	}
@@ -232,6 +262,9 @@ func (t *tx) award(c *Campaign, prize int) (left Quantity) {
 	}
 	if t.plan.chances != nil && t.plan.version.Prizes[prize].Kind == KindChance {
 		t.giveChances(prize)
+	}
+	if p.pool != nil {
+		return left
 	}
 	return c.books[cell].left()
 }
@@ -275,6 +308,9 @@ func (t *tx) unavailable(c *Campaign, prize int) Cause {
 	}
 	if c.books[p.cell].Off {
 		return CauseSwitchedOff
+	}
+	if p.pool != nil {
+		return t.outOfPool(c, prize)
 	}
 	if cell := &c.books[p.cell]; !cell.has(p.units) {
 		if !cell.hopeless(p.units) {
@@ -351,6 +387,11 @@ func (t *tx) unbalanced(d *Draw, c *Campaign, natural int) string {
 			return broken
 		}
 	}
+	if t.plan.pools != nil {
+		if broken := t.unbalancedPool(); broken != "" {
+			return broken
+		}
+	}
 	if d.Times > 1 {
 		return c.unbalanced()
 	}
@@ -369,15 +410,6 @@ func (t *tx) unbalanced(d *Draw, c *Campaign, natural int) string {
 		return "money"
 	}
 	return ""
-}
-
-// admitted counts the rows that the draw will add against the namespace's bounds; false when one is reached.
-func (t *tx) admitted(c *Campaign) bool {
-	users := uint64(0)
-	if t.campaign[ScopeUser].data == nil {
-		users = 1
-	}
-	return c.namespace.countRows(t.rules, users, 1)
 }
 
 // makeRows makes every row of the draw writable, and adds those that do not exist yet.

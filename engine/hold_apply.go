@@ -11,15 +11,16 @@ import (
 
 // stocking is a command on holds on its way. It is reused.
 type stocking struct {
-	n     *Namespace
-	pools [MaxHoldItems]*Pool
-	items [MaxHoldItems]heldItem // ascending by pool, each pool once
-	count int
-	order []uint8 // the request's items in its order: where they stand in items
-	was   [MaxHoldItems]Quantity
-	want  [MaxHoldItems]Quantity // of a confirmation
-	view  ownerView
-	moves HoldMoves
+	n       *Namespace
+	pools   [MaxHoldItems]*Pool
+	items   [MaxHoldItems]heldItem // ascending by pool, each pool once
+	count   int
+	order   []uint8 // the request's items in its order: where they stand in items
+	was     [MaxHoldItems]Quantity
+	want    [MaxHoldItems]Quantity // of a confirmation
+	view    ownerView
+	moves   HoldMoves
+	forfeit bool // the hold in hand is forfeit unless it is confirmed
 
 	// Of a resolution.
 	ref  HoldRef
@@ -376,7 +377,7 @@ func (t *tx) moveHold(x *stocking, i int, deadline uint32, taken bool) {
 		a.issued = saturate(a.issued, uint32(item.units))
 	} else {
 		cell.Held += item.units
-		p.holds.add(deadline+item.back, item.units)
+		p.agendaOf(x.forfeit).add(deadline+item.back, item.units)
 		t.world.returnsBy(deadline + item.back)
 		a.made += uint16(min(1, maxMade-a.made))
 	}

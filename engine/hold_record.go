@@ -20,6 +20,8 @@ type HoldMoves struct {
 	Home  uint16 // of the owner: see HoldRef
 	Count uint8
 	Items [MaxHoldItems]HoldMove
+	// Deadline, of a draw whose win is a hold: the hold's, whose place is the draw's. 0 for anything else.
+	Deadline UnixMilli
 }
 
 const (
@@ -35,7 +37,11 @@ const (
 
 // append appends m as a section of a record.
 func (m *HoldMoves) append(dst []byte) []byte {
-	dst = append(dst, recordHolds, byte(holdMovesHead+int(m.Count)*holdMoveBytes))
+	n := holdMovesHead + int(m.Count)*holdMoveBytes
+	if m.Deadline != 0 {
+		n += 4
+	}
+	dst = append(dst, recordHolds, byte(n))
 	dst = binary.LittleEndian.AppendUint16(dst, m.Home)
 	for i := range m.Count {
 		x := &m.Items[i]
@@ -47,11 +53,20 @@ func (m *HoldMoves) append(dst []byte) []byte {
 		putU48(b[6:], uint64(x.Available))
 		dst = append(dst, b[:]...)
 	}
+	if m.Deadline != 0 {
+		dst = binary.LittleEndian.AppendUint32(dst, secondOf(m.Deadline))
+	}
 	return dst
 }
 
 func (m *HoldMoves) decode(b []byte) bool {
 	n := len(b) - holdMovesHead
+	if n > 0 && n%holdMoveBytes == 4 {
+		if m.Deadline = UnixMilli(binary.LittleEndian.Uint32(b[len(b)-4:])) * 1000; m.Deadline == 0 {
+			return false
+		}
+		n -= 4
+	}
 	if n < 0 || n%holdMoveBytes != 0 || n/holdMoveBytes > MaxHoldItems {
 		return false
 	}

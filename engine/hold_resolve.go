@@ -62,7 +62,7 @@ func (t *tx) finish(x *stocking, state byte) {
 	x.view.create()
 	x.view.trim(t.now, x.ref.At)
 	x.part.Change(x.row)
-	x.data.setState(state)
+	x.data.setState(state | x.data[holdStateAt]&holdForfeit)
 	x.data.setDeadline(secondOf(t.now))
 	x.moves.Home, x.moves.Count = x.ref.Home, uint8(x.count)
 }
@@ -146,7 +146,7 @@ func (x *stocking) kept(i int, now UnixMilli) bool {
 // missing returns a pool that does not have the units of the hold on its agenda, nil when all have.
 func (x *stocking) missing(now UnixMilli) *Pool {
 	for i := range x.count {
-		if x.kept(i, now) && !x.pools[i].holds.has(x.data.deadline()+x.items[i].back, x.items[i].units) {
+		if x.kept(i, now) && !x.pools[i].agendaOf(x.data.forfeit()).has(x.data.deadline()+x.items[i].back, x.items[i].units) {
 			return x.pools[i]
 		}
 	}
@@ -203,7 +203,7 @@ func (t *tx) commitConfirm(x *stocking, c *ConfirmHold, late bool) Result {
 		x.was[i] = p.books.Available
 		back := item.units - want
 		if kept[i] {
-			p.holds.remove(deadline+item.back, item.units)
+			p.agendaOf(x.data.forfeit()).remove(deadline+item.back, item.units)
 			p.books.Held -= want
 			second := t.laterBy(item.back)
 			if late {
@@ -271,7 +271,7 @@ func (t *tx) release(x *stocking, c *ReleaseHold) Result {
 	t.finish(x, byte(StateReleased))
 	for i := range x.count {
 		p, item := x.pools[i], x.items[i]
-		p.holds.remove(deadline+item.back, item.units)
+		p.agendaOf(x.data.forfeit()).remove(deadline+item.back, item.units)
 		t.giveBack(p, item.units, t.laterBy(item.back))
 		x.moved(i, item.units, item.units)
 	}
@@ -307,8 +307,8 @@ func (t *tx) extend(x *stocking, c *ExtendHold) Result {
 	x.moves.Home, x.moves.Count = x.ref.Home, uint8(x.count)
 	for i := range x.count {
 		p, item := x.pools[i], x.items[i]
-		p.holds.remove(was+item.back, item.units)
-		p.holds.add(until+item.back, item.units)
+		p.agendaOf(x.data.forfeit()).remove(was+item.back, item.units)
+		p.agendaOf(x.data.forfeit()).add(until+item.back, item.units)
 		t.world.returnsBy(until + item.back)
 		x.moved(i, item.units, 0)
 	}

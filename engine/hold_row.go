@@ -4,7 +4,7 @@ import "encoding/binary"
 
 // A row of a hold or take, little-endian. Seconds are of log time since 1970.
 //
-//	0  u8   bits 0–2 state; holdTaken, holdPart; bits 5–6 the fault of a void
+//	0  u8   bits 0–2 state; holdTaken, holdPart; bits 5–6 the fault of a void; holdForfeit
 //	1  u8   number of items
 //	2  u32  deadline, seconds; of what is resolved: when that was
 //	6  u32  latest deadline that it can be extended to
@@ -27,6 +27,8 @@ const (
 	holdTaken      = 1 << 3
 	holdPart       = 1 << 4
 	holdFaultShift = 5
+	holdFaultMask  = 3
+	holdForfeit    = 1 << 7 // units that nobody confirms in time are expired
 )
 
 func holdRowBytes(items int) int { return holdItemsAt + items*holdItemBytes }
@@ -40,10 +42,13 @@ type heldItem struct {
 	back  uint32 // seconds by which the return is put off
 }
 
-func (r holdRow) state() HoldState     { return HoldState(r[holdStateAt] & holdStateMask) }
-func (r holdRow) taken() bool          { return r[holdStateAt]&holdTaken != 0 }
-func (r holdRow) part() bool           { return r[holdStateAt]&holdPart != 0 }
-func (r holdRow) fault() VoidFault     { return VoidFault(r[holdStateAt] >> holdFaultShift) }
+func (r holdRow) state() HoldState { return HoldState(r[holdStateAt] & holdStateMask) }
+func (r holdRow) taken() bool      { return r[holdStateAt]&holdTaken != 0 }
+func (r holdRow) part() bool       { return r[holdStateAt]&holdPart != 0 }
+func (r holdRow) fault() VoidFault {
+	return VoidFault(r[holdStateAt] >> holdFaultShift & holdFaultMask)
+}
+func (r holdRow) forfeit() bool        { return r[holdStateAt]&holdForfeit != 0 }
 func (r holdRow) count() int           { return int(r[holdCountAt]) }
 func (r holdRow) deadline() uint32     { return binary.LittleEndian.Uint32(r[holdDeadlineAt:]) }
 func (r holdRow) latest() uint32       { return binary.LittleEndian.Uint32(r[holdLatestAt:]) }

@@ -143,8 +143,8 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 			return fmt.Errorf("engine: meta: cap without a place: %w", errTruncated)
 		}
 	}
-	if (live.Guard == nil) != (x.burn == nil) || live.takesHelps() && x.layout.find(placeHelps) == nil {
-		return fmt.Errorf("engine: meta: guard without a count, or helps without a place: %w", errTruncated)
+	if (live.Guard == nil) != (x.burn == nil) || live.takesHelps() && x.layout.find(placeHelps) == nil || n.checkPools(live) != nil {
+		return fmt.Errorf("engine: meta: guard without a count, helps without a place, or prize without its pool: %w", errTruncated)
 	}
 	if err := x.checkMoney(live); err != nil {
 		return err

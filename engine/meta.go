@@ -205,6 +205,7 @@ func (w *writer) namespaceSections(n *namespaceCut) {
 	w.section(namespacePools, func(w *writer) { w.pools(n.stock) })
 	w.section(namespaceHolds, func(w *writer) { w.holdTables(n.stock) })
 	w.section(namespaceSince, func(w *writer) { w.since(n.since) })
+	w.section(namespaceForfeits, func(w *writer) { w.forfeits(n.stock) })
 }
 
 func (n *namespaceCut) section(tag uint8, r *reader) bool {
@@ -231,6 +232,11 @@ func (n *namespaceCut) section(tag uint8, r *reader) bool {
 			return false
 		}
 		r.holdTables(n.stock)
+	case namespaceForfeits:
+		if n.stock == nil {
+			return false
+		}
+		r.forfeits(n.stock)
 	default:
 		return false
 	}

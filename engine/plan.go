@@ -28,6 +28,7 @@ type plan struct {
 	slots    [MaxAttributes]int8 // of each attribute its slot in attributeRows, -1 for none
 	sparing  bool                // the version names valuable prizes
 	chances  *chancePlan         // nil: free
+	pools    *poolsPlan          // nil: no prize comes from a pool
 	apart    bool                // what a draw takes from the books is done before its rows are touched: see tx.commit
 }
 
@@ -52,9 +53,10 @@ type prizePlan struct {
 	units    Quantity
 	fallback int // index into plan.prizes, or -1
 	thanks   bool
-	absent   bool // not in the session in force
-	valuable bool // a restricted user cannot win it
-	boosts   bool // its weight goes to the others while it is out
+	absent   bool      // not in the session in force
+	valuable bool      // a restricted user cannot win it
+	boosts   bool      // its weight goes to the others while it is out
+	pool     *poolPlan // whose units it gives; nil: its own
 }
 
 // compile resolves a version, in one of its sessions, against the campaign's layout and cells, which must have claimed its
@@ -115,7 +117,8 @@ func (c *Campaign) compile(v *Version, in calendar) *plan {
 		p.prizes[b.Prize].boosts = true
 	}
 	p.compileHelps(c)
+	c.compilePools(p, v)
 	p.compileAudience(c)
-	p.apart = p.money == nil && p.mode == nil && p.chances == nil && p.codes == nil && (p.pity == nil || !p.pity.extra())
+	p.apart = p.pools == nil && p.money == nil && p.mode == nil && p.chances == nil && p.codes == nil && (p.pity == nil || !p.pity.extra())
 	return p
 }

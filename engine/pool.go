@@ -219,12 +219,13 @@ type Pool struct {
 		sync.Mutex
 		seq uint64
 	}
-	books  cell   // under mu, like all that follows
-	holds  agenda // units held, by the second at which they come back unless somebody confirms
-	spread agenda // units given back that return_jitter keeps for later; they count as held
-	low    bool   // said to be low, and not above it since
-	fenced string // the rule that the books broke; empty for none
-	_      [64]byte
+	books    cell   // under mu, like all that follows
+	holds    agenda // units held, by the second at which they come back unless somebody confirms
+	spread   agenda // units given back that return_jitter keeps for later; they count as held
+	forfeits agenda // units held that are expired at their second unless somebody confirms: see PoolPrize.Forfeit
+	low      bool   // said to be low, and not above it since
+	fenced   string // the rule that the books broke; empty for none
+	_        [64]byte
 }
 
 // poolTerms are a pool's policy with the number of its revision.

@@ -77,10 +77,10 @@ func (p *Pool) Stock() PoolStock {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c, second := &p.books, secondOf(UnixMilli(p.namespace.world.logTime.Load()))
-	back := p.holds.until(second) + p.spread.until(second)
+	back, forfeit := p.holds.until(second)+p.spread.until(second), p.forfeits.until(second)
 	return PoolStock{
 		Seq: p.mu.seq, Epoch: p.epoch.Load(), Total: c.Total, Unreleased: c.Unreleased, Available: c.Available + back, Reserved: c.Reserved,
-		Held: c.Held - back, Issued: c.Issued, Expired: c.Expired, Withdrawn: c.Withdrawn, Fenced: p.fenced,
+		Held: c.Held - back - forfeit, Issued: c.Issued, Expired: c.Expired + forfeit, Withdrawn: c.Withdrawn, Fenced: p.fenced,
 	}
 }
 

@@ -194,6 +194,9 @@ func (n *Namespace) admit(v *Version, now UnixMilli) (next publication, code pro
 	if n.world.forms+len(formOf(v)) > MaxFormsBytes {
 		return next, problem.Capacity, fmt.Errorf("at most %d bytes of versions in the cluster", MaxFormsBytes)
 	}
+	if err := n.checkPools(v); err != nil {
+		return next, problem.InvalidCampaign, err
+	}
 	next.campaign = (*n.campaigns.Load())[v.Campaign]
 	next.layout.width[ScopeUser] = rowCounters
 	if c := next.campaign; c == nil {

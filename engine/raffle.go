@@ -330,7 +330,7 @@ func (t *tx) applyRedraw(c *RedrawRaffle) Result {
 // are handed out by draws only.
 func (v *Version) raffled(prize int) bool {
 	kind := v.Prizes[prize].Kind
-	return kind != KindThanks && kind != KindChance && !kind.paysAmount() && !v.unique(prize)
+	return kind != KindThanks && kind != KindChance && !kind.paysAmount() && !v.unique(prize) && !v.pooled(prize)
 }
 
 // giveBack returns the units of places that nobody is left for: what the raffle took, whatever a win counts now. Those of

@@ -69,11 +69,12 @@ func (c *Campaign) Status(now UnixMilli) Status {
 	return StatusRunning
 }
 
-// Exhausted reports whether every prize of the live version is out; with sessions, of the one in force.
+// Exhausted reports whether every prize of the live version is out; with sessions, of the one in force. With prizes from
+// pools it takes locks.
 func (c *Campaign) Exhausted() bool {
 	p := c.plan.Load()
 	between := len(p.version.Sessions) > 0 && p.calendar.live < 0
-	return !between && c.winnable.Load() == 0
+	return !between && c.winnable.Load() == 0 && !c.poolsGive()
 }
 
 // EndsAt returns when c ends, pauses added, or when it was ended.

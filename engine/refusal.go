@@ -59,7 +59,7 @@ func (t *tx) refusal(d *Draw, c *Campaign, s sight) problem.Code {
 	if t.turning(c, s) {
 		return problem.OK // a reader: the log knows which session it is
 	}
-	if c.winnable.Load() == 0 {
+	if c.winnable.Load() == 0 && (t.plan.pools == nil || !t.poolsGive(c, s)) {
 		switch t.plan.version.Exhausted {
 		case Deny:
 			return t.refuse(problem.Exhausted)

@@ -21,6 +21,7 @@ const (
 	versionGuard    = 10 // burn guard
 	versionAwards   = 11 // how a win is delivered
 	versionHelps    = 13 // what a help gives
+	versionPools    = 14 // prizes from pools, and wins that are holds
 )
 
 // Sections of a campaign's state.
@@ -62,6 +63,7 @@ const (
 	namespacePools    = 18
 	namespaceHolds    = 19
 	namespaceSince    = 20 // since when aggregate caps count
+	namespaceForfeits = 21 // units held in pools that are expired unless somebody confirms
 )
 
 // Sections of a policy in a command.
@@ -87,7 +89,7 @@ const (
 	recordCode     = 7
 	recordRelease  = 8
 	recordSubjects = 10 // by whom else than the user it was counted
-	recordHolds    = 9  // of holds and takes: what they moved
+	recordHolds    = 9  // of holds, takes and draws from pools: what they moved
 	recordHit      = 11
 	recordHelp     = 12
 )

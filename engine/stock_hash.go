@@ -29,11 +29,12 @@ func canonicalStockRow(dst []byte, kind uint32, k *pages.Key, payload []byte) []
 
 // stockCheck recounts pools from the rows of holds.
 type stockCheck struct {
-	n      *Namespace
-	now    UnixMilli
-	holds  []agenda   // by pool
-	issued []Quantity // by pool, of holds and takes that are known still
-	open   int        // holds that are open
+	n        *Namespace
+	now      UnixMilli
+	holds    []agenda   // by pool
+	forfeits []agenda   // by pool
+	issued   []Quantity // by pool, of holds and takes that are known still
+	open     int        // holds that are open
 }
 
 // checkStock compares the books of n's pools with its rows. Every shard is locked.
@@ -42,7 +43,7 @@ func (n *Namespace) checkStock(now UnixMilli) error {
 	if len(pools) == 0 {
 		return nil
 	}
-	x := stockCheck{n: n, now: now, holds: make([]agenda, len(pools)), issued: make([]Quantity, len(pools))}
+	x := stockCheck{n: n, now: now, holds: make([]agenda, len(pools)), forfeits: make([]agenda, len(pools)), issued: make([]Quantity, len(pools))}
 	var keys uint64
 	for _, d := range n.stockDays() {
 		if d.narrow == nil {
@@ -84,7 +85,7 @@ func (x *stockCheck) count(t *rowTable, items int) (err error) {
 				switch row.state() {
 				case StateHeld:
 					if back := row.deadline() + item.back; back > secondOf(x.now) {
-						x.holds[item.pool-1].add(back, item.units)
+						x.agendaOf(row, item.pool).add(back, item.units)
 					}
 				case StateConfirmed, StateTaken:
 					x.issued[item.pool-1] += item.units
@@ -103,18 +104,24 @@ func (x *stockCheck) count(t *rowTable, items int) (err error) {
 func (x *stockCheck) compare(p *Pool, i int) error {
 	held, sound := p.holds.sum()
 	spread, spreadSound := p.spread.sum()
+	forfeit, forfeitSound := p.forfeits.sum()
 	var counted, kept writer
 	x.holds[i].due(secondOf(x.now)) // what an engine used as a library has not given back yet is in neither
 	mine := p.holds.clone()
 	mine.due(secondOf(x.now))
 	counted.agenda(&x.holds[i])
 	kept.agenda(&mine)
+	x.forfeits[i].due(secondOf(x.now))
+	mine = p.forfeits.clone()
+	mine.due(secondOf(x.now))
+	counted.agenda(&x.forfeits[i])
+	kept.agenda(&mine)
 	switch {
 	case p.fenced != "":
 		return nil
 	case !p.books.balanced():
 		return fmt.Errorf("its books do not add up")
-	case !sound || !spreadSound || held+spread != p.books.Held:
+	case !sound || !spreadSound || !forfeitSound || held+spread+forfeit != p.books.Held:
 		return fmt.Errorf("%d units are held, its seconds say %d and %d", p.books.Held, held, spread)
 	case !bytes.Equal(counted.b, kept.b):
 		return fmt.Errorf("its seconds are not those of its holds")
@@ -151,4 +158,12 @@ func (x *stockCheck) chains() (err error) {
 		err = fmt.Errorf("%d holds are open, %d are on a chain", x.open, seen)
 	}
 	return err
+}
+
+// agendaOf returns where the units of a hold's row of a pool are counted.
+func (x *stockCheck) agendaOf(row holdRow, p PoolRef) *agenda {
+	if row.forfeit() {
+		return &x.forfeits[p-1]
+	}
+	return &x.holds[p-1]
 }

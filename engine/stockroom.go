@@ -201,7 +201,7 @@ func (p *Pool) returns() UnixMilli {
 	if p.fenced != "" {
 		return next
 	}
-	for _, a := range [...]*agenda{&p.holds, &p.spread} {
+	for _, a := range [...]*agenda{&p.holds, &p.spread, &p.forfeits} {
 		if second := a.next(); second != 0 {
 			next = min(next, UnixMilli(second)*1000)
 		}
@@ -218,7 +218,11 @@ func (t *tx) comeBack(p *Pool) {
 		t.fencePool(p, rule)
 		return
 	}
+	p.expire(t)
 	n := p.holds.due(secondOf(t.now)) + p.spread.due(secondOf(t.now))
+	if n == 0 {
+		return
+	}
 	p.books.Held -= n
 	p.books.Available += n
 	p.mu.seq++
@@ -284,3 +288,29 @@ func (n *Namespace) findHold(h HoldRef) (part *pages.Table, row pages.Row, ok bo
 	}
 	return nil, row, false
 }
+
+// agendaOf returns where a pool keeps the seconds of holds: of those that are forfeit unless they are confirmed, or of the others.
+func (p *Pool) agendaOf(forfeit bool) *agenda {
+	if forfeit {
+		return &p.forfeits
+	}
+	return &p.holds
+}
+
+// expire writes off what is forfeit by now. mu is held.
+func (p *Pool) expire(t *tx) {
+	n := p.forfeits.due(secondOf(t.now))
+	if n == 0 {
+		return
+	}
+	p.books.Held -= n
+	p.books.Expired += n
+	p.mu.seq++
+	t.note(Record{
+		Kind: RecordPoolReturn, Namespace: p.namespace.ref, Seq: p.mu.seq, Name: []byte(p.id), Delta: int64(n), Total: p.books.Available,
+		Flags: PoolForfeit,
+	}, Result{})
+}
+
+// PoolForfeit is the flag of a RecordPoolReturn whose units did not come back: they are expired.
+const PoolForfeit = 1

@@ -11,15 +11,16 @@ type stockCut struct {
 }
 
 type poolCut struct {
-	id     string
-	terms  *poolTerms
-	books  cell
-	seq    uint64
-	epoch  uint64
-	holds  agenda
-	spread agenda
-	low    bool
-	fenced string
+	id       string
+	terms    *poolTerms
+	books    cell
+	seq      uint64
+	epoch    uint64
+	holds    agenda
+	spread   agenda
+	forfeits agenda
+	low      bool
+	fenced   string
 }
 
 type stockDayCut struct {
@@ -41,7 +42,7 @@ func (n *Namespace) cutStock() *stockCut {
 	for _, p := range pools {
 		p.mu.Lock()
 		x.pools = append(x.pools, poolCut{
-			p.id, p.terms.Load(), p.books, p.mu.seq, p.epoch.Load(), p.holds.clone(), p.spread.clone(), p.low, p.fenced,
+			p.id, p.terms.Load(), p.books, p.mu.seq, p.epoch.Load(), p.holds.clone(), p.spread.clone(), p.forfeits.clone(), p.low, p.fenced,
 		})
 		p.mu.Unlock()
 	}
@@ -154,7 +155,7 @@ func (n *Namespace) restoreStock(x *stockCut) error {
 		if index.pools[c.id] != nil {
 			return fmt.Errorf("engine: meta: pool %q twice: %w", c.id, errTruncated)
 		}
-		p := &Pool{namespace: n, ref: PoolRef(i + 1), id: c.id, books: c.books, holds: c.holds, spread: c.spread, low: c.low, fenced: c.fenced}
+		p := &Pool{namespace: n, ref: PoolRef(i + 1), id: c.id, books: c.books, holds: c.holds, spread: c.spread, forfeits: c.forfeits, low: c.low, fenced: c.fenced}
 		p.terms.Store(c.terms)
 		p.epoch.Store(c.epoch)
 		p.mu.seq = c.seq
@@ -205,4 +206,27 @@ func (n *Namespace) stockTables(x *stockCut, fn func(t *rowTable, rows uint64) e
 		}
 	}
 	return nil
+}
+
+// forfeits writes the agendas of forfeit units, of the pools that have any.
+func (w *writer) forfeits(x *stockCut) {
+	for i := 0; x != nil && i < len(x.pools); i++ {
+		if a := &x.pools[i].forfeits; len(a.minutes) > 0 {
+			w.u32(uint32(i))
+			w.agenda(a)
+		}
+	}
+}
+
+// forfeits reads them, behind the pools.
+func (r *reader) forfeits(x *stockCut) {
+	for last := -1; !r.fail && len(r.b) > 0; {
+		i := int(r.u32())
+		a := r.agenda()
+		if r.fail || i <= last || i >= len(x.pools) || len(a.minutes) == 0 {
+			r.fail = true
+			return
+		}
+		x.pools[i].forfeits, last = a, i
+	}
 }

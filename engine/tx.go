@@ -55,7 +55,8 @@ type tx struct {
 	turn     pityTurn
 	more     []byte // sections of the sub-draw's record, in the order of their tags
 	chanceTurn
-	store *stocking // of a command on holds; nil before the first
+	pooled poolTurn
+	store  *stocking // of a command on holds; nil before the first
 
 	// Of Apply: a run of draws decided under all shards' locks.
 	bulk    bool

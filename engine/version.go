@@ -41,6 +41,8 @@ type Version struct {
 
 	Deliveries []Delivery // prizes whose wins are delivered in steps, ascending; the others are final at once
 
+	PoolPrizes []PoolPrize // prizes whose units come from a pool, ascending; the others have their own
+
 	Title    []byte // JSON object {"en": …}, canonical
 	Document []byte // the campaign file as canonical JSON: what was published, for people and for the next draft
 	// Hash is SHA-256(salt ‖ compiled form): public at once, so that nobody can change the version later; the salt

@@ -52,6 +52,7 @@ func (w *writer) versionSections(v *Version) {
 	w.section(versionGuard, func(w *writer) { w.guard(v.Guard) })
 	w.section(versionAwards, func(w *writer) { w.deliveries(v.Deliveries) })
 	w.section(versionHelps, func(w *writer) { w.helps(v.Helps) })
+	w.section(versionPools, func(w *writer) { w.poolPrizes(v.PoolPrizes) })
 }
 
 // versionSection reads one of them.
@@ -81,6 +82,8 @@ func (v *Version) versionSection(tag uint8, r *reader) bool {
 		v.Deliveries = r.deliveries()
 	case versionHelps:
 		v.Helps = r.helps()
+	case versionPools:
+		v.PoolPrizes = r.poolPrizes()
 	default:
 		return false
 	}

@@ -128,8 +128,10 @@ type givenBack struct {
 	prize   int // index into the version's prizes; NoPrize for none
 	cell    int
 	units   Quantity
-	paid    int64 // as the draw decided it
-	reserve int   // of the pity that gave it, -1 for none
+	paid    int64    // as the draw decided it
+	reserve int      // of the pity that gave it, -1 for none
+	pool    *Pool    // whose units they are; nil: the campaign's
+	move    HoldMove // in the pool
 }
 
 // applyVoid takes a draw back. Every check comes before the first write.
@@ -180,7 +182,7 @@ func (t *tx) checkVoid(x *voiding) problem.Code {
 		g := givenBack{prize: NoPrize, reserve: -1}
 		if prize != NoPrize && prize < len(x.version.Prizes) {
 			p := &x.version.Prizes[prize]
-			g = givenBack{prize, c.books.find(x.version.CellID(prize, int(d.Session)-1)), Quantity(p.Units), paid[i], -1}
+			g = givenBack{prize, c.books.find(x.version.CellID(prize, int(d.Session)-1)), Quantity(p.Units), paid[i], -1, c.poolGiving(x.version, prize), HoldMove{}}
 			if g.cell < 0 || c.books[g.cell].Issued < g.units {
 				return problem.DrawNotFound
 			}
@@ -198,6 +200,9 @@ func (t *tx) checkVoid(x *voiding) problem.Code {
 	if t.campaign[ScopeUser].data == nil {
 		return problem.DrawNotFound
 	}
+	if code := t.soundPools(x); code != problem.OK {
+		return code
+	}
 	if !t.soundChances() {
 		return problem.CampaignFenced
 	}
@@ -213,7 +218,9 @@ func (t *tx) carryVoid(x *voiding) Result {
 	c, fault := x.campaign, x.command.Fault
 	t.openFound()
 	for i := range x.given {
-		if g := &x.given[i]; g.prize != NoPrize {
+		if g := &x.given[i]; g.pool != nil {
+			t.takeBackPool(x, g)
+		} else if g.prize != NoPrize {
 			c.takeBack(x, g)
 			if fault != VoidAbuse && g.paid != 0 && !x.gone(g) {
 				t.unpay(x, g)
@@ -255,6 +262,7 @@ func (t *tx) noteVoid(x *voiding) (r Result) {
 			if v.Fault != VoidAbuse && !x.gone(g) || !c.books[g.cell].Unlimited {
 				rec.Total = g.units
 			}
+			g.note(x, &rec)
 		}
 		c.mu.seq++
 		rec.Seq = c.mu.seq
