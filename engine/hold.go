@@ -49,7 +49,7 @@ func RefOf(l Location, owner *Key) HoldRef {
 // Item is units of one pool.
 type Item struct {
 	Pool  PoolRef
-	Units Quantity // 1 to MaxHoldUnits
+	Units Quantity // 1 to MaxHoldUnits, of all items of a hold together
 }
 
 // Hold sets units aside for an owner until its deadline: all items or none. It is remembered under its key, also when it is

@@ -78,19 +78,21 @@ func (t *tx) applyStock(o op, body []byte) (err error) {
 	return nil
 }
 
-// valid reports whether c is within the bounds that the edge promises.
+// valid reports whether c can have been proposed at all: its key is in its owner's shard.
 func (c *Hold) valid() bool {
-	if len(c.Items) == 0 || len(c.OwnerID) == 0 || c.TTL < 0 || c.Digest[0] != c.Owner[0] || (c.Digest[1]^c.Owner[1])&0xC0 != 0 {
-		return false
-	}
+	return len(c.OwnerID) > 0 && c.Digest[0] == c.Owner[0] && (c.Digest[1]^c.Owner[1])&0xC0 == 0
+}
+
+// demands reports whether c asks for something, and for no more than one hold may. An edge that lets more through is refused
+// like any caller: an entry that could not be applied would stop every node.
+func (c *Hold) demands() bool {
 	sum := Quantity(0)
 	for _, x := range c.Items {
-		sum += x.Units
-		if x.Units < 1 || x.Units > MaxHoldUnits {
+		if sum += x.Units; x.Units < 1 || sum > MaxHoldUnits {
 			return false
 		}
 	}
-	return sum <= MaxHoldUnits
+	return sum > 0
 }
 
 // lockHome takes the shard of a key, unless a run of draws holds it.
@@ -144,7 +146,7 @@ func (t *tx) acquireHome(x *stocking, c *Hold, taken bool) bool {
 		t.result = Result{Code: problem.PoolNotFound, Pool: bad}
 		return true
 	}
-	if !taken && !x.lasts(c.TTL) {
+	if !c.demands() || !taken && !x.lasts(c.TTL) {
 		t.result = refuse(problem.InvalidField)
 		return true
 	}

@@ -141,10 +141,6 @@ func TestDamagedStockForms(t *testing.T) {
 		edit(h)
 		return func(b *Batch) { b.AddHold(h) }
 	}
-	damaged("a hold of nothing", with(func(h *Hold) { h.Items = nil }))
-	damaged("a hold of no units", with(func(h *Hold) { h.Items[0].Units = 0 }))
-	damaged("a hold of too many units", with(func(h *Hold) { h.Items[0].Units = MaxHoldUnits + 1 }))
-	damaged("a hold of too many units together", with(func(h *Hold) { h.Items = []Item{{1, MaxHoldUnits}, {1, 1}} }))
 	damaged("a hold of too many items", with(func(h *Hold) { h.Items = make([]Item, MaxHoldItems+1) }))
 	damaged("a hold for nobody", with(func(h *Hold) { h.OwnerID = nil }))
 	damaged("a hold with a long reference", with(func(h *Hold) { h.Ref = make([]byte, MaxRefBytes+1) }))

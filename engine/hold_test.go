@@ -186,6 +186,14 @@ func TestHoldLadder(t *testing.T) {
 			h.TTL = ttl
 			x.wantCode("a TTL out of bounds", x.one(func(b *Batch) { b.AddHold(h) }), problem.InvalidField)
 		}
+		// What an edge let through must be an answer: an entry that cannot be applied stops every node for good.
+		for what, items := range map[string][]Item{
+			"nothing": nil, "no units": {{p.ref, 0}}, "too many units": {{p.ref, MaxHoldUnits + 1}},
+			"too many units together": {{p.ref, MaxHoldUnits}, {p.ref, 1}}, "too many of two pools": {{p.ref, MaxHoldUnits}, {wide.ref, MaxHoldUnits}},
+		} {
+			x.wantCode(what, x.hold("u", "k", items...), problem.InvalidField)
+		}
+		x.wantCode("a take of too many", x.take("u", "k", p, MaxHoldUnits+1), problem.InvalidField)
 	})
 	off := func(on bool) {
 		x.one(func(b *Batch) {

@@ -138,10 +138,13 @@ func (n *Namespace) holdersAfter(c *PutKey) (next []holder, touched bool) {
 
 func (c *PutKey) subject(n *Namespace) string {
 	id := strings.TrimPrefix(c.Document.Name, KeyDocument)
-	if !c.Document.Delete {
+	if !c.Document.Delete && c.Holder != nil {
 		return "key " + id + " of " + c.Holder.Person
 	}
 	at, _ := n.holderOf(c.Document.Name)
+	if !c.Document.Delete { // it stays, as one that can ask for nothing
+		return "key " + id + ", no longer of " + n.holders[at].Person
+	}
 	return "delete key " + id + " of " + n.holders[at].Person
 }
 

@@ -107,6 +107,13 @@ func TestKeysNeedApproval(t *testing.T) {
 	if changed := x.key("bob", "ann", "ann", func(c *PutKey) { c.Document.Expect = AnyRevision }); !changed.Pending {
 		t.Errorf("a change of whose a key is: %+v", changed)
 	}
+	if nobodys := x.key("cyd", "", "ann", func(c *PutKey) { c.Holder, c.Document.Expect = nil, AnyRevision }); !nobodys.Pending {
+		t.Errorf("a key that is to be nobody's: %+v", nobodys)
+	} else {
+		x.wantCode("no", x.one(func(b *Batch) {
+			b.AddApprove(&Approve{Namespace: 1, Number: uint32(nobodys.Value), Reject: true, Actor: "bob"})
+		}), problem.OK)
+	}
 	if plain := x.key("front", "", "ann", func(c *PutKey) { c.Holder = nil }); plain.Pending || plain.Code != problem.OK {
 		t.Errorf("a key that only draws: %+v", plain)
 	}

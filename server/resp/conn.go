@@ -26,6 +26,9 @@ const (
 	mostBuffer = 64 << 10
 	// keptReplies is how much of a reply buffer a connection keeps while it waits.
 	keptReplies = 64 << 10
+	// mostReplies is how much may wait to be written before the next command: a few bytes ask for the books of a whole
+	// campaign, and a read brings thousands of such commands.
+	mostReplies = 64 << 10
 )
 
 // conn is one connection. All of it belongs to its goroutine.
@@ -36,11 +39,12 @@ type conn struct {
 
 	in         []byte // in[from:to] has come and is not taken yet
 	from, to   int
-	args       [][]byte // of the command in hand; they alias in
-	out        []byte   // replies that are not written yet
-	hangup     bool     // after the replies
-	credential []byte   // "Bearer …" since AUTH; nil without
-	namespace  []byte   // that AUTH named; nil for the key's own
+	begun      time.Time // when more was first waited for of a command that has not come whole; zero for none
+	args       [][]byte  // of the command in hand; they alias in
+	out        []byte    // replies that are not written yet
+	hangup     bool      // after the replies
+	credential []byte    // "Bearer …" since AUTH; nil without
+	namespace  []byte    // that AUTH named; nil for the key's own
 	request    access.Request
 
 	grant access.Grant // of the command in hand
@@ -114,11 +118,14 @@ func (c *conn) read() bool {
 	case c.to == len(c.in): // a command longer than the buffer: next bounds it
 		c.in = append(c.in, make([]byte, len(c.in))...)
 	}
-	wait := c.server.options.IdleTimeout
+	deadline := time.Now().Add(c.server.options.IdleTimeout)
 	if c.from < c.to {
-		wait = c.server.options.ReadTimeout
+		if c.begun.IsZero() {
+			c.begun = time.Now()
+		}
+		deadline = c.begun.Add(c.server.options.ReadTimeout)
 	}
-	_ = c.SetReadDeadline(time.Now().Add(wait))
+	_ = c.SetReadDeadline(deadline)
 	if c.server.draining.Load() { // after the deadline was set: Shutdown's would be overwritten
 		return false
 	}
@@ -135,9 +142,12 @@ func (c *conn) take() error {
 		if n == 0 || err != nil {
 			return err
 		}
-		c.from += n
+		c.from, c.begun = c.from+n, time.Time{}
 		if len(args) > 0 {
 			c.do(args)
+		}
+		if len(c.out) > mostReplies && !c.write() {
+			c.hangup = true
 		}
 	}
 	return nil
@@ -181,6 +191,10 @@ func (c *conn) flush() {
 	for i := range c.waiting {
 		w := &c.waiting[i]
 		if err != nil {
+			c.facts = render.Facts{User: w.user}
+			if w.campaign != nil {
+				c.facts.Campaign = w.campaign.Ref()
+			}
 			c.failed(err)
 			continue
 		}

@@ -79,8 +79,10 @@ func (s *Server) take(nc net.Conn) {
 	s.open.Unlock()
 	if full {
 		s.figures.overflow.Inc()
-		_ = nc.SetWriteDeadline(time.Now().Add(s.options.WriteTimeout))
-		_, _ = nc.Write(appendError(nil, "ERR", "max number of clients reached"))
+		if _, plain := nc.(*net.TCPConn); plain { // over TLS a stranger would have to be waited for
+			_ = nc.SetWriteDeadline(time.Now().Add(s.options.WriteTimeout))
+			_, _ = nc.Write(appendError(nil, "ERR", "max number of clients reached"))
+		}
 		_ = nc.Close()
 		return
 	}
