@@ -29,6 +29,7 @@ type Command struct {
 	PublishAt *PublishAt
 	Withdraw  *engine.Withdraw
 	Stock     *Stock
+	Raffle    *Raffle
 }
 
 // AddTo encodes the command into b. What names a record, which only an Applier knows, is a tick here.
@@ -60,6 +61,8 @@ func (c *Command) AddTo(b *engine.Batch) {
 		b.AddImport(c.Import)
 	case c.Stock != nil:
 		c.Stock.addTo(b)
+	case c.Raffle != nil:
+		c.Raffle.addTo(b)
 	case c.PublishAt != nil:
 		b.AddPublishAt(&c.PublishAt.Publish, c.PublishAt.At)
 	case c.Withdraw != nil:
@@ -90,6 +93,8 @@ func (c *Command) campaign() engine.CampaignRef {
 		return c.Award.Campaign
 	case c.Import != nil:
 		return c.Import.Campaign
+	case c.Raffle != nil:
+		return c.Raffle.campaign()
 	}
 	return 0
 }
@@ -128,6 +133,8 @@ func (c *Command) String() string {
 		return fmt.Sprintf("%s import campaign %d %s: %d codes", at, c.Import.Campaign, c.Import.Prize, len(c.Import.Codes))
 	case c.Stock != nil:
 		return at + " " + c.Stock.String()
+	case c.Raffle != nil:
+		return at + " " + c.Raffle.String()
 	case c.PublishAt != nil:
 		return fmt.Sprintf("%s publish at %d (from now) expect=%d\n%s", at, c.PublishAt.At-c.Stamp, c.PublishAt.Expect, versionLines(c.PublishAt.Version))
 	case c.Withdraw != nil:

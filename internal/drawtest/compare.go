@@ -356,6 +356,9 @@ func (p *pair) observeCampaign(rc *campaign) string {
 			return d
 		}
 	}
+	if d := observeRaffles(ec, rc); d != "" {
+		return d
+	}
 	for _, b := range rc.boxes {
 		imported, left, low, ok := ec.CodeStock(b.prize)
 		if !ok || imported != len(b.all) || left != b.left() || low != b.low {

@@ -127,7 +127,7 @@ func TestScriptsReachEverything(t *testing.T) {
 		"publish at a time refused then",
 		"hold", "take", "confirmed", "confirmed in part", "confirmed late", "gone", "released", "extended", "hold voided", "units come back",
 		"demand of one pool summed", "refused hold again", "hold refused: capped", "hold refused: insufficient_stock", "hold refused: not_started",
-		"hold refused: ended", "too many unconfirmed", "limit per owner", "owner cools down", "pool low", "pool sold out",
+		"hold refused: ended", "too many unconfirmed", "limit per owner", "owner cools down", "pool low", "pool sold out", "entered", "raffle drawn", "raffle redrawn", "a place gives back",
 	} {
 		if pities[what] < 5 {
 			t.Errorf("%s: %d times", what, pities[what])

@@ -8,6 +8,10 @@
 //
 // Where it and the engine differ, the design decides who is wrong. Never bend the reference to make a run pass.
 //
+// What it knows: campaigns with everything that a version can say, chances, lists, switches, voids, awards, codes, guards,
+// versions that wait, raffles, and pools with holds. What it does not know yet: approvals, defensive versions, how a win is
+// delivered, hits of fatigue caps, and helps.
+//
 // Threads: a Reference belongs to one goroutine. Durability: none. What it does not do: entries, shards, snapshots and
 // locks, which must not show in any result; the metamorphic tests of this package hold the engine to that.
 package drawtest

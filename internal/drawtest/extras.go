@@ -52,8 +52,8 @@ func (w *world) watch(v *engine.Version) {
 	}
 	g := &engine.Guard{Wins: uint64(w.rng.IntN(7))}
 	for i := range v.Prizes {
-		if v.Prizes[i].Kind == engine.KindCash && w.chance(60) {
-			g.Amount = 1 + int64(w.rng.IntN(40))
+		if v.Prizes[i].Kind == engine.KindCash && w.chance(85) {
+			g.Amount = 1 + int64(w.rng.IntN(25))
 			if w.chance(60) {
 				g.Wins = 0
 			}

@@ -130,9 +130,11 @@ func (w *world) next() Command {
 		return w.later()
 	case n < 176:
 		return w.withdraw()
-	case n < 270 && w.counted():
+	case n < 188:
+		return w.gamble()
+	case n < 282 && w.counted():
 		return w.grant()
-	case n < 290 && len(w.given) > 0:
+	case n < 302 && len(w.given) > 0:
 		return w.revoke()
 	}
 	return Command{Draw: w.draw()}

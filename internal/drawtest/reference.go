@@ -79,8 +79,9 @@ type campaign struct {
 	slots   []string // attributes that caps counted by
 	streaks bool     // some version had a milestone for days in a row: they are counted since
 
-	boxes []*codeBox
-	burnt []burnt // what the guard counted since it tripped
+	boxes   []*codeBox
+	raffles []*raffle
+	burnt   []burnt // what the guard counted since it tripped
 
 	paused    bool
 	pausedAt  engine.UnixMilli // 0 when it is not, and was not when it was ended
@@ -239,6 +240,8 @@ func (r *Reference) decide(c *Command) Decided {
 		return r.withdraw(c.Withdraw)
 	case c.Stock != nil:
 		return r.stock(c.Stock)
+	case c.Raffle != nil:
+		return r.raffle(c.Raffle)
 	}
 	return Decided{} // a tick: only time goes on
 }

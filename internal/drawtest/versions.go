@@ -39,7 +39,7 @@ func (w *world) newCampaign() Command {
 	w.agree(v)
 	w.drip(v)
 	w.withCodes(v)
-	w.guarded[v.Campaign] = w.chance(15)
+	w.guarded[v.Campaign] = w.chance(25)
 	w.watch(v)
 	return w.publishing(v)
 }
