@@ -1,0 +1,106 @@
+package client_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/drawd/drawd/client"
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+)
+
+// TestOrderFlow is an order service's day: hold and confirm, hold and release, two pools of which one is short, each asked twice; and
+// what is found again by the order's id.
+func TestOrderFlow(t *testing.T) {
+	n := startNode()
+	defer n.stop()
+	c, ctx := operator(t, n), t.Context()
+	n.pool(t, "phones", 3)
+	n.pool(t, "cases", 1)
+	both := []client.Item{{Pool: "phones"}, {Pool: "cases", Quantity: 1}}
+	r := client.HoldRequest{Owner: "o1", Key: "order-1", TTL: time.Minute, Ref: "order-1", Items: both}
+	h := got[*client.Hold](t)(c.Hold(ctx, r))
+	again := got[*client.Hold](t)(c.Hold(ctx, r))
+	if h.State != "held" || h.Replayed || !again.Replayed || again.ID != h.ID || h.ExpiresAt == nil || len(h.Items) != 2 {
+		t.Errorf("%+v, again %+v", h, again)
+	}
+	r.Owner, r.Key, r.Ref = "o2", "order-2", "order-2"
+	var denial *client.Denial
+	for range 2 { // a refused hold is remembered under its key
+		if _, err := c.Hold(ctx, r); !errors.Is(err, client.ErrInsufficientStock) || !errors.As(err, &denial) || !denial.MayReturn {
+			t.Errorf("a short pool: %v", err)
+		}
+	}
+	if _, err := c.LookUpHold(ctx, "o2", "order-2"); !errors.Is(err, client.ErrInsufficientStock) {
+		t.Errorf("the refusal, looked up: %v", err)
+	}
+	if found := got[*client.Hold](t)(c.LookUpHold(ctx, "o1", "order-1")); found.ID != h.ID {
+		t.Errorf("%+v", found)
+	}
+	extended := got[*client.Hold](t)(c.Extend(ctx, h.ID, h.ExpiresAt.Add(time.Minute)))
+	if extended.ExpiresAt == nil || !extended.ExpiresAt.After(*h.ExpiresAt) {
+		t.Errorf("extended %+v", extended)
+	}
+	confirmed := got[*client.Hold](t)(c.Confirm(ctx, h.ID))
+	twice := got[*client.Hold](t)(c.Confirm(ctx, h.ID))
+	if confirmed.State != "confirmed" || confirmed.Already || !twice.Already {
+		t.Errorf("%+v, again %+v", confirmed, twice)
+	}
+	if _, err := c.Release(ctx, h.ID, "too late"); !errors.Is(err, client.ErrHoldFinished) || !errors.As(err, &denial) || denial.State != "confirmed" {
+		t.Errorf("a release of what was confirmed: %v", err)
+	}
+	for found, err := range c.Holds(ctx, client.HoldQuery{Ref: "order-1"}) {
+		if err != nil || found.ID != h.ID || found.State != "confirmed" || found.Owner != "o1" {
+			t.Errorf("by the order's id: %+v %v", found, err)
+		}
+	}
+	second := got[*client.Hold](t)(c.Hold(ctx, client.HoldRequest{Owner: "o3", Key: client.NewKey(), Items: []client.Item{{Pool: "phones", Quantity: 1}}}))
+	if released := got[*client.Hold](t)(c.Release(ctx, second.ID, "changed his mind")); released.State != "released" {
+		t.Errorf("%+v", released)
+	}
+	takes(t, c)
+}
+
+// takes takes at once, and takes it back; then the books.
+func takes(t *testing.T, c *client.Client) {
+	t.Helper()
+	ctx := t.Context()
+	r := client.TakeRequest{Pool: "phones", Owner: "o4", Key: "take-1", Quantity: 2}
+	taken := got[*client.Take](t)(c.Take(ctx, r))
+	again := got[*client.Take](t)(c.Take(ctx, r))
+	if taken.Quantity != 2 || taken.Replayed || !again.Replayed || again.ID != taken.ID {
+		t.Errorf("%+v, again %+v", taken, again)
+	}
+	if found := got[*client.Take](t)(c.LookUpTake(ctx, "phones", "o4", "take-1")); found.ID != taken.ID {
+		t.Errorf("%+v", found)
+	}
+	if p := got[*client.Pool](t)(c.Pool(ctx, "phones")); p.Total != 3 || p.Issued != 3 || p.Available != 0 || !p.SoldOut {
+		t.Errorf("%+v", p)
+	}
+	if voided := got[*client.Take](t)(c.VoidTake(ctx, taken.ID, "system", "a fault of ours")); voided.State != "voided" {
+		t.Errorf("%+v", voided)
+	}
+	if read := got[*client.Take](t)(c.GetTake(ctx, taken.ID)); read.State != "voided" || read.Owner != "o4" {
+		t.Errorf("%+v", read)
+	}
+}
+
+// pool makes a pool, as an operator does.
+func (n *node) pool(t *testing.T, id string, total int64) {
+	t.Helper()
+	ns, _ := n.engine.Namespace("default")
+	p := engine.PutPool{
+		Namespace: ns.Ref(), ID: id, Expect: engine.AnyRevision, Total: engine.Quantity(total), Actor: "test",
+		Policy: engine.PoolPolicy{Restock: engine.RestockMachine},
+	}
+	if err := p.CheckPool(); err != nil {
+		t.Fatal(err)
+	}
+	var b engine.Batch
+	b.Reset()
+	b.AddPool(&p)
+	if err := n.log.Decide(&b); err != nil || b.Results[0].Code != problem.OK {
+		t.Fatalf("%v %v", err, b.Results)
+	}
+}
