@@ -109,7 +109,7 @@ func (p *pair) observeOwner(ns *engine.Namespace, rp *pool, owner engine.Key) st
 
 // view is a hold as it is shown.
 func (r *Reference) view(h *hold) engine.HoldView {
-	v := engine.HoldView{Ref: engine.RefOf(h.at, &h.owner), State: h.state, Part: h.part, Count: uint8(len(h.items))}
+	v := engine.HoldView{Ref: engine.RefOf(h.at, &h.owner), State: h.state, Taken: h.taken, Part: h.part, Count: uint8(len(h.items))}
 	copy(v.Owner[:], h.owner[:])
 	for i, x := range h.items {
 		v.Items[i] = engine.Item{Pool: x.pool.ref, Units: x.units}
