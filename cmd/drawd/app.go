@@ -63,7 +63,7 @@ func (a *app) rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(
-		a.devCommand(), a.serveCommand(), a.campaignCommand(), a.drawCommand(), a.chancesCommand(), a.explainCommand(), a.raffleCommand(), a.voidCommand(), a.awardCommand(), a.switchCommand(), a.approvalCommand(), a.keyCommand(), a.ticketCommand(), a.listCommand(), a.clusterCommand(),
+		a.devCommand(), a.serveCommand(), a.campaignCommand(), a.drawCommand(), a.chancesCommand(), a.explainCommand(), a.raffleCommand(), a.voidCommand(), a.awardCommand(), a.poolCommand(), a.holdCommand(), a.switchCommand(), a.approvalCommand(), a.keyCommand(), a.ticketCommand(), a.listCommand(), a.clusterCommand(),
 		a.checkCommand(), a.benchCommand(), a.configCommand(), a.versionCommand(),
 	)
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})

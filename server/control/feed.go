@@ -183,7 +183,11 @@ func (page *feedPage) add(index uint64, _ []byte, ordinal uint16, encoded []byte
 	if page.count > 0 && !page.lines {
 		page.body = append(page.body, ',')
 	}
-	page.body = render.AppendFeedItem(page.body, page.x.plane.Engine, id, version, at, &page.record)
+	if ids := page.x.plane.Engine; render.IsUnits(page.record.Kind) {
+		page.body = render.Units{IDs: ids, Pools: page.x.grant.Namespace}.AppendFeed(page.body, at, &page.record)
+	} else {
+		page.body = render.AppendFeedItem(page.body, ids, id, version, at, &page.record)
+	}
 	if page.lines {
 		page.body = append(page.body, '\n')
 	}

@@ -109,7 +109,7 @@ func table() []route {
 		{name: "profile", method: "GET", pattern: "/debug/pprof/", need: changers, reach: reachCluster, other: true, handle: (*Plane).profile},
 		{name: "profile", method: "GET", pattern: "/debug/pprof/{profile}", need: changers, reach: reachCluster, other: true, handle: (*Plane).profile},
 	}
-	routes = slices.Concat(routes, raffleRoutes(), defensiveRoutes(), deliveryRoutes())
+	routes = slices.Concat(routes, raffleRoutes(), defensiveRoutes(), deliveryRoutes(), poolRoutes())
 	for i := range routes {
 		routes[i].segments = segments(routes[i].pattern)
 	}
@@ -168,7 +168,7 @@ func (p *Plane) find(method, path string, into *params) (*route, []string) {
 
 // params are the values of a path's parameters.
 type params struct {
-	campaign, prize, version, id, profile, user, purse, list, raffle, kind string
+	campaign, prize, version, id, profile, user, purse, list, raffle, kind, pool string
 }
 
 func (ps *params) field(name string) *string {
@@ -191,6 +191,8 @@ func (ps *params) field(name string) *string {
 		return &ps.raffle
 	case "kind":
 		return &ps.kind
+	case "pool":
+		return &ps.pool
 	case "profile":
 		return &ps.profile
 	}
@@ -217,6 +219,9 @@ func (r *route) match(path string, into *params) bool {
 			return false
 		}
 		if (want.param == "campaign" || want.param == "prize" || want.param == "purse" || want.param == "raffle") && !validID(value) {
+			return false
+		}
+		if want.param == "pool" && !names.Pool(value) {
 			return false
 		}
 		*into.field(want.param) = value

@@ -38,6 +38,9 @@ var feedKinds = [...]string{
 
 // FeedKind returns the wire name of a kind of record; empty for one that this release does not know.
 func FeedKind(k engine.RecordKind) string {
+	if IsUnits(k) {
+		return unitKinds[k-engine.RecordPool]
+	}
 	if int(k) < len(feedKinds) {
 		return feedKinds[k]
 	}
