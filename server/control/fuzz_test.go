@@ -41,7 +41,7 @@ func FuzzParseJSON(f *testing.F) {
 // FuzzRequest: whatever is asked, the answer is one that the document allows, and no handler panics.
 func FuzzRequest(f *testing.F) {
 	for _, r := range table() {
-		path := strings.NewReplacer("{campaign}", "flash", "{prize}", "phone", "{version}", "1", "{id}", "0123456789abcdef", "{profile}", "none", "{user}", "u1", "{purse}", "points", "{list}", "deny").Replace(r.pattern)
+		path := strings.NewReplacer("{campaign}", "flash", "{prize}", "phone", "{version}", "1", "{id}", "0123456789abcdef", "{profile}", "none", "{user}", "u1", "{purse}", "points", "{list}", "deny", "{pool}", "seats").Replace(r.pattern)
 		if r.name == "profile" && path == "/debug/pprof/" {
 			continue
 		}

@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"bytes"
+	"net/url"
 	"strconv"
 
 	"github.com/drawd/drawd/engine"
@@ -54,6 +55,11 @@ func (w *worker) holdQuery() (q engine.HoldQuery, ok bool) {
 	q.Limit = defaultPage
 	value := func(name string) []byte {
 		v, _ := param(w.head.query, name)
+		if bytes.IndexByte(v, '%') >= 0 { // a reference may hold anything visible, and clients escape it; a plus is a plus
+			if text, err := url.PathUnescape(string(v)); err == nil {
+				return []byte(text)
+			}
+		}
 		return v
 	}
 	if v := value("owner"); len(v) > 0 {

@@ -254,7 +254,7 @@ func TestHoldKeysAndLists(t *testing.T) {
 	r.clock.Add(1000)
 	r.has("anything, so that log time moves", r.take("a", "k4", `{"owner":"o3"}`), 200, "")
 	for query, want := range map[string]int{
-		"": 4, "?owner=o1": 2, "?ref=order-1": 2, "?ref=order-3": 0, "?owner=o1&ref=order-1": 1, "?state=held": 1, "?state=expired": 1, "?state=taken": 2, "?pool=b": 1,
+		"": 4, "?owner=o1": 2, "?ref=order-1": 2, "?ref=order-3": 0, "?ref=order%2D1": 2, "?owner=o1&ref=order-1": 1, "?state=held": 1, "?state=expired": 1, "?state=taken": 2, "?pool=b": 1,
 		"?pool=a&state=expired": 1, "?owner=o4": 0,
 	} {
 		if a := r.do("GET", "/v1/holds"+query, ""); a.status != 200 || len(a.json["items"].([]any)) != want {
