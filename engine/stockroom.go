@@ -135,9 +135,14 @@ func (n *Namespace) dayOf(at Location) *stockDay {
 	return nil
 }
 
-// settleStock gives back, in every pool, what comes back by now, and opens the day. Every shard is locked.
+// settleRecords is how many records settleStock begins to make: those of every pool of four namespaces. Together with the
+// records of an entry's commands they must stay within MaxEntryRecords.
+const settleRecords = 4 * MaxPools
+
+// settleStock gives back, in every pool, what comes back by now, and opens the day. What makes too many records for one entry
+// comes back with the next one, which is due at once. Every shard is locked.
 func (t *tx) settleStock() {
-	w, next := t.world, maxTime
+	w, next, first := t.world, maxTime, len(t.out.offsets)
 	for _, n := range *w.namespaces.Load() {
 		pools := n.Pools()
 		if len(pools) == 0 {
@@ -146,7 +151,9 @@ func (t *tx) settleStock() {
 		next = min(next, n.turnDay(t.now, t.at.Index))
 		for _, p := range pools {
 			p.mu.Lock()
-			t.comeBack(p)
+			if len(t.out.offsets)-first < settleRecords {
+				t.comeBack(p)
+			}
 			next = min(next, p.returns())
 			p.mu.Unlock()
 		}
