@@ -53,6 +53,7 @@ type prizeDocument struct {
 	Title       map[string]string `json:"title,omitempty"`
 	Weight      *uint32           `json:"weight,omitempty"` // none in a deck
 	Stock       any               `json:"stock,omitempty"`
+	Pool        string            `json:"pool,omitempty"`
 	Units       uint32            `json:"units,omitempty"`
 	Value       int64             `json:"value,omitempty"`
 	Amount      *amountDocument   `json:"amount,omitempty"`
@@ -101,6 +102,7 @@ func (c *campaign) canonical() []byte {
 		prize.Release = releaseForm(c.prizes[i].release)
 		prize.Codes = codesForm(v, i)
 		prize.Award = deliveryForm(v, i)
+		poolForm(&prize, v, i)
 		d.Prizes = append(d.Prizes, prize)
 		d.Prizes[i].Valuable = c.prizes[i].valuable
 	}

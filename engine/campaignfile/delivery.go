@@ -5,18 +5,22 @@ import "github.com/drawd/drawd/engine"
 // deliveryEntry is how a prize is delivered, as it is read.
 type deliveryEntry struct {
 	engine.Delivery
-	at value
+	hold    int64 // ms; a win is a hold of the prize's pool
+	forfeit bool
+
+	at, holdAt value
 }
 
 // claims are the words for who must ask for a win before it is delivered.
 var claims = []string{"required", "none"}
 
-// readDelivery reads award: {claim: required|none, claim_within: 72h}.
+// readDelivery reads award: {claim: required|none, claim_within: 72h}, or {hold: 15m, on_expiry: restock|forfeit}.
 func (c *campaign) readDelivery(v value) *deliveryEntry {
 	d := &deliveryEntry{at: v}
-	var within value
+	var claim, within, expiry value
 	c.object(v, []field{
 		{name: "claim", read: func(v value) {
+			claim = v
 			i, _ := c.choice(v, claims)
 			d.Unclaimed = i == 1
 		}},
@@ -24,11 +28,26 @@ func (c *campaign) readDelivery(v value) *deliveryEntry {
 			within = v
 			d.ClaimWithin, _ = c.duration(v, engine.MinClaimWithin, engine.MaxClaimWithin)
 		}},
-		{name: "hold", later: "remove it; a win is issued at once, and its award is claimed and delivered"},
-		{name: "on_expiry", later: "remove it; what is not claimed in time is forfeit"},
+		{name: "hold", read: func(v value) {
+			d.holdAt = v
+			d.hold, _ = c.duration(v, engine.MinHoldTTL, engine.MaxHoldLife)
+		}},
+		{name: "on_expiry", read: func(v value) {
+			expiry = v
+			i, _ := c.choice(v, expiries)
+			d.forfeit = i == 1
+		}},
 	})
 	if d.Unclaimed && within.node != nil {
 		c.fault(within, "nobody has to claim it: remove claim_within, or claim: none")
+	}
+	switch held := d.holdAt.node != nil; {
+	case held && claim.node != nil:
+		c.fault(claim, "a hold is confirmed by a payment, or it expires: remove claim or hold")
+	case held && within.node != nil:
+		c.fault(within, "a hold is confirmed by a payment, or it expires: remove claim_within or hold")
+	case !held && expiry.node != nil:
+		c.fault(expiry, "says what becomes of a hold that nobody confirmed: write hold: 15m beside it, or remove it")
 	}
 	return d
 }
@@ -43,7 +62,7 @@ func (c *campaign) checkDelivery(p *prizeEntry) {
 // compileDeliveries adds the deliveries to the version.
 func (c *campaign) compileDeliveries() {
 	for i := range c.prizes {
-		if d := c.prizes[i].award; d != nil {
+		if d := c.prizes[i].award; d != nil && d.holdAt.node == nil {
 			d.Prize = uint16(i)
 			c.version.Deliveries = append(c.version.Deliveries, d.Delivery)
 		}
@@ -51,8 +70,10 @@ func (c *campaign) compileDeliveries() {
 }
 
 type deliveryDocument struct {
-	Claim       string `json:"claim"`
+	Claim       string `json:"claim,omitempty"`
 	ClaimWithin string `json:"claim_within,omitempty"`
+	Hold        string `json:"hold,omitempty"`
+	OnExpiry    string `json:"on_expiry,omitempty"`
 }
 
 // deliveryForm is the canonical form of a prize's delivery; nil for none.

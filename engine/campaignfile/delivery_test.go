@@ -19,7 +19,7 @@ func TestDeliveryRules(t *testing.T) {
 		{"claim_within: 72h", "claim_within: soon", "/prizes/0/award/claim_within", "duration"},
 		{"claim: none", "claim: maybe", "/prizes/1/award/claim", "must be required or none"},
 		{"claim: none", "claim: none, claim_within: 1h", "/prizes/1/award/claim_within", "nobody has to claim it"},
-		{"claim_within: 72h", "hold: 15m", "/prizes/0/award/hold", "not supported"},
+		{"claim_within: 72h", "hold: 15m", "/prizes/0/award/hold", "only units of a pool"},
 		{"kind: physical, weight: 100, stock: 5, award: {}", "kind: thanks, weight: 100, award: {}", "/prizes/2/award", "final at once"},
 	} {
 		file, faults := Parse([]byte(change(t, src, tc.old, tc.with)))

@@ -90,6 +90,9 @@ func worsePrize(live, next *engine.Version, was *engine.Prize, take func(string,
 		if worse := slowerClaim(live, next, was.ID); worse != "" {
 			take(pointerTo("prizes", i, "award"), "%s", worse)
 		}
+		if field, worse := worsePool(live, next, was.ID); worse != "" {
+			take(pointerTo("prizes", i, field), "%s", worse)
+		}
 		if p.Amount < was.Amount {
 			take(pointerTo("prizes", i, "amount"), "was %d: it may only rise", was.Amount)
 		}

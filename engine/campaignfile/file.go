@@ -120,7 +120,7 @@ func (c *campaign) read(v value) {
 		{name: "channels", read: func(v value) { c.list(v, engine.MaxChannels, c.readChannel) }},
 		{name: "pity", read: func(v value) { c.list(v, engine.MaxPities, c.readPity) }},
 		{name: "audience", read: c.readAudience},
-		{name: "pools", later: "remove it; give each prize its own stock"},
+		{name: "pools", later: "remove it; pools are the namespace's, and a prize names one with pool:"},
 		{name: "budget", read: c.readBudget},
 		{name: "guard", read: c.readGuard},
 		{name: "tickets", read: c.readTickets},
@@ -153,6 +153,7 @@ func (c *campaign) check() {
 	c.checkReleases()
 	c.checkAudience()
 	c.checkMode()
+	c.checkPools()
 	c.checkGuard()
 }
 
@@ -178,6 +179,7 @@ func (c *campaign) compile() {
 	c.compileAudience()
 	c.compileCodes()
 	c.compileDeliveries()
+	c.compilePools()
 	c.compileBoosts()
 	c.compilePities()
 	v.Document = c.canonical()

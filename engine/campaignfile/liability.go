@@ -216,7 +216,8 @@ func (l *linter) liabilityUnbounded() {
 		for j := range l.Amounts {
 			cash = cash || int(l.Amounts[j].Prize) == i && l.Amounts[j].Budget > 0
 		}
-		if reached[i] && p.Stock == engine.Unlimited && !cash && worth(l.Version, i) > 0 && winsOf(l.Version, i) == unbounded {
+		_, pooled := l.PoolOf(i) // what it can cost is in the pool's total, which is not in the file
+		if reached[i] && p.Stock == engine.Unlimited && !pooled && !cash && worth(l.Version, i) > 0 && winsOf(l.Version, i) == unbounded {
 			l.risk(pointerTo("prizes", i, "stock"),
 				"prize %q is unlimited and each win costs up to %d: give it a stock or a budget, or state expected_users and cap its wins per user", p.ID, worth(l.Version, i))
 		}

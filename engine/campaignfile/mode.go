@@ -71,6 +71,7 @@ func (c *campaign) checkMode() {
 			c.fault(p.weightAt, "a deck deals the stock, not by weights: remove it")
 		case p.stated && p.Kind == engine.KindThanks:
 			c.fault(p.at, "a thanks prize has no stock, so a deck never deals it: remove it")
+		case p.pooled(): // see checkPools
 		case p.Stock == engine.Unlimited:
 			c.fault(p.stockAt, "a deck deals units that can be counted: write a number")
 		case p.boostAt.node != nil:
@@ -138,6 +139,8 @@ func (c *campaign) guaranteedEnd(p *prizeEntry) string {
 	switch {
 	case c.version.Mode.Kind == engine.ModeDeck || c.modeFaulty:
 		return "" // every card wins: see checkDeck
+	case p.pooled():
+		return "whose pool can run out"
 	case p.Stock != engine.Unlimited:
 		return "which can run out"
 	case p.pays != nil && p.pays.Budget > 0:

@@ -13,11 +13,12 @@ type prizeEntry struct {
 	release  *releaseEntry
 	codes    *codesEntry
 	award    *deliveryEntry // nil: a win is final at once
+	pool     string         // whose units it gives; empty: its own
 	valuable bool           // not for restricted users
 	weighed  bool           // the file names a weight
 	boost    uint32         // for OnRedistribute
 
-	at, idAt, weightAt, stockAt, amountAt, fallbackAt, slotAt, boostAt value
+	at, idAt, weightAt, stockAt, amountAt, fallbackAt, slotAt, boostAt, poolAt value
 }
 
 // kinds are the wire names of engine.PrizeKind, by number.
@@ -81,7 +82,7 @@ func (c *campaign) readPrize(_ int, v value) {
 		{name: "valuable", read: func(v value) { p.valuable = c.boolean(v) }},
 		{name: "listed", read: func(v value) { p.Unlisted = !c.boolean(v) }},
 		{name: "release", read: func(v value) { p.release = c.readRelease(v) }},
-		{name: "pool", later: "remove it; give the prize its own stock"},
+		{name: "pool", read: func(v value) { c.readPool(v, &p) }},
 		{name: "award", read: func(v value) { p.award = c.readDelivery(v) }},
 		{name: "budget", later: "write it as amount: {…, budget: n}"},
 		{name: "codes", read: func(v value) { c.readCodes(v, &p) }},
@@ -149,6 +150,7 @@ func (c *campaign) checkPrizes() {
 		c.fault(c.prizesAt, "must name at least one prize")
 	}
 	for i := range c.prizes {
+		c.checkPool(&c.prizes[i]) // first: it takes off what the pool has instead
 		c.checkCodes(&c.prizes[i])
 		c.checkStock(&c.prizes[i]) // before the fallbacks, which ask what is unlimited
 	}

@@ -359,6 +359,8 @@ func (c *campaign) checkSet(set engine.PrizeSet, s *sessionEntry) {
 		z, e := &c.prizes[p.Prize], s.entry(c.prizes[p.Prize].ID)
 		switch {
 		case p.Stock == engine.StockShared:
+		case z.pooled():
+			c.fault(e.stockAt, "the units come from pool %q: remove stock", z.pool)
 		case z.Kind == engine.KindThanks:
 			c.fault(e.stockAt, "a thanks prize has no stock: remove it")
 		case p.Stock > 0 && p.Stock < engine.Quantity(z.Units):
