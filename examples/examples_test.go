@@ -30,7 +30,7 @@ type table struct {
 }
 
 // seat publishes a file on a new engine.
-func seat(t *testing.T, name string) *table {
+func seat(t *testing.T, name string, pools ...*engine.PutPool) *table {
 	t.Helper()
 	src, err := os.ReadFile(name)
 	if err != nil {
@@ -57,6 +57,12 @@ func seat(t *testing.T, name string) *table {
 	x.decide()
 	x.batch.Reset()
 	ns, _ := e.Namespace("default")
+	for _, p := range pools {
+		p.Namespace, p.Actor = ns.Ref(), "test"
+		x.batch.AddPool(p)
+	}
+	x.decide()
+	x.batch.Reset()
 	file.Version.ExpectedUsers = 0 // the crowd here is small
 	x.batch.AddPublish(&engine.Publish{Namespace: ns.Ref(), Version: file.Version, SealedSeed: engine.SealSeed([32]byte{}, [12]byte{2}, [16]byte{3}), Actor: "test"})
 	if r := x.decide()[0]; r.Code != problem.OK {
@@ -240,7 +246,7 @@ func TestEveryFileIsPlayed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(files) != 7 {
+	if len(files) != 8 {
 		t.Errorf("examples are %v; play the new one in a test and count it here", files)
 	}
 }

@@ -29,6 +29,7 @@ func appendDrawJSON1(dst []byte, s *subdraw) []byte {
 	} else {
 		dst = appendPrize1(append(dst, `,"outcome":"win","prize":`...), &s.version.Prizes[r.Prize], r.Amount)
 		dst = s.appendCode1(dst, r.Prize, false)
+		dst = s.appendHold1(dst)
 	}
 	if extra := s.extra(); extra != engine.NoPrize {
 		dst = appendPrize1(append(dst, `,"extra":`...), &s.version.Prizes[extra], r.ExtraAmount.Amount)

@@ -33,7 +33,11 @@ func appendDrawRESP1(dst []byte, s *subdraw) []byte {
 	if slot := slot1(s.version, r); slot >= 0 {
 		m.number("slot", int64(slot))
 	}
-	// The head says how many members there are, and that is known only now: 6 to 13 of two elements each, so two digits.
+	if h, until, ok := s.hold(); ok {
+		m.text("hold", string(s.appendHoldID(id[:0], h)))
+		m.number("hold_expires_at", int64(until))
+	}
+	// The head says how many members there are, and that is known only now: 6 to 15 of two elements each, so two digits.
 	copy(m.dst[start:start+head], appendRESPHead(nil, 2*m.n))
 	return m.dst
 }

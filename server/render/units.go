@@ -77,7 +77,11 @@ func (u Units) AppendResolved(dst []byte, kind engine.IDKind, v *engine.HoldView
 // AppendView appends a hold or take as it is at log time. owner and ref are the record's.
 func (u Units) AppendView(dst []byte, kind engine.IDKind, v *engine.HoldView, r *engine.Record) []byte {
 	dst = u.appendHead(dst, kind, v)
-	dst = AppendString(append(dst, `,"owner":`...), r.Name)
+	owner := r.Name
+	if r.Kind == engine.RecordDraw { // a win that is a hold
+		owner = r.User
+	}
+	dst = AppendString(append(dst, `,"owner":`...), owner)
 	dst = AppendTime(append(dst, `,"at":`...), r.At)
 	return append(appendRef(dst, r.Reason), '}')
 }
