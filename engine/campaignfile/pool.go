@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/drawd/drawd/engine"
-	shapes "github.com/drawd/drawd/engine/names"
 )
 
 // expiries are the words for what becomes of units that nobody confirmed.
@@ -17,7 +16,7 @@ func (c *campaign) readPool(v value, p *prizeEntry) {
 	if !ok {
 		return
 	}
-	if !shapes.Pool(s) {
+	if (&engine.PutPool{ID: s}).CheckPool() != nil {
 		c.fault(v, "must be the id of a pool: 1 to %d characters A-Z, a-z, 0-9, '.', '_' and '-', beginning with a letter or digit, not %q", engine.MaxIDBytes, brief(s))
 		return
 	}
