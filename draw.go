@@ -82,8 +82,6 @@ func (c *Campaign) Draw(ctx context.Context, q DrawRequest) (Outcome, error) {
 // check reports what is wrong with a request.
 func (db *DB) check(q *DrawRequest) *Error {
 	switch {
-	case !validSubject(q.User, engine.MaxUserBytes):
-		return invalid("User must be 1 to %d of the characters A-Z a-z 0-9 . _ ~ : @ = + -", engine.MaxUserBytes)
 	case !validKey(q.Key):
 		return invalid("Key must be 1 to %d visible ASCII characters", engine.MaxIdempotencyKeyBytes)
 	case q.Times < 0 || q.Times > engine.MaxTimes:
@@ -94,10 +92,8 @@ func (db *DB) check(q *DrawRequest) *Error {
 		return invalid("Device must be at most %d of the characters A-Z a-z 0-9 . _ ~ : @ = + -", engine.MaxUserBytes)
 	case q.ExpectVersion < 0 || q.ExpectVersion > 1<<31 || q.MaxPrice < 0 || q.MaxPrice > 1<<31:
 		return invalid("ExpectVersion and MaxPrice must be 0 to 2^31")
-	case !db.users.allow(db.namespace.Policy(), q.User):
-		return invalid("the policy (user_pattern) does not allow this User")
 	}
-	return nil
+	return db.checkUser(q.User)
 }
 
 // fill makes the command. Its slices are k's.

@@ -40,6 +40,9 @@ var grantFaults = [...]string{
 
 // Grant gives a user chances, once for the source and event. What a daily limit or the time cuts is no error: see Granted.
 func (c *Campaign) Grant(ctx context.Context, q GrantRequest) (Granted, error) {
+	if err := c.db.checkUser(q.User); err != nil {
+		return Granted{}, err
+	}
 	if err := checkEvent(q.User, q.Source, q.Event, q.Reason); err != nil {
 		return Granted{}, err
 	}

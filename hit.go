@@ -35,9 +35,10 @@ func (db *DB) Hit(ctx context.Context, q HitRequest) (Hit, error) {
 	}
 	quantity := max(q.Quantity, 1)
 	number, known := db.namespace.FatigueCap([]byte(q.Cap))
+	if err := db.checkUser(q.User); err != nil {
+		return Hit{}, err
+	}
 	switch {
-	case !validSubject(q.User, engine.MaxUserBytes):
-		return Hit{}, invalid("User must be 1 to %d of the characters A-Z a-z 0-9 . _ ~ : @ = + -", engine.MaxUserBytes)
 	case !validKey(q.Key):
 		return Hit{}, invalid("Key must be 1 to %d visible ASCII characters", engine.MaxIdempotencyKeyBytes)
 	case q.Quantity < 0 || quantity > engine.MaxHit:

@@ -100,6 +100,8 @@ func (db *DB) keyOf(key, owner, ref string) (string, error) {
 	switch {
 	case !validSubject(owner, engine.MaxUserBytes):
 		return "", invalid("Owner must be 1 to %d of the characters A-Z a-z 0-9 . _ ~ : @ = + -", engine.MaxUserBytes)
+	case !db.users.allow(db.namespace.Policy(), owner):
+		return "", invalid("the policy (user_pattern) does not allow this Owner")
 	case len(ref) > engine.MaxRefBytes:
 		return "", invalid("Ref has %d bytes; at most %d are kept", len(ref), engine.MaxRefBytes)
 	case key == "":

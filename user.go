@@ -32,6 +32,17 @@ func (c *Campaign) User(user string) (User, error) {
 	return u, nil
 }
 
+// checkUser refuses who cannot be a user, or whom the policy does not allow.
+func (db *DB) checkUser(user string) *Error {
+	switch {
+	case !validSubject(user, engine.MaxUserBytes):
+		return invalid("User must be 1 to %d of the characters A-Z a-z 0-9 . _ ~ : @ = + -", engine.MaxUserBytes)
+	case !db.users.allow(db.namespace.Policy(), user):
+		return invalid("the policy (user_pattern) does not allow this User")
+	}
+	return nil
+}
+
 // userPattern is the pattern of the policy in force, compiled once for each policy.
 type userPattern struct {
 	last atomic.Pointer[compiledPattern]
