@@ -393,3 +393,17 @@ func TestHoldOfUnknownOutcome(t *testing.T) {
 	r.log.Before.Store(nil)
 	r.has("retried", r.hold("k1", `{"owner":"o1","items":[{"pool":"a"}]}`, "Drawd-Retry", "1"), 200, `"state":"held"`)
 }
+
+// Nothing of a request outlives it: its bytes are the next one's.
+func TestUnitsAreForgotten(t *testing.T) {
+	r := newRig(t, nil)
+	w := newWorker(r.server)
+	sent := []byte("o1")
+	w.unit.used, w.unit.hold.OwnerID, w.unit.take.Ref, w.unit.body.owner, w.unit.body.items[7].pool = true, sent, sent, sent, sent
+	w.unit.body.wrong("/items/0/x", "unknown", "x")
+	w.end()
+	u := &w.unit
+	if u.used || u.hold.OwnerID != nil || u.take.Ref != nil || u.body.owner != nil || u.body.items[7].pool != nil || len(u.body.faults) != 0 || u.body.faults[:1][0].Pointer != "" {
+		t.Errorf("%+v", u)
+	}
+}

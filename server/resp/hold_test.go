@@ -20,6 +20,7 @@ func TestHolds(t *testing.T) {
 	}
 	c := r.dial()
 	id := func(reply string) string { return strings.Trim(strings.Fields(reply)[1], "]") }
+	c.want("HOLD o1 k0 ITEMS seats 1048576 meals 1", "-INVALID_FIELD ITEMS must be at most 1048576 units together")
 	first := c.want("HOLD o1 k1 ITEMS seats 2 meals 1", "[hold h")
 	if !strings.HasSuffix(first, " expires_at :1794326410000]") {
 		t.Error(first)
