@@ -7,6 +7,7 @@ import (
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/campaignfile"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 )
 
@@ -186,7 +187,7 @@ func (c *Campaign) control(ctx context.Context, a engine.Action, extend bool, re
 // those of "<session>/<prize>".
 func (c *Campaign) Adjust(ctx context.Context, prize string, delta int64, key, reason string) (total int64, err error) {
 	switch {
-	case !validKey(key):
+	case !names.Key(key):
 		return 0, invalid("an adjustment needs a key of 1 to %d visible ASCII characters", engine.MaxIdempotencyKeyBytes)
 	case len(prize) > 2*engine.MaxIDBytes+1:
 		return 0, &Error{Code: problem.PrizeNotFound, Campaign: c.ID()}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"encoding/base32"
 	"net/netip"
-	"strings"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 )
 
@@ -82,13 +82,13 @@ func (c *Campaign) Draw(ctx context.Context, q DrawRequest) (Outcome, error) {
 // check reports what is wrong with a request.
 func (db *DB) check(q *DrawRequest) *Error {
 	switch {
-	case !validKey(q.Key):
+	case !names.Key(q.Key):
 		return invalid("Key must be 1 to %d visible ASCII characters", engine.MaxIdempotencyKeyBytes)
 	case q.Times < 0 || q.Times > engine.MaxTimes:
 		return invalid("Times is %d: it must be at most %d", q.Times, engine.MaxTimes)
-	case q.Channel != "" && !validSubject(q.Channel, engine.MaxChannelBytes):
+	case q.Channel != "" && !names.Channel(q.Channel):
 		return invalid("Channel must be at most %d of the characters A-Z a-z 0-9 . _ ~ : @ = + -", engine.MaxChannelBytes)
-	case q.Device != "" && !validSubject(q.Device, engine.MaxUserBytes):
+	case q.Device != "" && !names.Subject(q.Device):
 		return invalid("Device must be at most %d of the characters A-Z a-z 0-9 . _ ~ : @ = + -", engine.MaxUserBytes)
 	case q.ExpectVersion < 0 || q.ExpectVersion > 1<<31 || q.MaxPrice < 0 || q.MaxPrice > 1<<31:
 		return invalid("ExpectVersion and MaxPrice must be 0 to 2^31")
@@ -208,7 +208,7 @@ func (c *Campaign) known(k *call, q *DrawRequest) (out Outcome, err error, known
 
 // Find returns what was drawn under a key; ErrKeyUnknown when nothing was, ErrKeyAbandoned when nothing ever will be.
 func (c *Campaign) Find(user, key string) (Outcome, error) {
-	if !validSubject(user, engine.MaxUserBytes) || !validKey(key) {
+	if !names.Subject(user) || !names.Key(key) {
 		return Outcome{}, invalid("not a user and a key that a draw could have had")
 	}
 	k := c.db.begin()
@@ -225,7 +225,7 @@ func (c *Campaign) Find(user, key string) (Outcome, error) {
 // Abandon returns what was drawn under a key. If nothing was, nothing ever will be: ErrKeyAbandoned. So a caller can let go
 // of a draw whose outcome he does not know.
 func (c *Campaign) Abandon(ctx context.Context, user, key string) (Outcome, error) {
-	if !validSubject(user, engine.MaxUserBytes) || !validKey(key) {
+	if !names.Subject(user) || !names.Key(key) {
 		return Outcome{}, invalid("not a user and a key that a draw could have had")
 	}
 	k := c.db.begin()
@@ -238,32 +238,6 @@ func (c *Campaign) Abandon(ctx context.Context, user, key string) (Outcome, erro
 		return Outcome{}, err
 	}
 	return c.outcome(k, &q, r)
-}
-
-// validSubject is what users, devices and channels are made of.
-func validSubject(s string, most int) bool {
-	if len(s) == 0 || len(s) > most {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("._~:@=+-", c) < 0 {
-			return false
-		}
-	}
-	return true
-}
-
-func validKey(s string) bool {
-	if len(s) == 0 || len(s) > engine.MaxIdempotencyKeyBytes {
-		return false
-	}
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
 }
 
 // idempotencyKey is 24 characters of base32.

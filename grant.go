@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 )
 
@@ -86,11 +87,11 @@ func (c *Campaign) Revoke(ctx context.Context, user, source, event string, expir
 
 func checkEvent(user, source, event, reason string) error {
 	switch {
-	case !validSubject(user, engine.MaxUserBytes):
+	case !names.Subject(user):
 		return invalid("User must be 1 to %d of the characters A-Z a-z 0-9 . _ ~ : @ = + -", engine.MaxUserBytes)
 	case source == "" || len(source) > engine.MaxIDBytes || strings.ContainsRune(source, 0):
 		return invalid("Source must be 1 to %d bytes", engine.MaxIDBytes)
-	case !validKey(event):
+	case !names.Key(event):
 		return invalid("Event must be 1 to %d visible ASCII characters", engine.MaxEventBytes)
 	case len(reason) > engine.MaxReasonBytes:
 		return invalid("the reason has %d bytes; at most %d are kept", len(reason), engine.MaxReasonBytes)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 )
 
@@ -39,7 +40,7 @@ func (db *DB) Hit(ctx context.Context, q HitRequest) (Hit, error) {
 		return Hit{}, err
 	}
 	switch {
-	case !validKey(q.Key):
+	case !names.Key(q.Key):
 		return Hit{}, invalid("Key must be 1 to %d visible ASCII characters", engine.MaxIdempotencyKeyBytes)
 	case q.Quantity < 0 || quantity > engine.MaxHit:
 		return Hit{}, invalid("Quantity is %d: it must be 1 to %d", q.Quantity, engine.MaxHit)
@@ -114,7 +115,7 @@ func (db *DB) load(k *call, r *engine.Result) error {
 // Peek returns where a user stands with a fatigue cap. It counts nothing.
 func (db *DB) Peek(cap, user string) (Hit, error) {
 	number, known := db.namespace.FatigueCap([]byte(cap))
-	if !known || !validSubject(user, engine.MaxUserBytes) {
+	if !known || !names.Subject(user) {
 		return Hit{}, &Error{Code: problem.NotFound, Detail: "the policy has no fatigue cap " + cap, User: user}
 	}
 	u, ok := db.engine.Fatigue(db.namespace, number, db.keyer.User([]byte(user)), max(db.now(), db.engine.LogTime()))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 )
 
@@ -98,7 +99,7 @@ func (db *DB) Take(ctx context.Context, q TakeRequest) (Hold, error) {
 // keyOf checks who asks and under which key, and makes one where there is none.
 func (db *DB) keyOf(key, owner, ref string) (string, error) {
 	switch {
-	case !validSubject(owner, engine.MaxUserBytes):
+	case !names.Subject(owner):
 		return "", invalid("Owner must be 1 to %d of the characters A-Z a-z 0-9 . _ ~ : @ = + -", engine.MaxUserBytes)
 	case !db.users.allow(db.namespace.Policy(), owner):
 		return "", invalid("the policy (user_pattern) does not allow this Owner")
@@ -106,7 +107,7 @@ func (db *DB) keyOf(key, owner, ref string) (string, error) {
 		return "", invalid("Ref has %d bytes; at most %d are kept", len(ref), engine.MaxRefBytes)
 	case key == "":
 		return db.keyFor()
-	case !validKey(key):
+	case !names.Key(key):
 		return "", invalid("Key must be 1 to %d visible ASCII characters", engine.MaxIdempotencyKeyBytes)
 	}
 	return key, nil
@@ -259,7 +260,7 @@ func (db *DB) Holds(q HoldQuery) ([]Hold, error) {
 		return nil, invalid("Limit is at most %d, and a Ref has at most %d bytes", engine.MaxHoldPage, engine.MaxRefBytes)
 	}
 	if q.Owner != "" {
-		if !validSubject(q.Owner, engine.MaxUserBytes) {
+		if !names.Subject(q.Owner) {
 			return nil, invalid("Owner must be of the characters A-Z a-z 0-9 . _ ~ : @ = + -")
 		}
 		owner := db.keyer.User([]byte(q.Owner))

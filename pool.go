@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 )
 
@@ -83,7 +84,7 @@ func (p *Pool) Stock() engine.PoolStock { return p.p.Stock() }
 // Adjust changes the pool's total by a delta, once for its key, and returns the new one.
 func (p *Pool) Adjust(ctx context.Context, delta int64, key, reason string) (total int64, err error) {
 	switch {
-	case !validKey(key):
+	case !names.Key(key):
 		return 0, invalid("an adjustment needs a key of 1 to %d visible ASCII characters", engine.MaxIdempotencyKeyBytes)
 	case delta == 0 || delta > engine.MaxStock || delta < -engine.MaxStock:
 		return 0, invalid("an adjustment is by 1 to %d units, either way", int64(engine.MaxStock))
@@ -113,7 +114,7 @@ type OwnerUse struct {
 
 // Owner returns what an owner has of the pool.
 func (p *Pool) Owner(owner string) (OwnerUse, error) {
-	if !validSubject(owner, engine.MaxUserBytes) {
+	if !names.Subject(owner) {
 		return OwnerUse{}, invalid("Owner must be 1 to %d of the characters A-Z a-z 0-9 . _ ~ : @ = + -", engine.MaxUserBytes)
 	}
 	from, open := p.db.engine.Owner(p.p, p.db.keyer.User([]byte(owner)))

@@ -6,6 +6,7 @@ import (
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/campaignfile"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 )
 
@@ -21,7 +22,7 @@ type User struct {
 
 // User returns what the campaign knows of a user. Asking changes nothing.
 func (c *Campaign) User(user string) (User, error) {
-	if !validSubject(user, engine.MaxUserBytes) {
+	if !names.Subject(user) {
 		return User{}, invalid("User must be 1 to %d of the characters A-Z a-z 0-9 . _ ~ : @ = + -", engine.MaxUserBytes)
 	}
 	s := c.db.engine.UserState(c.c, c.db.keyer.User([]byte(user)), max(c.db.now(), c.db.engine.LogTime()))
@@ -35,7 +36,7 @@ func (c *Campaign) User(user string) (User, error) {
 // checkUser refuses who cannot be a user, or whom the policy does not allow.
 func (db *DB) checkUser(user string) *Error {
 	switch {
-	case !validSubject(user, engine.MaxUserBytes):
+	case !names.Subject(user):
 		return invalid("User must be 1 to %d of the characters A-Z a-z 0-9 . _ ~ : @ = + -", engine.MaxUserBytes)
 	case !db.users.allow(db.namespace.Policy(), user):
 		return invalid("the policy (user_pattern) does not allow this User")

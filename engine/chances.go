@@ -1,5 +1,7 @@
 package engine
 
+import "github.com/drawd/drawd/engine/names"
+
 // Chances say what a draw costs and where the right to draw comes from (semantics.md §7). A version without them is
 // free: caps alone limit its draws.
 type Chances struct {
@@ -144,7 +146,7 @@ func (v *Version) validateChances() error {
 	switch {
 	case c.Mode >= chanceModes:
 		return invalid("mode of chances")
-	case (c.Mode == ChancesPurse) != (c.Purse != "") || c.Purse != "" && !validID(c.Purse):
+	case (c.Mode == ChancesPurse) != (c.Purse != "") || c.Purse != "" && !names.ID(c.Purse):
 		return invalid("purse")
 	case c.Price > MaxPrice || c.Price == 0 && (c.Mode != ChancesFree || len(c.Periods) > 0):
 		return invalid("price")
@@ -179,7 +181,7 @@ func validateSources(sources []ChanceSource) error {
 	}
 	for i := range sources {
 		s := &sources[i]
-		if !validID(s.ID) || len(s.ID) > MaxSourceBytes || new(register).number(s.ID) != sourceMixed {
+		if !names.ID(s.ID) || len(s.ID) > MaxSourceBytes || new(register).number(s.ID) != sourceMixed {
 			return invalid("source id: " + s.ID)
 		}
 		for j := range i {
@@ -202,7 +204,7 @@ func (c *Chances) validateMilestones() error {
 				return invalid("milestone twice: " + m.ID)
 			}
 		}
-		if !validID(m.ID) || (m.Draws == 0) == (m.StreakDays == 0) || m.Draws > MaxCapLimit || m.StreakDays > MaxStreakDays ||
+		if !names.ID(m.ID) || (m.Draws == 0) == (m.StreakDays == 0) || m.Draws > MaxCapLimit || m.StreakDays > MaxStreakDays ||
 			m.Amount < 1 || m.Amount > MaxOwnGrant {
 			return invalid("milestone " + m.ID)
 		}
@@ -213,7 +215,7 @@ func (c *Chances) validateMilestones() error {
 func (v *Version) validateChancePrizes() error {
 	c := v.Chances
 	for i, p := range c.Prizes {
-		if int(p.Prize) >= len(v.Prizes) || v.Prizes[p.Prize].Kind != KindChance || !validID(p.Campaign) || i > 0 && p.Prize <= c.Prizes[i-1].Prize {
+		if int(p.Prize) >= len(v.Prizes) || v.Prizes[p.Prize].Kind != KindChance || !names.ID(p.Campaign) || i > 0 && p.Prize <= c.Prizes[i-1].Prize {
 			return invalid("campaign of a chance prize")
 		}
 	}
@@ -242,7 +244,7 @@ func validatePurses(purses []Purse) error {
 	}
 	for i := range purses {
 		p := &purses[i]
-		if !validID(p.ID) || len(p.ID) > MaxSourceBytes || !validLots(p.Lots) {
+		if !names.ID(p.ID) || len(p.ID) > MaxSourceBytes || !validLots(p.Lots) {
 			return invalid("purse " + p.ID)
 		}
 		for j := range i {

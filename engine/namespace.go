@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 )
 
@@ -121,7 +122,7 @@ func (t *tx) applyNamespace(c *NewNamespace) Result {
 			return Result{Value: uint64(n.ref), AlreadyLive: true}
 		}
 	}
-	if !validID(c.Name) {
+	if !names.ID(c.Name) {
 		return refuse(problem.InvalidField)
 	}
 	if len(*w.namespaces.Load()) >= MaxNamespaces {

@@ -3,6 +3,8 @@ package engine
 import (
 	"fmt"
 	"slices"
+
+	"github.com/drawd/drawd/engine/names"
 )
 
 // Pity is a promise to users who draw on without luck. Its counter, one per user, is the number of draws in a row
@@ -119,7 +121,7 @@ func (v *Version) validatePity() error {
 			}
 		}
 		switch {
-		case !validID(p.ID) || len(pityPlace(p.ID)) > MaxIDBytes:
+		case !names.ID(p.ID) || len(pityPlace(p.ID)) > MaxIDBytes:
 			return invalid("pity id")
 		case p.Within > MaxPityWithin || (p.Within == 0) != (len(p.List) == 0) || p.Within == 0 && len(p.Soft) == 0:
 			return invalid("guarantee of pity " + p.ID)

@@ -3,6 +3,8 @@ package engine
 import (
 	"sync"
 	"sync/atomic"
+
+	"github.com/drawd/drawd/engine/names"
 )
 
 // PoolRef is the number of a pool in its namespace, given when it is made, from 1. Zero means none.
@@ -180,26 +182,10 @@ func (p *PoolPolicy) longest() int64 {
 	return p.MaxHold
 }
 
-// validPoolID reports whether s is [A-Za-z0-9][A-Za-z0-9._-]{0,62}.
-func validPoolID(s string) bool {
-	if len(s) == 0 || len(s) > MaxIDBytes {
-		return false
-	}
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		case i > 0 && (c == '.' || c == '_' || c == '-'):
-		default:
-			return false
-		}
-	}
-	return true
-}
-
 // CheckPool reports why the engine would refuse c: what PutPool answers with invalid_field, in words.
 func (c *PutPool) CheckPool() error {
 	switch {
-	case !validPoolID(c.ID):
+	case !names.Pool(c.ID):
 		return invalid("pool id: [A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 	case c.Total != StockUnstated && (c.Total < 0 || c.Total > MaxStock):
 		return invalid("total: a number of units")

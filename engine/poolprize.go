@@ -3,6 +3,8 @@ package engine
 import (
 	"fmt"
 	"slices"
+
+	"github.com/drawd/drawd/engine/names"
 )
 
 // PoolPrize says that a prize's units come from a pool of the namespace, which campaigns, takes and holds share. Stock,
@@ -71,7 +73,7 @@ func (v *Version) validatePoolPrizes() error {
 func (v *Version) validatePoolPrize(z *PoolPrize) error {
 	p, prize := &v.Prizes[z.Prize], int(z.Prize)
 	switch {
-	case !validPoolID(z.Pool):
+	case !names.Pool(z.Pool):
 		return invalid("pool of prize " + p.ID)
 	case p.Stock != Unlimited:
 		return invalid("prize " + p.ID + " comes from a pool: it has no stock of its own")

@@ -1,6 +1,10 @@
 package engine
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/drawd/drawd/engine/names"
+)
 
 // The commands of raffles, and their section of a campaign's state.
 
@@ -80,7 +84,7 @@ func (t *tx) applyRaffles(o op, r *reader) (res Result, err error) {
 
 func (r *reader) raffleID() string {
 	id := r.str(MaxIDBytes)
-	r.fail = r.fail || !validID(id)
+	r.fail = r.fail || !names.ID(id)
 	return id
 }
 

@@ -102,7 +102,7 @@ func (v *Version) validateSessions() error {
 	for i := range v.Sessions {
 		s := &v.Sessions[i]
 		switch {
-		case !validID(s.ID) || ids[s.ID]:
+		case !names.ID(s.ID) || ids[s.ID]:
 			return invalid("session id")
 		case s.StartsAt < end || s.EndsAt-s.StartsAt < MinSession || s.EndsAt > v.EndsAt:
 			return invalid("times of session " + s.ID)
@@ -155,7 +155,7 @@ func (v *Version) validateReserves(set PrizeSet) error {
 func (v *Version) validateChannels() error {
 	for i := range v.Channels {
 		c := &v.Channels[i]
-		if !validChannel(c.ID) || v.channel([]byte(c.ID)) != i || c.All && len(c.Prizes) > 0 || len(c.Slots) > MaxSlots {
+		if !names.Channel(c.ID) || v.channel([]byte(c.ID)) != i || c.All && len(c.Prizes) > 0 || len(c.Slots) > MaxSlots {
 			return invalid("channel")
 		}
 		for j, p := range c.Prizes {
@@ -210,9 +210,6 @@ func (v *Version) validateSums() error {
 	}
 	return nil
 }
-
-// validChannel reports whether s is 1 to MaxChannelBytes of the characters that a request may name a channel with.
-func validChannel(s string) bool { return names.Channel(s) }
 
 // sessionState is the section of a campaign's state: how far its sessions are closed, and what was carried.
 func (w *writer) sessionState(c *campaignCut) {

@@ -1,6 +1,10 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/drawd/drawd/engine/names"
+)
 
 // stockCut is what a capture takes along of pools and holds.
 type stockCut struct {
@@ -99,7 +103,7 @@ func (r *reader) pools(x *stockCut) {
 		p.books, p.seq, p.epoch = r.cell(), r.u64(), r.u64()
 		p.holds, p.spread = r.agenda(), r.agenda()
 		p.low, p.fenced = r.flag(), r.str(MaxReasonBytes)
-		if r.fail || p.terms.Validate() != nil || !validPoolID(p.id) || p.books.Unlimited {
+		if r.fail || p.terms.Validate() != nil || !names.Pool(p.id) || p.books.Unlimited {
 			r.fail = true
 			return
 		}

@@ -226,7 +226,7 @@ func clone(b []byte) []byte {
 // The compiler explains every fault to people; this keeps the state machine total.
 func (v *Version) Validate() error {
 	switch {
-	case !validID(v.Campaign):
+	case !names.ID(v.Campaign):
 		return invalid("campaign id")
 	case v.StartsAt < 0 || v.StartsAt >= v.EndsAt || int64(v.EndsAt-v.StartsAt) > MaxCampaignSpan || v.EndsAt >= 1<<47:
 		return invalid("start and end")
@@ -298,7 +298,7 @@ func (v *Version) Validate() error {
 func (v *Version) validatePrize(i int) error {
 	p := &v.Prizes[i]
 	switch {
-	case !validID(p.ID):
+	case !names.ID(p.ID):
 		return invalid("prize id")
 	case p.Stock < StockUnstated || p.Stock > MaxStock || p.Units < 1 || p.Units > MaxUnits:
 		return invalid("stock or units of prize " + p.ID)
@@ -324,7 +324,7 @@ func (v *Version) validatePrize(i int) error {
 
 func validateCounter(id string, counts Counts, w Window, limit uint32) error {
 	switch {
-	case !validID(id):
+	case !names.ID(id):
 		return invalid("cap id")
 	case limit < 1 || limit > MaxCapLimit:
 		return invalid("limit of cap " + id)
@@ -339,9 +339,6 @@ func validateCounter(id string, counts Counts, w Window, limit uint32) error {
 	}
 	return nil
 }
-
-// validID reports whether s is [a-z0-9][a-z0-9-]{0,62}.
-func validID(s string) bool { return names.ID(s) }
 
 // invalidError is a version, policy or command that breaks a rule of the engine.
 type invalidError struct{ what string }

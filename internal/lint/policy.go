@@ -15,7 +15,7 @@ type layer struct {
 const everything = "*"
 
 var layers = []layer{
-	{".", []string{"engine$", "engine/problem", "engine/campaignfile", "storage", "raftlog"}, "the library is the daemon's log and engine as a value: it serves nobody, so that a program that embeds it gets no server"},
+	{".", []string{"engine$", "engine/problem", "engine/names", "engine/campaignfile", "storage", "raftlog"}, "the library is the daemon's log and engine as a value: it serves nobody, so that a program that embeds it gets no server"},
 	{"drawdtest", []string{".", "engine$", "engine/problem"}, "it is for the tests of programs that embed the library, and has no more than they have"},
 	{"engine", []string{"engine"}, "the pure state machine knows nobody: it must run in the daemon, the library, the simulator and the verifier"},
 	{"engine/problem", nil, "the table of codes is shared by all layers, so it stands on none"},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/server/render"
 )
@@ -67,7 +68,7 @@ func (x *exchange) moveAward(move engine.AwardMove, leastReason int) *render.Pro
 
 // thaw lets a user's awards go on that a void by abuse had frozen.
 func (p *Plane) thaw(x *exchange) *render.Problem {
-	if !validUser(x.params.user) {
+	if !names.Subject(x.params.user) {
 		return refusal(problem.NotFound, "No user can have such an id.")
 	}
 	c, reason, refused := x.reasoned()

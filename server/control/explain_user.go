@@ -19,7 +19,7 @@ func (p *Plane) explainUser(x *exchange) *render.Problem {
 	if refused != nil {
 		return refused
 	}
-	if !validUser(x.params.user) {
+	if !names.Subject(x.params.user) {
 		return refusal(problem.NotFound, "No user has such an id.")
 	}
 	now := max(engine.UnixMilli(x.now.UnixMilli()), p.Engine.LogTime())
@@ -91,6 +91,3 @@ func (x *exchange) sayCounters(e *explanation, s *engine.UserState) {
 		add(rungOutcome, "last_win", string(x.plane.Engine.AppendID(nil, engine.IDDraw, s.LastWin)))
 	}
 }
-
-// validUser reports whether s has the form of a user's id.
-func validUser(s string) bool { return names.Subject(s) }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/server/access"
 	"github.com/drawd/drawd/server/render"
@@ -153,13 +154,13 @@ func (x *exchange) readKey(f *fields) *access.Key {
 	}
 	k.Campaigns = f.texts("campaigns", false, access.MaxKeyCampaigns)
 	for i, id := range k.Campaigns {
-		if !validID(id) {
+		if !names.ID(id) {
 			f.faultAt("campaigns", i, "pattern", "is no campaign id")
 		}
 	}
 	k.Sources = f.texts("sources", false, access.MaxKeySources)
 	for i, id := range k.Sources {
-		if !validID(id) || len(id) > engine.MaxSourceBytes {
+		if !names.ID(id) || len(id) > engine.MaxSourceBytes {
 			f.faultAt("sources", i, "pattern", "is no id of a source")
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/server/render"
 )
@@ -93,7 +94,7 @@ func (x *exchange) changeListed(remove bool) *render.Problem {
 	if refused != nil {
 		return refused
 	}
-	if !validUser(x.params.user) {
+	if !names.Subject(x.params.user) {
 		return refusal(problem.NotFound, "No user can have such an id.")
 	}
 	f, refused := x.fields()
@@ -229,7 +230,7 @@ func (x *exchange) importEntries(body []byte, kind engine.ListKind) (entries []e
 		} else {
 			f := newFields(o)
 			user := f.text("user", 1, engine.MaxUserBytes)
-			if user != "" && !validUser(user) {
+			if user != "" && !names.Subject(user) {
 				f.fault("user", "pattern", "is no user id")
 			}
 			entries = append(entries, x.entry(f, user, kind, false))

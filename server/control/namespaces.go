@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/server/render"
 )
 
@@ -46,7 +47,7 @@ func (p *Plane) createNamespace(x *exchange) *render.Problem {
 		return refused
 	}
 	name := f.text("name", 1, engine.MaxNamespaceBytes)
-	if len(*f.faults) == 0 && !validID(name) {
+	if len(*f.faults) == 0 && !names.ID(name) {
 		f.fault("name", "pattern", "must be of a-z, 0-9 and -, and not begin with -")
 	}
 	if refused := f.done(); refused != nil {

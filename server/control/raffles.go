@@ -7,6 +7,7 @@ import (
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/campaignfile"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/server/render"
 )
@@ -176,7 +177,7 @@ func (x *exchange) readUsers(body []byte) (users []string, refused *render.Probl
 			fault("", "json", "Each line must be a JSON object like {\"user\":\"u1\"}.")
 		case !isObject || !isText || len(o) != 1:
 			fault("", "type", "Each line must be an object with the member user, a text, and no other.")
-		case !validUser(user) || pattern != nil && !pattern.MatchString(user):
+		case !names.Subject(user) || pattern != nil && !pattern.MatchString(user):
 			fault("/user", "pattern", "It is not the id of a user.")
 		}
 		if len(faults) >= maxLineFaults {
@@ -211,7 +212,7 @@ func (p *Plane) drawRaffle(x *exchange) *render.Problem {
 		command.Alternates = uint32(f.integer("alternates", true, 0, engine.MaxEntrants))
 	}
 	if f.has("prize") {
-		if command.Prize = f.text("prize", 1, engine.MaxIDBytes); len(*f.faults) == 0 && !validID(command.Prize) {
+		if command.Prize = f.text("prize", 1, engine.MaxIDBytes); len(*f.faults) == 0 && !names.ID(command.Prize) {
 			f.fault("prize", "pattern", "must be the id of a prize")
 		}
 	}
@@ -247,7 +248,7 @@ func (p *Plane) redrawRaffle(x *exchange) *render.Problem {
 	command := engine.RedrawRaffle{Raffle: x.params.raffle, Actor: x.grant.Actor(), Reason: f.text("reason", 1, engine.MaxReasonBytes)}
 	command.Absent = f.texts("absent", true, maxAbsent)
 	for i, u := range command.Absent {
-		if !validUser(u) {
+		if !names.Subject(u) {
 			f.faultAt("absent", i, "pattern", "is not the id of a user")
 		}
 	}

@@ -218,7 +218,7 @@ func (r *route) match(path string, into *params) bool {
 		if !ok || value == "" || want.param != "user" && strings.Contains(value, ":") {
 			return false
 		}
-		if (want.param == "campaign" || want.param == "prize" || want.param == "purse" || want.param == "raffle") && !validID(value) {
+		if (want.param == "campaign" || want.param == "prize" || want.param == "purse" || want.param == "raffle") && !names.ID(value) {
 			return false
 		}
 		if want.param == "pool" && !names.Pool(value) {
@@ -228,6 +228,3 @@ func (r *route) match(path string, into *params) bool {
 	}
 	return true
 }
-
-// validID reports whether s has the form of a campaign, prize or namespace id: [a-z0-9][a-z0-9-]{0,62}.
-func validID(s string) bool { return names.ID(s) }

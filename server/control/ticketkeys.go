@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/server/render"
 	"github.com/drawd/drawd/server/ticket"
@@ -57,7 +58,7 @@ func (p *Plane) createTicketKey(x *exchange) *render.Problem {
 	k := ticket.NewKey()
 	k.CreatedAt, k.Name, k.Campaigns = x.now, f.text("name", 1, ticket.MaxNameBytes), f.texts("campaigns", false, ticket.MaxKeyCampaigns)
 	for i, id := range k.Campaigns {
-		if !validID(id) {
+		if !names.ID(id) {
 			f.faultAt("campaigns", i, "pattern", "is no campaign id")
 		}
 	}
