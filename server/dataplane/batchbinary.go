@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/server/render"
 )
 
@@ -150,23 +151,23 @@ func (w *worker) takeBinaryItem(b *batchWork, f *fields, campaigns [][]byte, key
 
 // checkBinary notes what is wrong with the values, in the order of the fields.
 func (d *drawBody) checkBinary(flags uint8) {
-	if !isID(d.campaign) {
+	if !names.ID(d.campaign) {
 		d.wrong(fieldCampaign, isCampaign)
 	}
-	if !isSubject(d.user) {
+	if !names.Subject(d.user) {
 		d.wrong(fieldUser, isUser)
 	}
-	if !isIdempotencyKey(d.key) {
+	if !names.Key(d.key) {
 		d.wrong(fieldKey, isKey)
 	}
 	if d.times < 1 || d.times > engine.MaxTimes {
 		d.wrong(fieldTimes, isTimes)
 		d.times = 1
 	}
-	if flags&hasChannel != 0 && !isChannelName(d.channel) {
+	if flags&hasChannel != 0 && !names.Channel(d.channel) {
 		d.wrong(fieldChannel, isChannel)
 	}
-	if flags&hasDevice != 0 && !isSubject(d.device) {
+	if flags&hasDevice != 0 && !names.Subject(d.device) {
 		d.wrong(fieldDevice, isUser)
 	}
 	if flags&hasVersion != 0 && d.expectVersion == 0 {

@@ -6,14 +6,14 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 )
 
 // draw answers POST /v1/campaigns/{c}/draws. In order: what was sent, what is known already, the log.
 func (w *worker) draw() {
 	h := w.head
-	if h.content != contentJSON {
-		w.refuse(problem.UnsupportedMediaType, "Content-Type must be application/json.")
+	if !w.sentJSON() {
 		return
 	}
 	fault := h.keyFault()
@@ -67,7 +67,7 @@ func (h *head) keyFault() problem.Code {
 	switch {
 	case h.key == nil:
 		return problem.IdempotencyKeyMissing
-	case h.keyTwice || !isIdempotencyKey(h.key):
+	case h.keyTwice || !names.Key(h.key):
 		return problem.IdempotencyKeyInvalid
 	}
 	return problem.OK

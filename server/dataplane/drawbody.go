@@ -242,17 +242,17 @@ func (d *drawBody) missing(item bool) {
 func (s *scanner) drawField(d *drawBody, f field, depth int) (ok bool) {
 	switch f {
 	case fieldUser:
-		d.user, ok = s.text(d, f, isUser, isSubject, depth)
+		d.user, ok = s.text(d, f, isUser, names.Subject, depth)
 	case fieldDevice:
-		d.device, ok = s.text(d, f, isUser, isSubject, depth)
+		d.device, ok = s.text(d, f, isUser, names.Subject, depth)
 	case fieldChannel:
-		d.channel, ok = s.text(d, f, isChannel, isChannelName, depth)
+		d.channel, ok = s.text(d, f, isChannel, names.Channel, depth)
 	case fieldTicket:
 		d.ticket, ok = s.text(d, f, isTicket, isTicketText, depth)
 	case fieldCampaign:
-		d.campaign, ok = s.text(d, f, isCampaign, isID, depth)
+		d.campaign, ok = s.text(d, f, isCampaign, names.ID, depth)
 	case fieldKey:
-		d.key, ok = s.text(d, f, isKey, isIdempotencyKey, depth)
+		d.key, ok = s.text(d, f, isKey, names.Key, depth)
 	case fieldIP:
 		var text []byte
 		if text, ok = s.text(d, f, isIP, isIPText, depth); text != nil {
@@ -372,31 +372,19 @@ const maxToldName = 32
 
 // Classes of characters.
 const (
-	inSubject = 1 << iota // users, owners, devices, channels
-	inID                  // campaigns
-	inName                // of fields
-	inKey                 // visible ASCII
-	inHost                // of Host headers: visible ASCII but for what ends or splits an authority
+	inName = 1 << iota // of fields
+	inHost             // of Host headers: visible ASCII but for what ends or splits an authority
 )
 
 var classes = func() (t [256]uint8) {
 	for c := range 256 {
 		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
 		digit := '0' <= c && c <= '9'
-		if letter || digit || bytes.IndexByte([]byte("._~:@=+-"), byte(c)) >= 0 {
-			t[c] |= inSubject
-		}
-		if digit || 'a' <= c && c <= 'z' || c == '-' {
-			t[c] |= inID
-		}
 		if letter || digit || c == '_' || c == '-' {
 			t[c] |= inName
 		}
-		if 0x21 <= c && c <= 0x7e {
-			t[c] |= inKey
-			if bytes.IndexByte([]byte(`,@/?#\`), byte(c)) < 0 {
-				t[c] |= inHost
-			}
+		if 0x21 <= c && c <= 0x7e && bytes.IndexByte([]byte(`,@/?#\`), byte(c)) < 0 {
+			t[c] |= inHost
 		}
 	}
 	return t
@@ -410,14 +398,6 @@ func all(b []byte, class uint8) bool {
 	}
 	return true
 }
-
-func isSubject(b []byte) bool { return names.Subject(b) }
-
-func isChannelName(b []byte) bool { return names.Channel(b) }
-
-func isID(b []byte) bool { return names.ID(b) }
-
-func isIdempotencyKey(b []byte) bool { return names.Key(b) }
 
 func isTicketText(b []byte) bool { return len(b) <= maxTicketBytes }
 

@@ -8,94 +8,26 @@ import (
 
 const noFatigueCap = "The namespace's policy has no such fatigue cap (fatigue_caps)."
 
-// hitBody is the body of a hit. Its zero value is that of {}.
-type hitBody struct {
-	quantity int64
-	unknown  bool // some fault is an unknown field
-	faults   []render.FieldError
-}
-
-func (h *hitBody) fault(name, code, message string) {
-	if len(h.faults) < maxFaults {
-		h.faults = append(h.faults, render.FieldError{Pointer: "/" + name, Code: code, Message: message})
-	}
-}
-
 // parseHit reads a body: {} or {"quantity": n}. false means that it is not sound JSON.
-func (s *scanner) parseHit(h *hitBody) bool {
-	*h = hitBody{quantity: 1}
-	if s.space() != '{' {
-		h.faults = append(h.faults, render.FieldError{Code: whats[isNotObject].code, Message: whats[isNotObject].message})
-		return s.skip(1) && s.end()
-	}
-	s.i++
-	for first := true; ; first = false {
-		name, more, ok := s.member(first)
-		if !more {
-			return ok && s.end()
-		}
-		if !s.unique(0, name) {
-			return false
-		}
+func (s *scanner) parseHit(f *faults, quantity *int64) bool {
+	*quantity = 1
+	return s.bodyOf(f, func(name []byte) (known, ok bool) {
 		if string(name) != "quantity" {
-			told := ""
-			if len(name) <= maxToldName && isPlainName(name) { // an unknown name is told only if it can hold nothing but a name
-				told = string(name)
-			}
-			h.unknown = true
-			h.fault(told, whats[isUnknown].code, whats[isUnknown].message)
-			if !s.skip(2) {
-				return false
-			}
-			continue
+			return false, true
 		}
-		if !s.hitQuantity(h) {
-			return false
-		}
-	}
-}
-
-func (s *scanner) hitQuantity(h *hitBody) bool {
-	if c := s.space(); c != '-' && (c < '0' || c > '9') {
-		h.fault("quantity", whats[isNotWhole].code, whats[isNotWhole].message)
-		return s.skip(2)
-	}
-	n, whole, ok := s.number()
-	switch {
-	case !ok:
-	case !whole:
-		h.fault("quantity", whats[isNotWhole].code, whats[isNotWhole].message)
-	case n < 1 || n > engine.MaxHit:
-		h.fault("quantity", "range", "It must be 1 to 1000000.")
-	default:
-		h.quantity = n
-	}
-	return ok
+		return true, s.wholeAt(f, "/quantity", quantity, 1, engine.MaxHit, "It must be 1 to 1000000.")
+	}, func() {})
 }
 
 // hit answers POST /v1/fatigue/{cap}/users/{u}:hit. In order: what was sent, what is known already, the log.
 func (w *worker) hit() {
-	if w.head.content != contentJSON {
-		w.refuse(problem.UnsupportedMediaType, "Content-Type must be application/json.")
+	if !w.sentJSON() || !w.keyed() {
 		return
 	}
-	if fault := w.head.keyFault(); fault != problem.OK {
-		w.refuse(fault, "")
-		return
-	}
-	var body hitBody
+	var wrong faults
+	var quantity int64
 	w.scanner.reset(w.sent())
-	if !w.scanner.parseHit(&body) {
-		w.badJSON()
-		return
-	}
-	if len(body.faults) > 0 {
-		code := problem.InvalidField
-		if body.unknown {
-			code = problem.UnknownField
-		}
-		w.problem.Errors = body.faults
-		w.refuse(code, "")
+	if !w.accepted(w.scanner.parseHit(&wrong, &quantity), &wrong) {
 		return
 	}
 	if !w.server.users.Allow(w.grant.Namespace, w.place.user) {
@@ -108,7 +40,7 @@ func (w *worker) hit() {
 	}
 	user := w.subject()
 	w.asked = engine.Hit{
-		Namespace: w.grant.Namespace.Ref(), Cap: number, User: user, UserID: w.place.user, Quantity: uint32(body.quantity),
+		Namespace: w.grant.Namespace.Ref(), Cap: number, User: user, UserID: w.place.user, Quantity: uint32(quantity),
 		Digest: w.grant.Namespace.Keyer().Hit(number, user, w.head.key),
 	}
 	if w.knownHit() || !w.inTime() {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/drawd/drawd/engine/names"
 )
 
 // stricter are the rules by which we refuse what encoding/json takes.
@@ -61,7 +63,7 @@ func FuzzDrawBody(f *testing.F) {
 		if addr, _ := netip.ParseAddr(want.IP); addr != d.ip {
 			t.Fatalf("%q is %v", body, d.ip)
 		}
-		if !isSubject(d.user) {
+		if !names.Subject(d.user) {
 			t.Fatalf("user %q", d.user)
 		}
 	})

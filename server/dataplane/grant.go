@@ -1,8 +1,6 @@
 package dataplane
 
 import (
-	"time"
-
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
@@ -15,155 +13,60 @@ type grantBody struct {
 	amount                           int64
 	priority                         int64 // engine.SourcePriority: as the source says
 	occurredAt, effectiveAt, expires engine.UnixMilli
-	unknown                          bool // some fault is an unknown field
-	faults                           []render.FieldError
-}
-
-func (g *grantBody) fault(name, code, message string) {
-	if len(g.faults) < maxFaults {
-		g.faults = append(g.faults, render.FieldError{Pointer: "/" + name, Code: code, Message: message})
-	}
+	faults                           faults
 }
 
 // parseGrant reads a body. revoke: it names a grant and a reason only. false means that it is not sound JSON.
 func (s *scanner) parseGrant(g *grantBody, revoke bool) bool {
 	*g = grantBody{priority: engine.SourcePriority}
-	if s.space() != '{' {
-		g.faults = append(g.faults, render.FieldError{Code: whats[isNotObject].code, Message: whats[isNotObject].message})
-		return s.skip(1) && s.end()
-	}
-	s.i++
-	for first := true; ; first = false {
-		name, more, ok := s.member(first)
-		if !more {
-			if ok {
-				g.missing(revoke)
-			}
-			return ok && s.end()
-		}
-		if !s.unique(0, name) || !s.grantField(g, string(name), revoke) {
-			return false
-		}
-	}
-}
-
-func (g *grantBody) missing(revoke bool) {
-	told := func(name string) bool {
-		for i := range g.faults {
-			if g.faults[i].Pointer == "/"+name {
-				return true
-			}
-		}
-		return false
-	}
-	need := func(name string, there bool) {
-		if !there && !told(name) {
-			g.fault(name, whats[isMissing].code, whats[isMissing].message)
-		}
-	}
-	need("source", g.source != "")
-	need("event", g.event != "")
-	need("amount", revoke || g.amount > 0)
+	return s.bodyOf(&g.faults, func(name []byte) (known, ok bool) { return s.grantField(g, string(name), revoke) }, func() {
+		g.faults.need("/source", g.source != "")
+		g.faults.need("/event", g.event != "")
+		g.faults.need("/amount", revoke || g.amount > 0)
+	})
 }
 
 // grantField reads the value of one field.
-func (s *scanner) grantField(g *grantBody, name string, revoke bool) bool {
+func (s *scanner) grantField(g *grantBody, name string, revoke bool) (known, ok bool) {
+	f := &g.faults
+	var text []byte
 	switch {
 	case name == "source":
-		return s.grantText(g, name, &g.source, "It must be 1 to 40 of the characters a-z 0-9 -, and not begin with -.",
-			func(b []byte) bool { return isID(b) && len(b) <= engine.MaxSourceBytes })
+		text, ok = s.stringAt(f, "/source", isSource, "It must be 1 to 40 of the characters a-z 0-9 -, and not begin with -.")
+		g.source = string(text)
 	case name == "event":
-		return s.grantText(g, name, &g.event, "It must be 1 to 64 visible ASCII characters.", isEvent)
+		text, ok = s.stringAt(f, "/event", names.Key, keyMessage)
+		g.event = string(text)
 	case name == "reason":
-		return s.grantText(g, name, &g.reason, "It must be 1 to 512 bytes of text on one line.", isReason)
+		text, ok = s.stringAt(f, "/reason", names.Reason, reasonMessage)
+		g.reason = string(text)
 	case revoke:
+		return false, true
 	case name == "amount":
-		return s.grantNumber(g, name, &g.amount, 1, engine.MaxGrant, "It must be 1 to 100000000.")
+		ok = s.wholeAt(f, "/amount", &g.amount, 1, engine.MaxGrant, "It must be 1 to 100000000.")
 	case name == "priority":
-		return s.grantNumber(g, name, &g.priority, 0, engine.MaxPriority, "It must be 0 to 100.")
+		ok = s.wholeAt(f, "/priority", &g.priority, 0, engine.MaxPriority, "It must be 0 to 100.")
 	case name == "occurred_at":
-		return s.grantTime(g, name, &g.occurredAt)
+		ok = s.timeAt(f, "/occurred_at", &g.occurredAt)
 	case name == "effective_at":
-		return s.grantTime(g, name, &g.effectiveAt)
+		ok = s.timeAt(f, "/effective_at", &g.effectiveAt)
 	case name == "expires_at":
-		return s.grantTime(g, name, &g.expires)
-	}
-	if len(name) > maxToldName || !isPlainName([]byte(name)) {
-		name = "" // an unknown name is told only if it can hold nothing but a name
-	}
-	g.unknown = true
-	g.fault(name, whats[isUnknown].code, whats[isUnknown].message)
-	return s.skip(2)
-}
-
-func (s *scanner) grantText(g *grantBody, name string, into *string, message string, valid func([]byte) bool) bool {
-	if s.space() != '"' {
-		g.fault(name, whats[isNotString].code, whats[isNotString].message)
-		return s.skip(2)
-	}
-	text, ok := s.str()
-	if ok && !valid(text) {
-		g.fault(name, "pattern", message)
-		return true
-	}
-	*into = string(text)
-	return ok
-}
-
-func (s *scanner) grantNumber(g *grantBody, name string, into *int64, least, most int64, message string) bool {
-	if c := s.space(); c != '-' && (c < '0' || c > '9') {
-		g.fault(name, whats[isNotWhole].code, whats[isNotWhole].message)
-		return s.skip(2)
-	}
-	n, whole, ok := s.number()
-	switch {
-	case !ok:
-	case !whole:
-		g.fault(name, whats[isNotWhole].code, whats[isNotWhole].message)
-	case n < least || n > most:
-		g.fault(name, "range", message)
+		ok = s.timeAt(f, "/expires_at", &g.expires)
 	default:
-		*into = n
+		return false, true
 	}
-	return ok
+	return true, ok
 }
 
-func (s *scanner) grantTime(g *grantBody, name string, into *engine.UnixMilli) bool {
-	var text string
-	if !s.grantText(g, name, &text, "", func([]byte) bool { return true }) {
-		return false
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if text != "" && (err != nil || t.Year() < 1971 || t.Year() > 2105) {
-		g.fault(name, "pattern", "It must be a time as in RFC 3339, such as 2026-11-11T00:00:00+08:00.")
-	} else if err == nil {
-		*into = engine.UnixMilli(t.UnixMilli())
-	}
-	return true
-}
-
-func isEvent(b []byte) bool { return names.Key(b) }
-
-func isReason(b []byte) bool { return names.Reason(b) }
+func isSource(b []byte) bool { return names.ID(b) && len(b) <= engine.MaxSourceBytes }
 
 // askedGrant reads the body of a grant or revocation and finds whom it is for, or refuses.
 func (w *worker) askedGrant(g *grantBody, revoke bool) (*engine.Campaign, bool) {
-	if w.head.content != contentJSON {
-		w.refuse(problem.UnsupportedMediaType, "Content-Type must be application/json.")
+	if !w.sentJSON() {
 		return nil, false
 	}
 	w.scanner.reset(w.sent())
-	if !w.scanner.parseGrant(g, revoke) {
-		w.badJSON()
-		return nil, false
-	}
-	if len(g.faults) > 0 {
-		code := problem.InvalidField
-		if g.unknown {
-			code = problem.UnknownField
-		}
-		w.problem.Errors = g.faults
-		w.refuse(code, "")
+	if !w.accepted(w.scanner.parseGrant(g, revoke), &g.faults) {
 		return nil, false
 	}
 	if !w.server.users.Allow(w.grant.Namespace, w.place.user) {

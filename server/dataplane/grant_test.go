@@ -210,7 +210,7 @@ func FuzzGrantBody(f *testing.F) {
 			t.Fatalf("taken: %q", body)
 		case !sound && json.Valid(body) && !slices.Contains(stricter, s.why):
 			t.Fatalf("refused, %s at %d: %q", s.why, s.i, body)
-		case sound && len(g.faults) == 0 && (g.source == "" || g.event == "" || !revoke && g.amount < 1 || g.amount > engine.MaxGrant || len(g.event) > engine.MaxEventBytes):
+		case sound && len(g.faults.list) == 0 && (g.source == "" || g.event == "" || !revoke && g.amount < 1 || g.amount > engine.MaxGrant || len(g.event) > engine.MaxEventBytes):
 			t.Fatalf("taken: %q as %+v", body, g)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/server/render"
 )
@@ -66,11 +67,11 @@ func (s *scanner) parseHelp(d *drawBody) bool {
 func (s *scanner) helpField(d *drawBody, f field) (ok bool) {
 	switch f {
 	case fieldOwner:
-		d.owner, ok = s.text(d, f, isUser, isSubject, 1)
+		d.owner, ok = s.text(d, f, isUser, names.Subject, 1)
 	case fieldHelper:
-		d.user, ok = s.text(d, f, isUser, isSubject, 1)
+		d.user, ok = s.text(d, f, isUser, names.Subject, 1)
 	case fieldEvent:
-		d.event, ok = s.text(d, f, isHelpEvent, isEvent, 1)
+		d.event, ok = s.text(d, f, isHelpEvent, names.Key, 1)
 	default:
 		return s.drawField(d, f, 1)
 	}
@@ -79,12 +80,7 @@ func (s *scanner) helpField(d *drawBody, f field) (ok bool) {
 
 // help answers POST /v1/campaigns/{c}/helps. In order: what was sent, what is known already, the log.
 func (w *worker) help() {
-	if w.head.content != contentJSON {
-		w.refuse(problem.UnsupportedMediaType, "Content-Type must be application/json.")
-		return
-	}
-	if fault := w.head.keyFault(); fault != problem.OK {
-		w.refuse(fault, "")
+	if !w.sentJSON() || !w.keyed() {
 		return
 	}
 	b := &w.body

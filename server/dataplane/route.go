@@ -3,6 +3,7 @@ package dataplane
 import (
 	"bytes"
 
+	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/server/access"
 )
 
@@ -132,7 +133,7 @@ func find(path []byte) (p place) {
 		return p
 	}
 	if id, ok := bytes.CutPrefix(path, []byte(drawPath)); ok {
-		if isID(id) {
+		if names.ID(id) {
 			p.route, p.id = routeDraw, id
 		}
 		return p
@@ -153,7 +154,7 @@ func find(path []byte) (p place) {
 // inCampaign matches what stands behind /v1/campaigns/.
 func (p *place) inCampaign(rest []byte) {
 	campaign, rest, more := bytes.Cut(rest, []byte{'/'})
-	if !isID(campaign) {
+	if !names.ID(campaign) {
 		return
 	}
 	p.campaign = campaign
@@ -176,7 +177,7 @@ func (p *place) inCampaign(rest []byte) {
 // ofUser matches what stands behind /v1/campaigns/{c}/users/.
 func (p *place) ofUser(rest []byte) {
 	user, rest, more := bytes.Cut(rest, []byte{'/'})
-	if !isSubject(user) {
+	if !names.Subject(user) {
 		return
 	}
 	p.user = user
@@ -199,7 +200,7 @@ func (p *place) ofUser(rest []byte) {
 		return
 	}
 	if draw, ok := bytes.CutPrefix(rest, []byte("draws/")); ok {
-		if id, ok := bytes.CutSuffix(draw, []byte(claimVerb)); ok && isID(id) {
+		if id, ok := bytes.CutSuffix(draw, []byte(claimVerb)); ok && names.ID(id) {
 			p.route, p.id = routeClaim, id
 		}
 		return
@@ -209,12 +210,12 @@ func (p *place) ofUser(rest []byte) {
 		return
 	}
 	if verb, ok := bytes.CutSuffix(key, []byte(abandonVerb)); ok {
-		if isIdempotencyKey(verb) {
+		if names.Key(verb) {
 			p.route, p.id = routeAbandon, verb
 		}
 		return
 	}
-	if isIdempotencyKey(key) {
+	if names.Key(key) {
 		p.route, p.id = routeKey, key
 	}
 }
@@ -223,7 +224,7 @@ func (p *place) ofUser(rest []byte) {
 func (p *place) inPurse(rest []byte) {
 	purse, rest, _ := bytes.Cut(rest, []byte("/users/"))
 	user, rest, more := bytes.Cut(rest, []byte{'/'})
-	if !isID(purse) || !isSubject(user) {
+	if !names.ID(purse) || !names.Subject(user) {
 		return
 	}
 	p.purse, p.user = purse, user
@@ -244,7 +245,7 @@ func (p *place) inFatigue(rest []byte) {
 	if u, ok := bytes.CutSuffix(user, []byte(hitVerb)); ok {
 		route, user = routeHit, u
 	}
-	if isID(cap) && isSubject(user) {
+	if names.ID(cap) && names.Subject(user) {
 		p.route, p.purse, p.user = route, cap, user
 	}
 }

@@ -14,8 +14,8 @@ var unitPaths = []struct {
 	valid func([]byte) bool
 }{
 	{"/v1/pools/", routePool, map[string]route{"take": routeTake}, names.Pool[[]byte]},
-	{"/v1/holds/", routeOneHold, map[string]route{"confirm": routeConfirm, "release": routeRelease, "extend": routeExtend, "void": routeVoidHold}, isID},
-	{"/v1/takes/", routeOneTake, map[string]route{"void": routeVoidTake}, isID},
+	{"/v1/holds/", routeOneHold, map[string]route{"confirm": routeConfirm, "release": routeRelease, "extend": routeExtend, "void": routeVoidHold}, names.ID[[]byte]},
+	{"/v1/takes/", routeOneTake, map[string]route{"void": routeVoidTake}, names.ID[[]byte]},
 }
 
 const (

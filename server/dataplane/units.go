@@ -58,15 +58,6 @@ func (w *worker) ofNamespace() bool {
 	return true
 }
 
-// keyed refuses a request without a sound Idempotency-Key.
-func (w *worker) keyed() bool {
-	fault := w.head.keyFault()
-	if fault != problem.OK {
-		w.refuse(fault, "")
-	}
-	return fault == problem.OK
-}
-
 // units renders for the namespace of the request.
 func (w *worker) units() render.Units {
 	return render.Units{IDs: w.server.options.Engine, Pools: w.grant.Namespace}
@@ -74,9 +65,9 @@ func (w *worker) units() render.Units {
 
 // forget drops what aliases the request.
 func (u *unitWork) forget() {
-	faults := u.body.faults[:0]
-	clear(faults[:cap(faults)])
-	*u = unitWork{body: unitBody{faults: faults}}
+	list := u.body.faults.list[:0]
+	clear(list[:cap(list)])
+	*u = unitWork{body: unitBody{faults: faults{list: list}}}
 }
 
 // takeUnits answers POST /v1/pools/{pool}:take.

@@ -400,10 +400,10 @@ func TestUnitsAreForgotten(t *testing.T) {
 	w := newWorker(r.server)
 	sent := []byte("o1")
 	w.unit.used, w.unit.hold.OwnerID, w.unit.take.Ref, w.unit.body.owner, w.unit.body.items[7].pool = true, sent, sent, sent, sent
-	w.unit.body.wrong("/items/0/x", "unknown", "x")
+	w.unit.body.faults.add("/items/0/x", "unknown", "x")
 	w.end()
 	u := &w.unit
-	if u.used || u.hold.OwnerID != nil || u.take.Ref != nil || u.body.owner != nil || u.body.items[7].pool != nil || len(u.body.faults) != 0 || u.body.faults[:1][0].Pointer != "" {
+	if u.used || u.hold.OwnerID != nil || u.take.Ref != nil || u.body.owner != nil || u.body.items[7].pool != nil || len(u.body.faults.list) != 0 || u.body.faults.list[:1][0].Pointer != "" {
 		t.Errorf("%+v", u)
 	}
 }
