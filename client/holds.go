@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"iter"
-	"net/http"
 	"net/url"
 	"time"
 )
@@ -227,65 +226,4 @@ func (c *Client) Holds(ctx context.Context, q HoldQuery) iter.Seq2[Hold, error] 
 		}
 	}
 	return pages[Hold](ctx, c, false, "holds", "/v1/holds", query)
-}
-
-// Pool is a pool's books: Total = Unreleased + Available + Reserved + Held + Issued + Expired + Withdrawn.
-type Pool struct {
-	ID         string     `json:"pool"`
-	Seq        uint64     `json:"seq"`
-	Epoch      uint64     `json:"epoch"` // of its stock: a return moves it
-	Total      int64      `json:"total"`
-	Unreleased int64      `json:"unreleased"`
-	Available  int64      `json:"available"`
-	Reserved   int64      `json:"reserved"`
-	Held       int64      `json:"held"`
-	Issued     int64      `json:"issued"`
-	Expired    int64      `json:"expired"`
-	Withdrawn  int64      `json:"withdrawn"`
-	Open       bool       `json:"open"` // it gives units now
-	OpensAt    *time.Time `json:"opens_at"`
-	ClosesAt   *time.Time `json:"closes_at"`
-	SoldOut    bool       `json:"sold_out"`
-	MayReturn  bool       `json:"may_return"`
-}
-
-// Pool reads a pool's books.
-func (c *Client) Pool(ctx context.Context, pool string) (*Pool, error) {
-	path, err := pathOf("pool", "/v1/pools/", pool)
-	if err != nil {
-		return nil, err
-	}
-	return fetch[Pool](ctx, c, false, "pool "+pool, path, "")
-}
-
-// AdjustPoolRequest changes a pool's total by a delta, once for its key.
-type AdjustPoolRequest struct {
-	Pool   string `json:"-"`
-	Key    Key    `json:"-"`
-	Delta  int64  `json:"delta"`
-	Reason string `json:"reason"`
-}
-
-// PutPool makes or changes a pool, from its document in JSON: total, opens_at, closes_at, limit_per_owner, hold_ttl, ….
-func (a *Admin) PutPool(ctx context.Context, pool string, d Document) error {
-	path, err := pathOf("put pool", "/admin/v1/pools/", pool)
-	if err != nil {
-		return err
-	}
-	k := call{op: "put pool " + pool, admin: true, method: http.MethodPut, path: path, body: d.Body, content: typeJSON, match: d.ETag, repeat: natural}
-	_, err = a.c.do(ctx, &k)
-	return err
-}
-
-// AdjustPool changes a pool's total and returns its books.
-func (a *Admin) AdjustPool(ctx context.Context, r AdjustPoolRequest) (*Pool, error) {
-	path, err := pathOf("adjust pool", "/admin/v1/pools/", r.Pool, ":adjust")
-	if err != nil {
-		return nil, err
-	}
-	out := new(Pool)
-	if _, err := a.c.postKeyed(ctx, call{op: "adjust pool " + r.Pool, admin: true, path: path, key: r.Key}, r, out); err != nil {
-		return nil, err
-	}
-	return out, nil
 }

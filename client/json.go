@@ -43,14 +43,22 @@ func (c *Client) get(ctx context.Context, admin bool, op, path, query string, ou
 	return err
 }
 
+// write makes a document the call's body.
+func (k *call) write(in any) error {
+	text, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("drawd: %s: %w: %w", k.op, ErrInvalidField, err)
+	}
+	k.body, k.content = text, typeJSON
+	return nil
+}
+
 // post sends a document and reads the answer.
 func (c *Client) post(ctx context.Context, k call, in, out any) (*answer, error) {
 	if in != nil {
-		text, err := json.Marshal(in)
-		if err != nil {
-			return nil, fmt.Errorf("drawd: %s: %w: %w", k.op, ErrInvalidField, err)
+		if err := k.write(in); err != nil {
+			return nil, err
 		}
-		k.body, k.content = text, typeJSON
 	}
 	k.method = http.MethodPost
 	return c.decode(ctx, &k, out)

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/client"
-	"github.com/drawd/drawd/engine"
-	"github.com/drawd/drawd/engine/problem"
 )
 
 // TestOrderFlow is an order service's day: hold and confirm, hold and release, two pools of which one is short, each asked twice; and
@@ -16,8 +14,12 @@ func TestOrderFlow(t *testing.T) {
 	n := startNode()
 	defer n.stop()
 	c, ctx := operator(t, n), t.Context()
-	n.pool(t, "phones", 3)
-	n.pool(t, "cases", 1)
+	for pool, total := range map[string]int64{"phones": 3, "cases": 1} {
+		made := got[*client.PoolTerms](t)(c.Admin().PutPool(ctx, client.PutPoolRequest{Pool: pool, Total: &total}))
+		if made.Total != total || made.Stock.Available != total || made.ETag == "" || made.Approval != nil {
+			t.Errorf("%+v", made)
+		}
+	}
 	both := []client.Item{{Pool: "phones"}, {Pool: "cases", Quantity: 1}}
 	r := client.HoldRequest{Owner: "o1", Key: "order-1", TTL: time.Minute, Ref: "order-1", Items: both}
 	h := got[*client.Hold](t)(c.Hold(ctx, r))
@@ -84,23 +86,37 @@ func takes(t *testing.T, c *client.Client) {
 	if read := got[*client.Take](t)(c.GetTake(ctx, taken.ID)); read.State != "voided" || read.Owner != "o4" {
 		t.Errorf("%+v", read)
 	}
+	operate(t, c.Admin())
 }
 
-// pool makes a pool, as an operator does.
-func (n *node) pool(t *testing.T, id string, total int64) {
+// operate changes a pool as its operator does.
+func operate(t *testing.T, a *client.Admin) {
 	t.Helper()
-	ns, _ := n.engine.Namespace("default")
-	p := engine.PutPool{
-		Namespace: ns.Ref(), ID: id, Expect: engine.AnyRevision, Total: engine.Quantity(total), Actor: "test",
-		Policy: engine.PoolPolicy{Restock: engine.RestockMachine},
+	ctx := t.Context()
+	restock := client.AdjustPoolRequest{Pool: "phones", Key: client.NewKey(), Delta: 4, Reason: "a delivery"}
+	first := got[*client.PoolAdjusted](t)(a.AdjustPool(ctx, restock))
+	second := got[*client.PoolAdjusted](t)(a.AdjustPool(ctx, restock))
+	if first.Total != 7 || first.Replayed || !second.Replayed || second.Seq != first.Seq {
+		t.Errorf("%+v, again %+v", first, second)
 	}
-	if err := p.CheckPool(); err != nil {
-		t.Fatal(err)
+	terms := got[*client.PoolTerms](t)(a.PoolTerms(ctx, "phones"))
+	change := client.PutPoolRequest{Pool: "phones", ETag: terms.ETag, PoolPolicy: terms.PoolPolicy}
+	change.HoldTTL = client.Interval(90 * time.Second)
+	changed := got[*client.PoolTerms](t)(a.PutPool(ctx, change))
+	if time.Duration(changed.HoldTTL) != 90*time.Second || changed.Revision <= terms.Revision || changed.Total != 7 {
+		t.Errorf("%+v", changed)
 	}
-	var b engine.Batch
-	b.Reset()
-	b.AddPool(&p)
-	if err := n.log.Decide(&b); err != nil || b.Results[0].Code != problem.OK {
-		t.Fatalf("%v %v", err, b.Results)
+	if _, err := a.PutPool(ctx, change); !errors.Is(err, client.ErrVersionConflict) {
+		t.Errorf("the same change again: %v", err)
+	}
+	ids := ""
+	for p, err := range a.Pools(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids += p.Pool + " "
+	}
+	if ids != "cases phones " {
+		t.Errorf("pools %s", ids)
 	}
 }

@@ -16,7 +16,6 @@ import (
 
 // node is a whole drawd in this process: storage in memory, the log, the engine and both planes, over real connections.
 type node struct {
-	engine *engine.Engine
 	store  *storage.Store
 	log    *raftlog.Node
 	server *server.Server
@@ -41,7 +40,6 @@ func startNode() *node {
 	defer cancel()
 	e, err := engine.New(engine.Options{ClusterKey: key})
 	must(err)
-	n.engine = e
 	n.store, err = storage.Open(storage.Options{Dir: "data", FS: storage.NewCrashFS(), Logger: logger})
 	must(err)
 	n.log, err = raftlog.Open(ctx, raftlog.Options{Store: n.store, Engine: e, Logger: logger})

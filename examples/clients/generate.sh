@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # generate.sh: generates a TypeScript and a Java client from docs/openapi.yaml with stock generators, compiles them, and lets each of them
-# draw from a node of its own. Everything it makes stands in bin/clients. It needs node 20, npm, and a JDK of 17; see docs/clients.md.
+# draw from a node of its own, and hold units of a pool. Everything it makes stands in bin/clients. It needs node 20, npm, and a JDK of 17; see docs/clients.md.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 here=$root/examples/clients
@@ -16,7 +16,7 @@ jar=$out/node_modules/@openapitools/openapi-generator-cli/bin/openapi-generator.
 
 echo "== TypeScript: openapi-typescript"
 rm -rf typescript && cp -r "$here/typescript" typescript
-"$tool/openapi-typescript" "$root/docs/openapi.yaml" -o typescript/drawd.d.ts
+"$tool/openapi-typescript" "$root/docs/openapi.yaml" --default-non-nullable=false -o typescript/drawd.d.ts
 cp package.json typescript/ # "type": "module" for what is compiled
 "$tool/tsc" -p typescript
 
@@ -47,4 +47,4 @@ done
 
 node typescript/draw.js "$url" "$admin"
 java -cp "$jar:java/classes" Draw "$url" "$admin"
-echo "both clients compile and draw"
+echo "both clients compile, draw and hold"

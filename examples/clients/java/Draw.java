@@ -1,12 +1,18 @@
 import io.drawd.ApiClient;
 import io.drawd.ApiException;
 import io.drawd.api.DrawsApi;
+import io.drawd.api.UnitsApi;
+import io.drawd.model.Confirmation;
 import io.drawd.model.DrawAnswer;
 import io.drawd.model.DrawRequest;
+import io.drawd.model.Held;
+import io.drawd.model.HoldRequest;
+import io.drawd.model.HoldResolved;
+import io.drawd.model.UnitItem;
 import java.net.URI;
 import java.util.UUID;
 
-/** A draw through the generated client: java Draw URL. */
+/** A draw and a hold through the generated client: java Draw URL. The pool "seats" must be there. */
 public class Draw {
   public static void main(String[] args) throws Exception {
     URI url = URI.create(args[0]);
@@ -33,6 +39,18 @@ public class Draw {
       check(e.getCode() == 404 && e.getResponseBody().contains("\"code\":\"campaign_not_found\""), "refused with " + e.getResponseBody());
       System.out.println("java refused   " + e.getCode() + " campaign_not_found");
     }
+    hold(new UnitsApi(node));
+  }
+
+  static void hold(UnitsApi units) throws ApiException {
+    String order = "order-" + UUID.randomUUID();
+    HoldRequest request = new HoldRequest().owner("java-owner").ref(order).ttlMs(120_000L).addItemsItem(new UnitItem().pool("seats").quantity(2L));
+    Held held = units.holdUnits(order, request, null, null, null);
+    Held again = units.holdUnits(order, request, null, "1", null);
+    check(again.getHold().equals(held.getHold()), "asked again under its key, the hold is " + again.getHold());
+    HoldResolved confirmed = units.confirmHold(held.getHold(), null, null, null, new Confirmation());
+    check("confirmed".equals(String.valueOf(confirmed.getState())), "the hold is " + confirmed.getState());
+    System.out.println("java hold      " + confirmed.getState() + " " + held.getHold() + ", held until " + held.getExpiresAt());
   }
 
   static void check(boolean holds, String otherwise) {

@@ -1,4 +1,4 @@
-// A draw through the generated types: node draw.js URL.
+// A draw and a hold through the generated types: node draw.js URL ADMIN-URL.
 import createClient from "openapi-fetch";
 import { randomUUID } from "node:crypto";
 import { strict as assert } from "node:assert";
@@ -32,3 +32,25 @@ assert.ok(refused.error && "code" in refused.error);
 assert.equal(refused.error.code, "campaign_not_found");
 assert.equal(refused.error.effect, "none");
 console.log(`ts refused     ${refused.response.status} ${refused.error.code}`);
+
+// Stock without a lottery: an operator makes a pool, an order service holds units while its customer pays.
+const admin = createClient<paths>({ baseUrl: process.argv[3] ?? "http://127.0.0.1:7071" });
+const pool = await admin.PUT("/admin/v1/pools/{pool}", {
+  params: { path: { pool: "seats" }, header: { "If-None-Match": "*" } },
+  body: { total: 100 },
+});
+assert.ok(pool.data, JSON.stringify(pool.error));
+
+const order = "order-" + randomUUID();
+async function hold(again: boolean) {
+  return node.POST("/v1/holds", {
+    params: { header: { "Idempotency-Key": order, ...(again && { "Drawd-Retry": "1" as const }) } },
+    body: { owner: user, ref: order, ttl_ms: 120_000, items: [{ pool: "seats", quantity: 2 }] },
+  });
+}
+const held = await hold(false);
+assert.ok(held.data, JSON.stringify(held.error));
+assert.equal((await hold(true)).data?.hold, held.data.hold);
+const confirmed = await node.POST("/v1/holds/{hold}:confirm", { params: { path: { hold: held.data.hold } }, body: {} });
+assert.equal(confirmed.data?.state, "confirmed");
+console.log(`ts hold        ${confirmed.data.state} ${held.data.hold}, held until ${held.data.expires_at}`);
