@@ -10,8 +10,8 @@
 // applied state.
 //
 // Threads: a [Plane] is an http.Handler, used by any number of goroutines. It holds no lock of its own, but changes of keys
-// wait for one another; the engine, the gate and the record store lock themselves. A long poll of the records feed is the only handler that waits, and ends
-// early when the request's context does.
+// wait for one another; the engine, the gate and the record store lock themselves. A long poll of the records feed is the
+// only handler that waits, and ends early when the request's context does.
 //
 // Durability: none of its own; everything goes through Decide.
 //
