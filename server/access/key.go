@@ -78,13 +78,13 @@ func ParseKeyID(id string) bool {
 // Actor is how the key is named in records.
 func (k *Key) Actor() string { return k.actor }
 
-// Holder is what the log must know of a key to decide approvals: nil for one that can ask for nothing that needs them.
-// Keys that are limited to campaigns ask and do not approve.
+// Holder is what the log must know of a key to decide approvals: nil for one whose making needs none. Keys that pay out need
+// a second person as admins' do, and approve nothing; nor do keys that are limited to campaigns.
 func (k *Key) Holder() *engine.Holder {
-	if k.Scopes&ScopeAdmin == 0 {
+	if k.Scopes&(ScopeAdmin|ScopePayout) == 0 {
 		return nil
 	}
-	h := &engine.Holder{Actor: actorPrefix + k.ID, Person: k.Person, Approves: len(k.Campaigns) == 0}
+	h := &engine.Holder{Actor: actorPrefix + k.ID, Person: k.Person, Approves: k.Scopes&ScopeAdmin != 0 && len(k.Campaigns) == 0}
 	if !k.ExpiresAt.IsZero() {
 		h.Until = engine.UnixMilli(k.ExpiresAt.UnixMilli())
 	}

@@ -63,6 +63,10 @@ func TestOneAdminIsOnePerson(t *testing.T) {
 	// A key that only draws is one person's act; one that may ask for something is not, whatever its campaigns.
 	w.newKey(ann, `{"name":"front","scopes":["draw"]}`)
 	w.want(202, "POST", keysPath, `{"name":"ann as carl","person":"carl","scopes":["admin"],"campaigns":["flash"]}`, ann)
+	payout := w.want(202, "POST", keysPath, `{"name":"payouts","person":"ann","scopes":["payout"]}`, ann)
+	if a := w.approve(payout, bob); a.status != 200 {
+		t.Errorf("a payout key: %d %s", a.status, a.body)
+	}
 	out := w.want(202, "DELETE", keysPath+"/"+annID2, "", bob)
 	if a := w.approve(out, ann2); a.status != 200 { // ann is another person than bob
 		t.Errorf("%d %s", a.status, a.body)
