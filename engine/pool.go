@@ -193,7 +193,7 @@ func (c *PutPool) CheckPool() error {
 	return c.Policy.Validate()
 }
 
-// Pool is stock that is held and taken without a draw. Its methods take no locks unless they say so.
+// Pool is stock that is held and taken, without a draw or by draws of the campaigns that share it. Its methods take no locks unless they say so.
 type Pool struct {
 	namespace *Namespace
 	ref       PoolRef

@@ -34,6 +34,7 @@ func newPoolScript(x *table, seed uint64) *poolScript {
 		v.PoolPrizes = append(v.PoolPrizes, PoolPrize{Prize: 1, Pool: "b"})
 	}))
 	x.mustPublish(simple(fromPool("d", "a"), second, func(v *Version) {
+		v.Exhausted = Deny
 		v.PoolPrizes = append(v.PoolPrizes, PoolPrize{Prize: 1, Pool: "b", Hold: 3000, Forfeit: true})
 	}))
 	return &poolScript{table: x, rng: rand.New(rand.NewPCG(seed, 29))}

@@ -354,3 +354,22 @@ func TestPoolBoundsCountEverySubDraw(t *testing.T) {
 	}
 	x.wantStock("two wins and a take", p, 47, 2, 1, 0)
 }
+
+// As a library a draw looks again when a pool was emptied, or filled, between its look at it and its locks.
+func TestDrawSeesThatAPoolMoved(t *testing.T) {
+	x := newTable(t)
+	p := x.pool("sku", 1)
+	c := x.mustPublish(simple(fromPool("c", "sku")))
+	step := tx{world: x.world.Load(), plan: c.plan.Load(), library: true, now: x.now}
+	now := sight{logTime: x.now, now: x.now}
+	if !step.poolsGive(c, now) || step.poolsMoved(c) {
+		t.Error("a unit is there, and nobody took it")
+	}
+	x.take("a", "1", p, 1)
+	if !step.poolsMoved(c) {
+		t.Error("the unit was taken")
+	}
+	if step.poolsGive(c, now) || step.poolsMoved(c) {
+		t.Error("nothing is there, and nothing came back")
+	}
+}
