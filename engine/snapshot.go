@@ -15,7 +15,7 @@ const (
 	snapshotMagic = 0x44575331 // "DWS1"
 	snapshotForm  = 1
 	snapshotEnd   = 1<<64 - 1
-	maxMetaBytes  = 1 << 30
+	maxMetaBytes  = 1<<32 - 1 // what its length can say. Agendas of pools are the part of it that only holds bound
 )
 
 // WriteSnapshot writes the whole state. Nothing may be applied while the cut is taken; afterwards it may.
@@ -42,9 +42,13 @@ func (e *Engine) WriteSnapshot(w io.Writer) error {
 			return fmt.Errorf("engine: writing a snapshot: %w", err)
 		}
 	}
+	meta := c.Meta()
+	if len(meta) > maxMetaBytes {
+		return fmt.Errorf("engine: writing a snapshot: the state beside the tables has %d bytes, more than can be read back", len(meta))
+	}
 	var tail writer
 	tail.u64(snapshotEnd)
-	tail.bytes(c.Meta())
+	tail.bytes(meta)
 	out.Write(tail.b)
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("engine: writing a snapshot: %w", err)
@@ -116,9 +120,6 @@ func readMeta(in io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	n := binary.LittleEndian.Uint32(size[:])
-	if n > maxMetaBytes {
-		return nil, fmt.Errorf("meta of %d bytes", n)
-	}
 	// The announced length is not trusted with memory before the bytes are there.
 	meta, err := io.ReadAll(io.LimitReader(in, int64(n)))
 	if err == nil && len(meta) != int(n) {
