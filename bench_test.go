@@ -37,9 +37,6 @@ prizes:
   - {id: p8, kind: coupon, weight: 200000, stock: 1000000000}
 `
 
-// benchUsers is how many users draw: enough that their rows do not stay in a cache.
-const benchUsers = 1 << 18
-
 // BenchmarkLibraryDraw is a draw in memory, by so many goroutines. ns/op is of one draw, all goroutines together.
 func BenchmarkLibraryDraw(b *testing.B) {
 	for _, goroutines := range []int{1, 2} {

@@ -31,7 +31,7 @@ func (x *table) defend(actor string) Result {
 // more.
 func TestDefend(t *testing.T) {
 	x := newTable(t)
-	c := x.mustPublish(simple())
+	x.mustPublish(simple())
 	x.unchanged("a switch to nothing", func() { x.wantCode("defend", x.defend("bob"), problem.NotFound) })
 	v := meagre()
 	v.Salt = [16]byte{9}
@@ -46,7 +46,7 @@ func TestDefend(t *testing.T) {
 		}
 	})
 	x.reload()
-	c, _ = x.CampaignByRef(1)
+	c, _ := x.CampaignByRef(1)
 	if d := c.Defensive(); d == nil || d.Against != 1 || d.Version.Prizes[0].Weight != 10 || d.At != x.now || c.DefensiveFits(x.now) != problem.OK || c.Version().Number != 1 {
 		t.Fatalf("stands: %+v", d)
 	}

@@ -186,7 +186,7 @@ func TestAwardOfTwoPrizes(t *testing.T) {
 // A void ends an award; one by abuse freezes the user's others until somebody thaws them. What has begun is told as it ended.
 func TestVoidFreezesAwards(t *testing.T) {
 	x := newTable(t)
-	c := x.mustPublish(delivered())
+	x.mustPublish(delivered())
 	first, firstAt := x.encoded(x.draw("u", "1"))
 	second, secondAt := x.encoded(x.draw("u", "2"))
 	third, thirdAt := x.encoded(x.draw("u", "3"))
@@ -196,7 +196,7 @@ func TestVoidFreezesAwards(t *testing.T) {
 	x.move(third, thirdAt, MoveDeliver)
 	x.wantCode("void", x.void(first, firstAt, VoidAbuse), problem.OK)
 	x.reload()
-	c, _ = x.CampaignByRef(1)
+	c, _ := x.CampaignByRef(1)
 	if a := x.stands(first); a.State != AwardVoided {
 		t.Errorf("%+v", a)
 	}

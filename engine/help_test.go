@@ -172,7 +172,7 @@ func TestHelpsAreListedFromBothSides(t *testing.T) {
 // What a help grants goes to both, within the daily limits of its sources, or the help is refused as a whole.
 func TestHelpsGrantChances(t *testing.T) {
 	x := newTable(t)
-	c := x.mustPublish(tree(func(v *Version) {
+	x.mustPublish(tree(func(v *Version) {
 		v.Caps = v.Caps[:2]
 		v.Chances = &Chances{Mode: ChancesGranted, Price: 1, Lots: 1, Sources: []ChanceSource{{ID: "invite", DailyLimit: 5}, {ID: "assist"}}}
 		v.Helps = &Helps{Owner: HelpGrant{"invite", 3}, Helper: HelpGrant{"assist", 1}}
@@ -210,7 +210,7 @@ func TestHelpsGrantChances(t *testing.T) {
 	if err := x.CheckInvariants(); err != nil {
 		t.Error(err)
 	}
-	if c, _ = x.CampaignByRef(1); c.Version().Helps.Owner.Amount != 3 {
+	if c, _ := x.CampaignByRef(1); c.Version().Helps.Owner.Amount != 3 {
 		t.Errorf("restored: %+v", c.Version().Helps)
 	}
 }

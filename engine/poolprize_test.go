@@ -230,7 +230,7 @@ func TestPoolPrizeRules(t *testing.T) {
 func TestAwardIsAHold(t *testing.T) {
 	x := newTable(t)
 	p := x.pool("sku", 2)
-	c := x.mustPublish(simple(fromPool("c", "sku", heldFor(60_000))))
+	x.mustPublish(simple(fromPool("c", "sku", heldFor(60_000))))
 	a, b := x.wonHold("a", x.draw("a", "1")), x.wonHold("b", x.draw("b", "1"))
 	x.wantStock("two holds", p, 0, 2, 0, 0)
 	x.wantCode("held units do not count", x.draw("c", "1"), problem.Exhausted)
@@ -249,7 +249,7 @@ func TestAwardIsAHold(t *testing.T) {
 		t.Errorf("%+v", again)
 	}
 	x.reload()
-	p, c = x.Namespaces()[0].Pools()[0], x.campaignOf("c")
+	p, c := x.Namespaces()[0].Pools()[0], x.campaignOf("c")
 	x.wantCode("confirm", x.confirm(a), problem.OK)
 	x.wait(60_000)
 	if c.Exhausted() {
@@ -269,13 +269,13 @@ func TestAwardIsAHold(t *testing.T) {
 
 func TestForfeitedHold(t *testing.T) {
 	x := newTable(t)
-	p := x.pool("sku", 3)
-	c := x.mustPublish(simple(fromPool("c", "sku", heldFor(60_000), forfeited)))
+	x.pool("sku", 3)
+	x.mustPublish(simple(fromPool("c", "sku", heldFor(60_000), forfeited)))
 	a := x.wonHold("a", x.draw("a", "1"))
 	b := x.wonHold("b", x.draw("b", "1"))
 	x.wonHold("c", x.draw("c", "1"))
 	x.reload()
-	p, c = x.Namespaces()[0].Pools()[0], x.campaignOf("c")
+	p, c := x.Namespaces()[0].Pools()[0], x.campaignOf("c")
 	x.wantCode("confirm", x.confirm(a), problem.OK)
 	x.wantCode("given back by himself", x.release(b), problem.OK)
 	x.wantStock("one held", p, 1, 1, 1, 0)

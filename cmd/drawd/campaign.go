@@ -366,6 +366,7 @@ func describeCampaign(w io.Writer, campaign, stock []byte) error {
 		Exhausted bool   `json:"exhausted"`
 		FencedBy  string `json:"fenced_by"`
 		Seq       uint64 `json:"seq"`
+		Off       []struct{ Scope, At, Actor, Reason string }
 	}
 	var s struct {
 		Prizes []struct {
@@ -385,6 +386,12 @@ func describeCampaign(w io.Writer, campaign, stock []byte) error {
 		status += ": " + c.FencedBy
 	}
 	fmt.Fprintf(w, "%s: %s, version %d, seq %d\n%s to %s (%s)\nhash %s\n\n", c.Campaign, status, c.Version, c.Seq, c.StartsAt, c.EndsAt, c.TimeZone, c.Hash)
+	for _, off := range c.Off {
+		fmt.Fprintf(w, "OFF %s since %s, by %s: %s\n", off.Scope, off.At, off.Actor, off.Reason)
+	}
+	if len(c.Off) > 0 {
+		fmt.Fprintln(w)
+	}
 	rows := [][]string{{"PRIZE", "TOTAL", "AVAILABLE", "ISSUED", "WITHDRAWN"}}
 	for _, p := range s.Prizes {
 		row := []string{p.ID, "unlimited", "", strconv.FormatInt(p.Issued, 10), ""}

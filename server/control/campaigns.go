@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
@@ -38,6 +39,7 @@ type campaignView struct {
 	EndsAt    stamp           `json:"ends_at"`
 	Exhausted bool            `json:"exhausted"`
 	FencedBy  string          `json:"fenced_by,omitempty"`
+	Off       []switchView    `json:"off,omitempty"` // of one campaign only
 }
 
 // engineNow is the time at which states are told: the node's clock, but never before log time.
@@ -80,7 +82,16 @@ func (p *Plane) getCampaign(x *exchange) *render.Problem {
 	if refused != nil {
 		return refused
 	}
-	return x.answer(http.StatusOK, x.view(c))
+	v := x.view(c)
+	for _, s := range c.Namespace().Switches() {
+		if kind, rest, inside := strings.Cut(s.Scope, "/"); inside {
+			if id, _, _ := strings.Cut(rest, "/"); kind == engine.SwitchPayout.String() || id != c.ID() {
+				continue
+			}
+		}
+		v.Off = append(v.Off, x.viewSwitch(&s))
+	}
+	return x.answer(http.StatusOK, v)
 }
 
 // versionView is a version; File and Salt are in the full form only.

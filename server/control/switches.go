@@ -86,6 +86,15 @@ type switchView struct {
 	UndoUntil *stamp `json:"undo_until,omitempty"`
 }
 
+func (x *exchange) viewSwitch(s *engine.Switch) switchView {
+	v := switchView{Scope: s.Scope, At: stamp(s.At), Actor: s.Actor, Reason: s.Reason}
+	if s.UndoUntil > engine.UnixMilli(x.now.UnixMilli()) {
+		until := stamp(s.UndoUntil)
+		v.UndoUntil = &until
+	}
+	return v
+}
+
 func (p *Plane) listSwitches(x *exchange) *render.Problem {
 	page, refused := x.page()
 	if refused != nil {
@@ -105,12 +114,7 @@ func (p *Plane) listSwitches(x *exchange) *render.Problem {
 		if !page.take(s.Scope) {
 			continue
 		}
-		v := switchView{Scope: s.Scope, At: stamp(s.At), Actor: s.Actor, Reason: s.Reason}
-		if s.UndoUntil > engine.UnixMilli(x.now.UnixMilli()) {
-			until := stamp(s.UndoUntil)
-			v.UndoUntil = &until
-		}
-		items = append(items, v)
+		items = append(items, x.viewSwitch(&s))
 	}
 	return x.answer(http.StatusOK, list[switchView]{items, page.next()})
 }

@@ -74,6 +74,9 @@ func TestSwitches(t *testing.T) {
 	if _, wins := w.drawsOf("flash", 30); wins["coupon"] != 0 || wins["phone"] == 0 {
 		t.Errorf("wins %v", wins)
 	}
+	if a := w.want(200, "GET", "/admin/v1/campaigns/flash", ""); !strings.Contains(string(a.body), `"off":[{"scope":"prize/flash/coupon","on":false,"at":"2026-11-10T17:00:00.000Z","actor":"loopback","reason":"wrong price"`) {
+		t.Errorf("the campaign does not tell what is off: %s", a.body)
+	}
 	if a := w.want(200, "GET", "/admin/v1/records", ""); !strings.Contains(string(a.body), `"kind":"switch","campaign":"flash","version":1,"at":"2026-11-10T17:00:00.000Z","name":"prize/flash/coupon","actor":"loopback","reason":"wrong price","on":false,`) {
 		t.Errorf("the record: %s", a.body)
 	}
