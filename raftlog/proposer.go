@@ -82,15 +82,13 @@ func (p *proposer) decide(ctx context.Context, b *engine.Batch) error {
 	t := w.begin(b)
 	refusal := p.queue.put(t, b.Len(), len(b.Commands()))
 	if refusal == nil {
-		select {
-		case <-w.done:
+		if w.await(ctx) {
 			refusal = w.err
-		case <-ctx.Done():
-			taken := false
-			if taken, refusal = p.leave(t); taken {
-				p.waiters.put(w)
-				return fmt.Errorf("raftlog: the caller did not wait until the command was sent to the log: %w", context.Cause(ctx))
-			}
+		} else if taken, left := p.leave(t); taken {
+			p.waiters.put(w)
+			return fmt.Errorf("raftlog: the caller did not wait until the command was sent to the log: %w", context.Cause(ctx))
+		} else {
+			refusal = left
 		}
 	}
 	p.waiters.put(w)

@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 
@@ -72,4 +73,20 @@ func (p *waiters) get() *waiter {
 func (p *waiters) put(w *waiter) {
 	w.batch, w.err = nil, nil
 	p.pool.Put(w)
+}
+
+// await waits for the outcome; false when ctx ended first. Whoever cannot stop waiting pays for a receive and no select: every
+// draw of the daemon comes through here.
+func (w *waiter) await(ctx context.Context) bool {
+	gone := ctx.Done()
+	if gone == nil {
+		<-w.done
+		return true
+	}
+	select {
+	case <-w.done:
+		return true
+	case <-gone:
+		return false
+	}
 }
