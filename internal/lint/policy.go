@@ -23,6 +23,7 @@ var layers = []layer{
 	{"engine/odds", []string{"engine$"}, "it computes what a version pays; nothing is decided by it"},
 	{"storage", nil, "bytes on disk: storage does not know what the bytes mean"},
 	{"raftlog", []string{"engine$", "engine/problem", "storage"}, "replication joins the engine and the disk; it serves nobody in particular"},
+	{"raftlog/peer", []string{"engine/problem"}, "it carries bytes between nodes and knows none of them; only refusals travel as what they are"},
 	{"server", []string{"engine$", "engine/problem", "engine/names", "engine/campaignfile", "engine/odds"}, "HTTP sees the engine's types and small interfaces of its own, so that any log can stand behind it"},
 	{"bench", []string{"engine$", "engine/problem"}, "load comes from outside: what it knows about the server is the wire"},
 	{"sim", []string{"engine", "storage", "raftlog"}, "whole clusters without HTTP"},
@@ -60,7 +61,7 @@ var owners = []owner{
 }
 
 // embeddable packages run inside other people's programs.
-var embeddable = []string{".", "engine", "engine/problem", "raftlog", "storage", "client"}
+var embeddable = []string{".", "engine", "engine/problem", "raftlog", "raftlog/peer", "storage", "client"}
 
 // heavy libraries must not reach an embeddable package but those named, not even through another library.
 var heavy = []struct {
@@ -103,11 +104,12 @@ var pureImports = map[string]string{
 // orderFree is how a range over a map is justified, on its line or the one above: "// order: sums commute".
 const orderFree = "order:"
 
-// clockRule says where a package may read the wall clock.
+// clockRule says where the packages in and below a folder may read the wall clock. The longest matching folder decides.
 type clockRule struct{ dir, file, why string }
 
 var clocks = []clockRule{
 	{"raftlog", "raftlog/clock.go", "time is stamped once, at the edge, by a clock that tests and the simulation replace"},
+	{"raftlog/peer", "raftlog/peer/clock.go", "connections want their deadlines as instants"},
 	{"storage", "storage/clock.go", "what is on disk must be a function of what was written"},
 }
 

@@ -150,16 +150,25 @@ func hasCode(p *pkg) bool {
 func clockFiles(t *Tree) []Finding {
 	var out []Finding
 	t.eachFile(func(p *pkg, f *file) {
-		for _, c := range clocks {
-			if f.test || !under(p.dir, c.dir) || f.path == c.file {
-				continue
-			}
-			for _, pos := range calls(f.syntax, "time", "Now", "Since", "Until") {
-				out = append(out, Finding{t.atPos(pos), fmt.Sprintf("only %s reads the clock: %s", c.file, c.why)})
-			}
+		c := clockOf(p.dir)
+		if f.test || c == nil || f.path == c.file {
+			return
+		}
+		for _, pos := range calls(f.syntax, "time", "Now", "Since", "Until") {
+			out = append(out, Finding{t.atPos(pos), fmt.Sprintf("only %s reads the clock: %s", c.file, c.why)})
 		}
 	})
 	return out
+}
+
+func clockOf(dir string) *clockRule {
+	var best *clockRule
+	for i := range clocks {
+		if c := &clocks[i]; under(dir, c.dir) && (best == nil || len(c.dir) > len(best.dir)) {
+			best = c
+		}
+	}
+	return best
 }
 
 // calls returns where a file names one of the functions of the package imported as name (called or passed on).
