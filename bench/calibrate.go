@@ -21,6 +21,7 @@ type CalibrateReport struct {
 	Empty     Capacity    `json:"empty"`      // closed loop against the empty handler
 	Generator Capacity    `json:"generator"`  // closed loop against a server that does next to nothing
 	Pacing    Percentiles `json:"pacing_lag"` // the generator's lag in an open loop at two fifths of Empty
+	Seconds   float64     `json:"seconds"`    // that the calibration took
 }
 
 // Capacity is a closed loop's result.
@@ -44,6 +45,7 @@ func Calibrate(ctx context.Context, o CalibrateOptions) (*CalibrateReport, error
 	if err := o.fill(); err != nil {
 		return nil, err
 	}
+	begin := time.Now()
 	say := newConsole(&o.Environment)
 	defer say.clear()
 	span := time.Duration(o.Seconds) * time.Second
@@ -68,9 +70,7 @@ func Calibrate(ctx context.Context, o CalibrateOptions) (*CalibrateReport, error
 	if r.Generator, err = measureSink(ctx, o.Connections, span); err != nil {
 		return nil, err
 	}
-	if o.Out != "" {
-		return r, writeJSON(o.Out, r)
-	}
+	r.Seconds = time.Since(begin).Seconds()
 	return r, nil
 }
 
@@ -237,9 +237,9 @@ func (r *CalibrateReport) WriteText(w io.Writer) error {
 	p.line("")
 	l := &grid{}
 	l.row(percentileHead("")...)
-	l.row(r.RoundTrip.cells("loopback round trip, 1 byte")...)
-	l.row(r.Empty.Service.cells("empty handler, closed loop")...)
-	l.row(r.Pacing.cells("generator lag, open loop")...)
+	l.row(percentileCells("loopback round trip, 1 byte", &r.RoundTrip)...)
+	l.row(percentileCells("empty handler, closed loop", &r.Empty.Service)...)
+	l.row(percentileCells("generator lag, open loop", &r.Pacing)...)
 	p.grid(l)
 	p.line("")
 	c := &grid{}

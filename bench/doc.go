@@ -10,7 +10,7 @@
 // Package bench/load is the generator: raw TCP connections driven by epoll, requests patched into place, latency
 // counted from the intended time. Package bench/oracle is the judge: it recounts stock, caps, keys, odds and books from
 // the records feed alone, with its own arithmetic. This package starts daemons, publishes campaigns, plans arrivals,
-// keeps the journal of answers and writes reports.
+// keeps the journal of answers and writes reports. Package bench/runfile is the document that a run leaves behind.
 //
 // # Processes
 //
@@ -28,15 +28,11 @@
 // Each load loop is one goroutine locked to one thread. It alone writes the rows of its requests; the others read them
 // after the loop has ended. Progress travels over a channel that drops rather than blocks.
 //
-// # Reports as JSON
+// # Documents
 //
-// The file named by Out is the report struct: [FlashReport], [CrashLoopReport], [CalibrateReport] or [FiguresReport], told
-// apart by "scenario". Each carries "machine" (commit, Go, processor, cores, kernel, file system, fsync of the same run).
-// Units stand last in a name: _ns, _us, _ms, _per_second; a share is between 0 and 1. Histograms are [Percentiles]:
-// figures, and under "hdr" the whole histogram in HdrHistogram's V2 compressed form, base64, in microseconds, so that
-// runs can be merged; percentiles are never averaged. "seconds" is the diary of a run, one row for each load loop and
-// second. "proof" says what was compared, and "proof.verdict" what came of it: the run was right if "fault_counts" is
-// absent, and it proves enough if "enough" is true and "invalid" is absent.
+// Every report has a document ([runfile.Run], docs/bench-run.schema.json), whatever the scenario: with the machine (commit,
+// Go, processor, cores, kernel, file system, fsync of the same run), a row for each second and whole histograms, so that runs
+// can be merged and compared. [Outputs] writes it, holds it against conditions, and keeps the error that tells the exit code.
 //
 // # What it does not do
 //

@@ -3,19 +3,26 @@ package bench
 import (
 	"bytes"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/drawd/drawd/bench/load"
 )
 
-// Patience of a client: how often a request is sent again before it is left alone.
+// How a client behaves whose request is refused or whose connection breaks.
 const (
-	maxAttempts   = 200
+	maxAttempts   = 200 // before a request is left alone
 	maxBackoff    = 500 * time.Millisecond
 	afterCut      = time.Millisecond // before a request whose connection broke is sent again
 	maxOddAnswers = 5                // kept in words
 )
+
+// patience is how a client asks again.
+type patience struct {
+	policy   string // "jitter": exponential with full jitter; "none": at once, again and again
+	attempts int    // before a request is left alone
+}
 
 // drawLoad sends unary draws and notes the answers: one loop's part of them.
 type drawLoad struct {
@@ -24,8 +31,10 @@ type drawLoad struct {
 	user     func(id uint32) uint32
 	watch    *restartWatch
 	rng      *rand.Rand
+	patience patience
 
 	progress progress
+	byPrize  []uint64    // wins so far, in the order of the campaign file
 	codes    []codeCount // of refusals, final ones
 	shed     []codeCount // of refusals after which the request was sent again
 	replayed uint64      // first answers that were replays: the draw was decided before its answer got lost
@@ -51,7 +60,19 @@ type restartWatch struct {
 }
 
 func newDrawLoad(j *journal, t *template, user func(uint32) uint32, watch *restartWatch, seed uint64) *drawLoad {
-	return &drawLoad{journal: j, template: t, user: user, watch: watch, rng: rand.New(rand.NewPCG(seed, 0x6a6974746572))}
+	return &drawLoad{
+		journal: j, template: t, user: user, watch: watch, rng: rand.New(rand.NewPCG(seed, 0x6a6974746572)),
+		byPrize: make([]uint64, len(j.rules.Prizes)), patience: patience{"jitter", maxAttempts},
+	}
+}
+
+// tally implements tallier.
+func (l *drawLoad) tally() tally {
+	p := &l.progress
+	return tally{
+		logged: p.wins.Load() + p.misses.Load(), won: p.wins.Load(), denied: p.denied.Load(), refused: p.refused.Load(),
+		errors: p.failed.Load() + p.lost.Load(), byPrize: slices.Clone(l.byPrize),
+	}
 }
 
 // AppendRequest implements load.Workload.
@@ -63,7 +84,7 @@ func (l *drawLoad) AppendRequest(dst []byte, id uint32, again bool) []byte {
 // Lost implements load.Workload.
 func (l *drawLoad) Lost(_ uint32, attempt int) time.Duration {
 	l.progress.lost.Add(1)
-	if attempt >= maxAttempts {
+	if attempt >= l.patience.attempts {
 		return load.Done
 	}
 	return afterCut
@@ -98,7 +119,7 @@ func (l *drawLoad) Answer(id uint32, a *load.Answer) (load.Class, time.Duration)
 			return class, load.Done
 		}
 	}
-	if a.Attempt >= maxAttempts {
+	if a.Attempt >= l.patience.attempts {
 		return class, load.Done
 	}
 	return class, l.backoff(a.Attempt)
@@ -113,6 +134,9 @@ func (l *drawLoad) decided(id uint32, a *load.Answer) {
 	}
 	if win {
 		l.progress.wins.Add(1)
+		if prize := l.journal.prize[id]; prize >= 0 {
+			l.byPrize[prize]++
+		}
 	} else {
 		l.progress.misses.Add(1)
 	}
@@ -129,6 +153,9 @@ const replayedHeader = "Idempotent-Replayed: true"
 
 // backoff is exponential with full jitter: what a well-behaved front server does.
 func (l *drawLoad) backoff(attempt int) time.Duration {
+	if l.patience.policy == "none" {
+		return afterCut
+	}
 	most := min(20*time.Millisecond<<min(attempt, 10), maxBackoff)
 	return time.Millisecond + time.Duration(l.rng.Int64N(int64(most)))
 }

@@ -25,10 +25,20 @@ func (e *VerdictError) Error() string {
 	return b.String()
 }
 
-// ThresholdError says that a run proves too little: exit 20.
-type ThresholdError struct{ Reasons []string }
+// ThresholdError says that a run proves too little, or that an expectation did not come true: exit 20.
+type ThresholdError struct {
+	Reasons []string // why the run proves too little: it is INVALID, or too few draws were logged
+	Missed  []string // expectations that were not met
+}
 
 // Error names the reasons.
 func (e *ThresholdError) Error() string {
-	return "the run proves too little: " + strings.Join(e.Reasons, "; ")
+	var parts []string
+	if len(e.Reasons) > 0 {
+		parts = append(parts, "the run proves too little: "+strings.Join(e.Reasons, "; "))
+	}
+	if len(e.Missed) > 0 {
+		parts = append(parts, "not as expected: "+strings.Join(e.Missed, "; "))
+	}
+	return strings.Join(parts, "\n")
 }

@@ -29,14 +29,13 @@ func Figures(ctx context.Context, o FiguresOptions) (*FiguresReport, error) {
 	}
 	f := &figures{o: o, say: newConsole(&o.Environment)}
 	f.report = &FiguresReport{Scenario: "figures", Pairs: o.Pairs, Seconds: o.Seconds, Connections: o.Connections, BatchDraws: o.BatchDraws, BatchConns: o.BatchConns, Users: o.Users}
+	begin := time.Now()
 	err := f.run(ctx)
 	f.say.clear()
 	if err != nil {
 		return nil, err
 	}
-	if o.Out != "" {
-		return f.report, writeJSON(o.Out, f.report)
-	}
+	f.report.Wall = time.Since(begin).Seconds()
 	return f.report, nil
 }
 

@@ -15,6 +15,7 @@ type FiguresReport struct {
 	BatchDraws  int      `json:"batch_draws"`
 	BatchConns  int      `json:"batch_connections"`
 	Users       int      `json:"users"`
+	Wall        float64  `json:"wall_seconds"`
 	Figures     []Figure `json:"figures"`
 }
 

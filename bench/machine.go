@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/drawd/drawd/bench/runfile"
 )
 
 // Machine is what every figure carries with it.
@@ -23,14 +25,8 @@ type Machine struct {
 	Fsync      []Fsync   `json:"fsync"` // in the directory of the run, in the same run
 }
 
-// Fsync is how long it takes to append Bytes to a file and make them durable.
-type Fsync struct {
-	Bytes int   `json:"bytes"`
-	Count int   `json:"count"`
-	P50   int64 `json:"p50_us"`
-	P99   int64 `json:"p99_us"`
-	Max   int64 `json:"max_us"`
-}
+// Fsync is how long it takes to append some bytes to a file and make them durable.
+type Fsync = runfile.Fsync
 
 // lookAtMachine describes this machine. dir is where the data of the run is.
 func lookAtMachine(env *Environment, dir string) Machine {
@@ -43,6 +39,17 @@ func lookAtMachine(env *Environment, dir string) Machine {
 	}
 	return m
 }
+
+// document returns what a run's document says of the machine.
+func (m *Machine) document() runfile.Environment {
+	return runfile.Environment{
+		Commit: m.Commit, Go: m.Go, CPU: m.CPU, Cores: m.Cores, Kernel: m.Kernel, FileSystem: m.FileSystem, Fsync: m.Fsync,
+		Durability: durableAnswers, Nodes: 1, Target: "http", SharedMachine: true,
+	}
+}
+
+// durableAnswers is what a daemon of our own does before each answer to a draw.
+const durableAnswers = "fsync before every answer"
 
 // String is the line that stands above every table.
 func (m *Machine) String() string {

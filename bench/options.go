@@ -42,36 +42,41 @@ type Environment struct {
 	Terminal bool
 }
 
-// FlashOptions describe a crowd. Zero values mean the default given with each field.
-type FlashOptions struct {
+// DrawOptions are what every scenario of unary draws with a verdict takes. Zero values mean the default given with each field.
+type DrawOptions struct {
 	Environment
 
-	// Self starts a daemon of its own in a temporary directory. Otherwise URL and AdminURL name a running one.
+	// Self starts a daemon of its own in a temporary directory. Otherwise URL and AdminURL name a running one; the
+	// built-in campaign is ended there when the run is over, unless Keep is set.
 	Self     bool
 	URL      string // data plane, for instance "http://127.0.0.1:7070"
 	AdminURL string // control plane, for instance "http://127.0.0.1:7071"
 	Key      string // API key with the scopes draw, read and admin; empty for none
 
-	// Campaign is the campaign file, YAML or JSON (recognised by its first byte). Default: a built-in campaign,
-	// sized so that it sells out during the run.
+	// Campaign is the campaign file, YAML or JSON (recognised by its first byte). Default: a built-in campaign that
+	// suits the scenario.
 	Campaign []byte
 	// Compile turns a campaign file into its compiled form, from which the judge takes the rules. Required.
 	Compile func(file []byte) (*engine.Version, error)
 
-	Users       int           // users in the crowd. Default 100 000
-	Duration    time.Duration // of crowd and tail together. Default 10 s
-	Over        time.Duration // Δ: the crowd comes within this time of T0. Default: as short as the generator allows
-	TailRate    int           // arrivals a second after the crowd. Default: a fifth of the crowd's peak
-	Seed        uint64        // of arrivals, users and kill moments. Default 1
-	Kill9       int           // how often the daemon is killed during the crowd; needs Self
-	Connections int           // Default 512
-	Loops       int           // load loops, each a thread. Default: one for each four processors
-	SampleByID  int           // acknowledged draws that are read again by id. Default 20 000
+	Seed        uint64 // of arrivals, users and kill moments. Default 1
+	Connections int    // Default 512
+	Loops       int    // load loops, each a thread. Default: one for each four processors
+	SampleByID  int    // acknowledged draws that are read again by id. Default 20 000
 	// Replays is how many acknowledged draws are asked for again with the same key. Default: all of them.
 	Replays   int
 	MinLogged int           // logged draws below which the verdict does not stand. Default MinVerdictDraws
 	Drain     time.Duration // how long to wait for late answers after the last arrival. Default 30 s
-	Out       string        // file for the report as JSON; empty for none
+}
+
+// FlashOptions describe a crowd. Zero values mean the default given with each field.
+type FlashOptions struct {
+	DrawOptions
+	Users    int           // users in the crowd. Default 100 000
+	Duration time.Duration // of crowd and tail together. Default 10 s
+	Over     time.Duration // Δ: the crowd comes within this time of T0. Default: as short as the generator allows
+	TailRate int           // arrivals a second after the crowd. Default: a fifth of the crowd's peak
+	Kill9    int           // how often the daemon is killed during the crowd; needs Self
 }
 
 // CalibrateOptions describe a calibration.
@@ -80,7 +85,6 @@ type CalibrateOptions struct {
 	Seconds     int // of each timed step. Default 2
 	Connections int // Default 256
 	BodyBytes   int // the empty handler's answer. Default 320, the size of a draw
-	Out         string
 }
 
 // FiguresOptions describe the run that makes the table of performance figures.
@@ -96,7 +100,6 @@ type FiguresOptions struct {
 	Users       int                                        // distinct users of the draw figures. Default 1 000 000
 	P9Users     int                                        // users in the restart figure. Default 1 000 000
 	Seed        uint64                                     // Default 1
-	Out         string                                     // file for the raw samples as JSON
 }
 
 // CrashLoopOptions describe a loop of SIGKILLs under load.
@@ -119,24 +122,41 @@ type EmptyOptions struct {
 	Body   int    // bytes of each answer. Default 320
 }
 
-// Validate reports every fault of o at once.
-func (o *FlashOptions) Validate() error {
-	var f faults
+// check adds the faults of o.
+func (o *DrawOptions) check(f *faults) {
 	f.check(o.Compile != nil, "Compile must be set: the judge takes the rules from the compiled campaign")
 	f.check(o.Self || o.URL != "" && o.AdminURL != "", "either Self, or URL and AdminURL, must be given")
 	f.check(!o.Self || o.URL == "" && o.AdminURL == "", "Self excludes URL and AdminURL")
-	f.check(o.Kill9 == 0 || o.Self, "Kill9 needs Self: only a daemon of our own is killed")
-	f.within("Users", o.Users, 0, MaxRequests/2)
-	f.within("Kill9", o.Kill9, 0, 1000)
 	f.within("Connections", o.Connections, 0, MaxConnections)
 	f.within("Loops", o.Loops, 0, 64)
-	f.within("TailRate", o.TailRate, 0, 10_000_000)
 	f.within("SampleByID", o.SampleByID, 0, MaxRequests)
 	f.within("Replays", o.Replays, 0, MaxRequests)
 	f.within("MinLogged", o.MinLogged, 0, MaxRequests)
+	f.check(o.Drain >= 0, "Drain must not be negative")
+}
+
+// fill completes the defaults that do not depend on measurements.
+func (o *DrawOptions) fill() error {
+	orDefault(&o.Seed, 1)
+	orDefault(&o.Connections, 512)
+	orDefault(&o.Loops, defaultLoops())
+	orDefault(&o.SampleByID, 20_000)
+	orDefault(&o.Replays, MaxRequests)
+	orDefault(&o.MinLogged, MinVerdictDraws)
+	orDefault(&o.Drain, 30*time.Second)
+	return o.Environment.fill()
+}
+
+// Validate reports every fault of o at once.
+func (o *FlashOptions) Validate() error {
+	var f faults
+	o.DrawOptions.check(&f)
+	f.check(o.Kill9 == 0 || o.Self, "Kill9 needs Self: only a daemon of our own is killed")
+	f.within("Users", o.Users, 0, MaxRequests/2)
+	f.within("Kill9", o.Kill9, 0, 1000)
+	f.within("TailRate", o.TailRate, 0, 10_000_000)
 	f.check(o.Duration >= 0 && o.Duration <= 24*time.Hour, "Duration must be between 0 and 24h")
 	f.check(o.Over >= 0 && (o.Duration == 0 || o.Over <= o.Duration), "Over must be between 0 and Duration")
-	f.check(o.Drain >= 0, "Drain must not be negative")
 	return f.err("flash")
 }
 

@@ -247,7 +247,7 @@ func TestValidateReportsEveryFault(t *testing.T) {
 		}
 	}
 	for _, good := range []interface{ Validate() error }{
-		&FlashOptions{Self: true, Compile: compile}, &FlashOptions{URL: "http://a:1", AdminURL: "http://a:2", Compile: compile},
+		&FlashOptions{DrawOptions: DrawOptions{Self: true, Compile: compile}}, &FlashOptions{DrawOptions: DrawOptions{URL: "http://a:1", AdminURL: "http://a:2", Compile: compile}},
 		&CalibrateOptions{}, &FiguresOptions{Compile: compile, Only: []string{"P1", "P9"}}, &CrashLoopOptions{Compile: compile}, &EmptyOptions{},
 	} {
 		if err := good.Validate(); err != nil {

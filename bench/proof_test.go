@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/drawd/drawd/bench/load"
 )
@@ -79,7 +78,7 @@ func TestProofOfLyingServers(t *testing.T) {
 
 func TestReportNamesWhatWasBroken(t *testing.T) {
 	proof, _ := runFake(t, "oversells", 0)
-	r := &FlashReport{Proof: proof, Needed: 100, Enough: true, Crowd: Crowd{GeneratorRate: 1, Over: time.Second}}
+	r := &DrawReport{Proof: proof, Needed: 100, Enough: true}
 	err := r.failure()
 	if wrong, ok := err.(*VerdictError); !ok || !strings.Contains(wrong.Error(), "prize phone: oversold") {
 		t.Fatalf("error %v", err)
@@ -102,7 +101,7 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
 func TestTooLittleIsNoPass(t *testing.T) {
 	proof, _ := runFake(t, "", 0)
-	r := &FlashReport{Proof: proof, Needed: MinVerdictDraws, Invalid: []string{"the generator lagged"}}
+	r := &DrawReport{Proof: proof, Needed: MinVerdictDraws, Invalid: []string{"the generator lagged"}}
 	little, ok := r.failure().(*ThresholdError)
 	if !ok || len(little.Reasons) != 2 || !strings.Contains(little.Error(), "verdict needs ≥ 100,000 logged draws, there were 500") {
 		t.Fatalf("error %v", r.failure())

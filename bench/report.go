@@ -1,94 +1,87 @@
 package bench
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
-	"os"
+	"strconv"
 	"time"
 
 	"github.com/drawd/drawd/bench/load"
+	"github.com/drawd/drawd/bench/runfile"
 )
 
-// FlashReport is what a flash run gave. Its JSON form is the file that FlashOptions.Out names.
-type FlashReport struct {
-	Scenario string  `json:"scenario"` // "flash"
-	Machine  Machine `json:"machine"`
-	Self     bool    `json:"self"` // the daemon was ours, on this machine
-	Campaign string  `json:"campaign"`
-	Crowd    Crowd   `json:"crowd"`
+// DrawReport is what a run of unary draws gave.
+type DrawReport struct {
+	Scenario string
+	Machine  Machine
+	Self     bool // the daemon was ours, on this machine
+	Campaign string
+	Plan     []string         // what was planned, in words
+	Options  []runfile.Option // and as settings
+	Notes    []string
+	Begun    time.Time
 
-	Wall       time.Duration `json:"wall_ns"` // from the first due time to the last answer
-	Logged     Rate          `json:"logged"`  // draws: durable before they were answered
-	Wins       uint64        `json:"wins"`
-	Misses     uint64        `json:"misses"`
-	Denied     Rate          `json:"denied"` // refusals for good: no log
-	Denials    []codeCount   `json:"denials,omitempty"`
-	Shed       []codeCount   `json:"shed,omitempty"` // refusals after which the request was sent again
-	Failed     uint64        `json:"failed"`         // answers that nobody expected
-	Odd        []string      `json:"odd,omitempty"`  // some of them
-	Sent       uint64        `json:"sent"`
-	Lost       uint64        `json:"lost"`     // sendings whose connection broke before the answer
-	Rescued    uint64        `json:"rescued"`  // draws whose first answer was lost and whose retry got the same draw
-	Unresolved uint64        `json:"unknown"`  // requests whose outcome nobody told, to the end
-	GaveUp     uint64        `json:"given_up"` // requests never decided
+	Wall       time.Duration // from the first due time to the last answer
+	Offered    uint64        // requests that became due
+	Logged     Rate          // draws: durable before they were answered
+	Wins       uint64
+	Misses     uint64
+	Denied     Rate // refusals for good: no log
+	Denials    []codeCount
+	Shed       []codeCount // refusals after which the request was sent again
+	Failed     uint64      // answers that nobody expected
+	Odd        []string    // some of them
+	Sent       uint64
+	Lost       uint64 // sendings whose connection broke before the answer
+	Rescued    uint64 // draws whose first answer was lost and whose retry got the same draw
+	Unresolved uint64 // requests whose outcome nobody told, to the end
+	GaveUp     uint64 // requests never decided
 
-	Latency Latencies     `json:"latency"`
-	Lag     Percentiles   `json:"lag"`     // the generator's own delay
-	Busiest float64       `json:"busiest"` // the generator's busiest second, as a share of one processor
-	Invalid []string      `json:"invalid,omitempty"`
-	Seconds []load.Second `json:"seconds"`
+	Latency Latencies
+	Lag     Percentiles // the generator's own delay
+	Busiest float64     // the generator's busiest second, as a share of one processor
+	Invalid []string
+	Seconds []runfile.Second
+	hlog    []byte
 
-	GeneratorCPU float64 `json:"generator_cpu_us"` // per request sent
-	DaemonCPU    float64 `json:"daemon_cpu_us"`    // per final answer; 0 where the daemon is not ours
+	GeneratorCPU float64 // µs per request sent
+	DaemonCPU    float64 // µs per final answer; 0 where the daemon is not ours
 
-	Restarts []Restart `json:"restarts,omitempty"`
-	Proof    *Proof    `json:"proof"`
-	Enough   bool      `json:"enough"` // so many logged draws that the verdict stands
-	Needed   int       `json:"needed"` // the least number of them
-}
-
-// Crowd is what was planned.
-type Crowd struct {
-	Users         int           `json:"users"`
-	Over          time.Duration `json:"over_ns"` // Δ
-	Stretched     bool          `json:"stretched"`
-	Duration      time.Duration `json:"duration_ns"`
-	Arrivals      int           `json:"arrivals"`
-	Peak          float64       `json:"peak_per_second"`
-	Tail          float64       `json:"tail_per_second"`
-	GeneratorRate float64       `json:"generator_per_second"` // closed loop against the empty handler, in this run
-	Seed          uint64        `json:"seed"`
-	Connections   int           `json:"connections"`
-	Loops         int           `json:"loops"`
+	Restarts []Restart
+	Proof    *Proof
+	Enough   bool // so many logged draws that the verdict stands
+	Needed   int  // the least number of them
 }
 
 // Rate is a number of answers and how fast they came.
 type Rate struct {
-	Count uint64  `json:"count"`
-	Mean  float64 `json:"mean_per_second"`
-	Peak  float64 `json:"peak_per_second"` // the best second
+	Count uint64
+	Mean  float64 // per second
+	Peak  float64 // in the best second
 }
 
 // Latencies are the histograms of a run. Due: from the time at which the request was due. Service: from its sending.
 type Latencies struct {
-	LoggedDue     Percentiles `json:"logged_due"`
-	LoggedService Percentiles `json:"logged_service"`
-	DeniedDue     Percentiles `json:"denied_due"`
-	DeniedService Percentiles `json:"denied_service"`
+	LoggedDue     Percentiles
+	LoggedService Percentiles
+	DeniedDue     Percentiles
+	DeniedService Percentiles
 }
 
-func newFlashReport(f *flash, s *load.Stats, used time.Duration) *FlashReport {
-	c := f.crowd
-	r := &FlashReport{
-		Scenario: "flash", Machine: f.machine, Self: f.o.Self, Campaign: f.rules.Campaign,
-		Crowd: Crowd{
-			Users: c.users, Over: c.over, Stretched: f.stretched, Duration: c.span, Arrivals: len(c.due), Peak: c.peak, Tail: c.tail,
-			GeneratorRate: f.generator, Seed: f.o.Seed, Connections: f.o.Connections, Loops: f.o.Loops,
-		},
-		Wall: s.Wall, Sent: s.Sent, Lost: s.LostCount, Busiest: s.Busiest, Seconds: s.Seconds,
-		Logged: rateOf(s, load.Decided), Denied: rateOf(s, load.Denied), Restarts: f.killer.restarts, Needed: f.o.MinLogged,
+func newDrawReport(f *drawRun, s *load.Stats, used time.Duration) (*DrawReport, error) {
+	r := &DrawReport{
+		Scenario: f.scenario, Machine: f.machine, Self: f.o.Self, Campaign: f.rules.Campaign, Plan: f.plan.text, Options: f.options(), Notes: f.plan.notes,
+		Begun: f.diary.begun, Wall: s.Wall, Offered: s.Due, Sent: s.Sent, Lost: s.LostCount, Busiest: s.Busiest, Seconds: f.diary.rows,
+		Logged: rateOf(s, load.Decided), Denied: rateOf(s, load.Denied), Needed: f.o.MinLogged,
 	}
+	var err error
+	if r.hlog, err = f.diary.histograms(); err != nil {
+		return nil, err
+	}
+	if f.restarts != nil {
+		r.Restarts = f.restarts()
+	}
+	r.Plan = append(r.Plan, fmt.Sprintf("          %s arrivals over %d connections, campaign %s", count(len(f.plan.due)), f.o.Connections, r.Campaign))
 	for _, l := range f.loads {
 		r.Wins += l.progress.wins.Load()
 		r.Misses += l.progress.misses.Load()
@@ -106,7 +99,21 @@ func newFlashReport(f *flash, s *load.Stats, used time.Duration) *FlashReport {
 		r.DaemonCPU = float64(used.Nanoseconds()) / 1e3 / float64(n)
 	}
 	r.measure(s)
-	return r
+	return r, nil
+}
+
+// options are the settings of the run, for its document.
+func (f *drawRun) options() []runfile.Option {
+	o := &f.o
+	server := "self"
+	if !o.Self {
+		server = o.URL
+	}
+	return append([]runfile.Option{
+		{Name: "server", Value: server}, {Name: "campaign", Value: f.rules.Campaign}, {Name: "seed", Value: strconv.FormatUint(o.Seed, 10)},
+		{Name: "connections", Value: strconv.Itoa(o.Connections)}, {Name: "loops", Value: strconv.Itoa(o.Loops)},
+		{Name: "arrivals", Value: strconv.Itoa(len(f.plan.due))}, {Name: "generator-per-second", Value: strconv.Itoa(int(f.generator))},
+	}, f.plan.options...)
 }
 
 func rateOf(s *load.Stats, c load.Class) Rate {
@@ -125,7 +132,7 @@ func rateOf(s *load.Stats, c load.Class) Rate {
 }
 
 // measure takes the histograms over, and says whether the generator kept up.
-func (r *FlashReport) measure(s *load.Stats) {
+func (r *DrawReport) measure(s *load.Stats) {
 	for _, h := range []struct {
 		to   *Percentiles
 		from int
@@ -163,10 +170,10 @@ const (
 )
 
 // judge says whether the run proves enough.
-func (r *FlashReport) judge(needed int) { r.Enough = r.Proof.Verdict.Draws >= uint64(needed) }
+func (r *DrawReport) judge(needed int) { r.Enough = r.Proof.Verdict.Draws >= uint64(needed) }
 
 // failure returns the error that the report amounts to.
-func (r *FlashReport) failure() error {
+func (r *DrawReport) failure() error {
 	if v := r.Proof.Verdict; !v.Right() {
 		return &VerdictError{v.Faults}
 	}
@@ -175,27 +182,15 @@ func (r *FlashReport) failure() error {
 		reasons = append(reasons, fmt.Sprintf("verdict needs ≥ %s logged draws, there were %s", count(r.Needed), count(r.Proof.Verdict.Draws)))
 	}
 	if len(reasons) > 0 {
-		return &ThresholdError{reasons}
-	}
-	return nil
-}
-
-// writeJSON writes a report to a file.
-func writeJSON(name string, report any) error {
-	text, err := json.MarshalIndent(report, "", "  ")
-	if err != nil {
-		return fmt.Errorf("bench: %w", err)
-	}
-	if err := os.WriteFile(name, append(text, '\n'), 0o644); err != nil {
-		return fmt.Errorf("bench: %w", err)
+		return &ThresholdError{Reasons: reasons}
 	}
 	return nil
 }
 
 // WriteText writes the report for people.
-func (r *FlashReport) WriteText(w io.Writer) error {
+func (r *DrawReport) WriteText(w io.Writer) error {
 	p := &page{w: w}
-	p.line("drawd bench flash")
+	p.line("drawd bench %s", r.Scenario)
 	p.line("%s", r.Machine.String())
 	where := "one daemon that was running already"
 	if r.Self {
@@ -203,7 +198,10 @@ func (r *FlashReport) WriteText(w io.Writer) error {
 	}
 	p.line("%s · %s", r.Machine.fsyncLine(), where)
 	p.line("")
-	r.writeCrowd(p)
+	for _, line := range r.Plan {
+		p.line("%s", line)
+	}
+	p.line("")
 	r.writeRates(p)
 	r.writeLatency(p)
 	r.writeRestarts(p)
@@ -211,19 +209,7 @@ func (r *FlashReport) WriteText(w io.Writer) error {
 	return p.err
 }
 
-func (r *FlashReport) writeCrowd(p *page) {
-	c := &r.Crowd
-	p.line("crowd     %s users within %s of T0, peak %s (%s of the %s that this generator can send); then %s until %s; seed %d",
-		count(c.Users), spanText(c.Over), count(int64(c.Peak))+"/s", percent(c.Peak/c.GeneratorRate), count(int64(c.GeneratorRate))+"/s",
-		count(int64(c.Tail))+"/s", spanText(c.Duration), c.Seed)
-	if c.Stretched {
-		p.line("          Δ was stretched: the crowd's peak stays below %s of what the generator can send", percent(peakShare))
-	}
-	p.line("          %s arrivals over %d connections, campaign %s", count(c.Arrivals), c.Connections, r.Campaign)
-	p.line("")
-}
-
-func (r *FlashReport) writeRates(p *page) {
+func (r *DrawReport) writeRates(p *page) {
 	g := &grid{}
 	g.row("answers", "count", "mean", "best second")
 	full := func(name string, x *Rate) {
@@ -256,14 +242,14 @@ func (r *FlashReport) writeRates(p *page) {
 	p.line("")
 }
 
-func (r *FlashReport) writeLatency(p *page) {
+func (r *DrawReport) writeLatency(p *page) {
 	g := &grid{}
 	g.row(percentileHead("latency")...)
-	g.row(r.Latency.LoggedDue.cells("logged, from due")...)
-	g.row(r.Latency.LoggedService.cells("logged, service")...)
-	g.row(r.Latency.DeniedDue.cells("denied, from due")...)
-	g.row(r.Latency.DeniedService.cells("denied, service")...)
-	g.row(r.Lag.cells("generator lag")...)
+	g.row(percentileCells("logged, from due", &r.Latency.LoggedDue)...)
+	g.row(percentileCells("logged, service", &r.Latency.LoggedService)...)
+	g.row(percentileCells("denied, from due", &r.Latency.DeniedDue)...)
+	g.row(percentileCells("denied, service", &r.Latency.DeniedService)...)
+	g.row(percentileCells("generator lag", &r.Lag)...)
 	p.grid(g)
 	cpu := fmt.Sprintf("CPU per request: generator %.1f µs", r.GeneratorCPU)
 	if r.DaemonCPU > 0 {
@@ -276,7 +262,7 @@ func (r *FlashReport) writeLatency(p *page) {
 	p.line("")
 }
 
-func (r *FlashReport) writeRestarts(p *page) {
+func (r *DrawReport) writeRestarts(p *page) {
 	if len(r.Restarts) == 0 {
 		return
 	}
@@ -296,4 +282,4 @@ func (r *FlashReport) writeRestarts(p *page) {
 	p.line("")
 }
 
-func (r *FlashReport) writeVerdict(p *page) { writeProof(p, r.Proof, r.Needed) }
+func (r *DrawReport) writeVerdict(p *page) { writeProof(p, r.Proof, r.Needed) }

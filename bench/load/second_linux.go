@@ -39,7 +39,8 @@ func (m *secondMeter) close(l *loop, now time.Duration) {
 		s.Due = m.sent
 	}
 	l.stats.Due += s.Due
-	if span := now - m.began; span > 0 {
+	s.Length = now - m.began
+	if span := s.Length; span > 0 {
 		s.Busy = float64(cpu-m.cpu) / float64(span)
 		if span > 200*time.Millisecond {
 			l.stats.Busiest = max(l.stats.Busiest, s.Busy)
@@ -47,8 +48,11 @@ func (m *secondMeter) close(l *loop, now time.Duration) {
 	}
 	l.stats.Seconds = append(l.stats.Seconds, s)
 	if l.o.OnSecond != nil {
+		// The receiver keeps the histogram: it is merged and encoded elsewhere, not on this thread.
+		s.Histogram, m.latency = m.latency, NewHistogram()
 		l.o.OnSecond(s)
+	} else {
+		m.latency.Reset()
 	}
-	m.latency.Reset()
 	m.at, m.sent, m.answered, m.cpu, m.began = int(now/time.Second), 0, [Classes]uint64{}, cpu, now
 }

@@ -49,6 +49,10 @@ type Second struct {
 	Max      int64           `json:"max_us"`
 	Busy     float64         `json:"busy"`    // share of a processor that the loop used
 	Waiting  int             `json:"waiting"` // requests due and not yet written, at the end of the second
+
+	Length time.Duration `json:"-"` // of the second: the last one may be shorter
+	// Histogram holds the latencies of the final answers of the second. Only OnSecond is given it, to keep.
+	Histogram *hdr.Histogram `json:"-"`
 }
 
 func newStats() *Stats {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/drawd/drawd/bench"
+	"github.com/drawd/drawd/bench/runfile"
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/campaignfile"
 )
@@ -28,14 +28,44 @@ func (a *app) benchCommand() *cobra.Command {
 	return c
 }
 
-// judged shows a report, also beside an error, and turns a verdict into its exit code.
-func judged[Report interface {
+// benchOutputs are the flags that say what is made of a report.
+type benchOutputs struct {
+	bench.Outputs
+	expect string
+}
+
+func (a *app) benchOutputs(c *cobra.Command) *benchOutputs {
+	o := &benchOutputs{}
+	f := c.Flags()
+	f.StringVar(&o.JSON, "out", "", "file for the run's document (docs/bench-run.schema.json)")
+	f.StringVar(&o.HDR, "hdr", "", "file for the histograms of the seconds, HdrHistogram's log format")
+	f.StringVar(&o.expect, "expect", "", "conditions like 'p99<5ms,oversell==0,errors<0.1%'; exit 20 when one is not met")
+	a.outputFlag(c)
+	return o
+}
+
+// parse reads the conditions, before anything is started.
+func (o *benchOutputs) parse() (err error) {
+	if o.Expect, err = runfile.ParseExpectations(o.expect); err != nil {
+		return usage(err)
+	}
+	return nil
+}
+
+// judged shows a report, also beside an error, writes its files, and turns a verdict into its exit code.
+func judged[R interface {
 	comparable
-	WriteText(w io.Writer) error
-}](w io.Writer, report Report, err error) error {
-	var none Report
+	bench.Report
+}](a *app, o *benchOutputs, report R, err error) error {
+	var none R
 	if report != none {
-		err = errors.Join(err, report.WriteText(w))
+		var run *runfile.Run
+		run, err = o.Finish(report, err)
+		if a.output == "json" {
+			err = errors.Join(err, run.Write(a.stdout))
+		} else {
+			err = errors.Join(err, report.WriteText(a.stdout), bench.WriteExpectations(a.stdout, run))
+		}
 	}
 	var wrong *bench.VerdictError
 	var little *bench.ThresholdError
@@ -74,9 +104,12 @@ func compileForBench(src []byte) (*engine.Version, error) {
 }
 
 // scenario runs f until it is done or interrupted.
-func (a *app) scenario(c *cobra.Command, f func(ctx context.Context) error) {
+func (a *app) scenario(c *cobra.Command, o *benchOutputs, f func(ctx context.Context) error) {
 	c.Args = cobra.NoArgs
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := o.parse(); err != nil {
+			return err
+		}
 		ctx, cancel := a.interruptible(c.Context())
 		defer cancel()
 		return f(ctx)
@@ -94,26 +127,40 @@ func (a *app) benchFlashCommand() *cobra.Command {
 	}
 	var o bench.FlashOptions
 	f := c.Flags()
-	f.BoolVar(&o.Self, "self", false, "against a daemon of its own, in a temporary directory, fsync for real")
-	f.StringVar(&o.URL, "url", "", "data plane of a running daemon")
-	f.StringVar(&o.AdminURL, "admin-url", "", "control plane of a running daemon")
-	f.StringVar(&o.Key, "api-key", "", "API key with the scopes draw, read and admin (better in DRAWD_API_KEY)")
-	file := f.StringP("file", "f", "", "campaign file; default one that sells out during the run")
+	fill := a.drawOptions(c, &o.DrawOptions)
 	f.IntVar(&o.Users, "users", 100_000, "users in the crowd")
 	f.DurationVar(&o.Duration, "duration", 0, "of crowd and tail together; default 10s")
 	f.DurationVar(&o.Over, "over", 0, "the crowd comes within this time; default as short as the generator allows")
 	f.IntVar(&o.TailRate, "tail-rate", 0, "arrivals a second after the crowd; default a fifth of the peak")
-	f.Uint64Var(&o.Seed, "seed", 1, "of arrivals, users and kill moments")
 	f.IntVar(&o.Kill9, "kill9", 0, "kill the daemon so often during the crowd, and start it again; needs --self")
+	out := a.benchOutputs(c)
+	a.scenario(c, out, func(ctx context.Context) error {
+		if err := fill(&o); err != nil {
+			return err
+		}
+		report, err := bench.Flash(ctx, o)
+		return judged(a, out, report, err)
+	})
+	return c
+}
+
+// drawOptions gives a scenario the flags of unary draws with a verdict. What it returns completes the options when the flags have been read.
+func (a *app) drawOptions(c *cobra.Command, o *bench.DrawOptions) (fill func(all interface{ Validate() error }) error) {
+	f := c.Flags()
+	f.BoolVar(&o.Self, "self", false, "against a daemon of its own, in a temporary directory, fsync for real")
+	f.StringVar(&o.URL, "url", "", "data plane of a running daemon")
+	f.StringVar(&o.AdminURL, "admin-url", "", "control plane of a running daemon")
+	f.StringVar(&o.Key, "api-key", "", "API key with the scopes draw, read and admin (better in DRAWD_API_KEY)")
+	file := f.StringP("file", "f", "", "campaign file; default one that suits the scenario")
+	f.Uint64Var(&o.Seed, "seed", 1, "of arrivals, users and kill moments")
 	f.IntVar(&o.Connections, "connections", 0, "default 512")
 	f.IntVar(&o.Loops, "loops", 0, "load threads; default one for each four processors")
 	f.IntVar(&o.SampleByID, "sample-by-id", 0, "acknowledged draws that are read again by id; default 20000")
 	f.IntVar(&o.Replays, "replays", 0, "acknowledged draws that are asked for again with their key; default all")
 	f.IntVar(&o.MinLogged, "min-logged", 0, fmt.Sprintf("logged draws below which the verdict does not stand; default %d", bench.MinVerdictDraws))
 	f.DurationVar(&o.Drain, "drain", 0, "how long to wait for late answers; default 30s")
-	f.StringVar(&o.Out, "out", "", "file for the report as JSON")
 	a.environment(c, &o.Environment)
-	a.scenario(c, func(ctx context.Context) error {
+	return func(all interface{ Validate() error }) error {
 		o.Compile = compileForBench
 		if o.Key == "" {
 			o.Key = a.env("api-key", "")
@@ -125,13 +172,11 @@ func (a *app) benchFlashCommand() *cobra.Command {
 			}
 			o.Campaign = s.src
 		}
-		if err := o.Validate(); err != nil {
+		if err := all.Validate(); err != nil {
 			return usage(err)
 		}
-		report, err := bench.Flash(ctx, o)
-		return judged(a.stdout, report, err)
-	})
-	return c
+		return nil
+	}
 }
 
 func (a *app) benchCalibrateCommand() *cobra.Command {
@@ -145,14 +190,14 @@ func (a *app) benchCalibrateCommand() *cobra.Command {
 	f.IntVar(&o.Seconds, "seconds", 0, "of each timed step; default 2")
 	f.IntVar(&o.Connections, "connections", 0, "default 256")
 	f.IntVar(&o.BodyBytes, "body-bytes", 0, "of the empty handler's answer; default 320, the size of a draw")
-	f.StringVar(&o.Out, "out", "", "file for the report as JSON")
 	a.environment(c, &o.Environment)
-	a.scenario(c, func(ctx context.Context) error {
+	out := a.benchOutputs(c)
+	a.scenario(c, out, func(ctx context.Context) error {
 		if err := o.Validate(); err != nil {
 			return usage(err)
 		}
 		report, err := bench.Calibrate(ctx, o)
-		return judged(a.stdout, report, err)
+		return judged(a, out, report, err)
 	})
 	return c
 }
@@ -174,15 +219,15 @@ func (a *app) benchFiguresCommand() *cobra.Command {
 	f.IntVar(&o.Users, "users", 0, "distinct users of the draw figures; default 1000000")
 	f.IntVar(&o.P9Users, "p9-users", 0, "users in the restart figure; default 1000000")
 	f.Uint64Var(&o.Seed, "seed", 1, "of users and keys")
-	f.StringVar(&o.Out, "out", "", "file for the raw samples as JSON")
 	a.environment(c, &o.Environment)
-	a.scenario(c, func(ctx context.Context) error {
+	out := a.benchOutputs(c)
+	a.scenario(c, out, func(ctx context.Context) error {
 		o.Compile = compileForBench
 		if err := o.Validate(); err != nil {
 			return usage(err)
 		}
 		report, err := bench.Figures(ctx, o)
-		return judged(a.stdout, report, err)
+		return judged(a, out, report, err)
 	})
 	return c
 }
@@ -202,15 +247,15 @@ func (a *app) benchCrashLoopCommand() *cobra.Command {
 	f.IntVar(&o.Connections, "connections", 0, "default 64")
 	f.IntVar(&o.Users, "users", 0, "default 20000")
 	f.Uint64Var(&o.Seed, "seed", 1, "of users, keys and kill moments")
-	f.StringVar(&o.Out, "out", "", "file for the report as JSON")
 	a.environment(c, &o.Environment)
-	a.scenario(c, func(ctx context.Context) error {
+	out := a.benchOutputs(c)
+	a.scenario(c, out, func(ctx context.Context) error {
 		o.Compile = compileForBench
 		if err := o.Validate(); err != nil {
 			return usage(err)
 		}
 		report, err := bench.CrashLoop(ctx, o)
-		return judged(a.stdout, report, err)
+		return judged(a, out, report, err)
 	})
 	return c
 }
@@ -221,7 +266,7 @@ func (a *app) benchEmptyCommand() *cobra.Command {
 	var o bench.EmptyOptions
 	c.Flags().StringVar(&o.Listen, "listen", "127.0.0.1:0", "where to listen")
 	c.Flags().IntVar(&o.Body, "body", 0, "bytes of each answer; default 320")
-	a.scenario(c, func(ctx context.Context) error {
+	a.scenario(c, &benchOutputs{}, func(ctx context.Context) error {
 		if err := o.Validate(); err != nil {
 			return usage(err)
 		}
