@@ -36,7 +36,8 @@ type Error struct {
 
 	Faults []campaignfile.Fault // ErrInvalidCampaign, ErrInvalidField: of a file, each with its place
 
-	cause error
+	cause  error
+	undone bool // nothing was done, where the code leaves that open
 }
 
 // Error returns the code and what a person should know.
@@ -72,10 +73,12 @@ func (e *Error) Is(target error) bool {
 func (e *Error) Unwrap() error { return e.cause }
 
 // Effect says what the call did: always true, as far as the DB can know.
-func (e *Error) Effect() problem.Effect { return e.Code.Info().Effect }
+func (e *Error) Effect() problem.Effect {
+	return (&problem.Error{Code: e.Code, Undone: e.undone}).Effect()
+}
 
 // Retryable reports whether the same call, with the same key, may succeed later.
-func (e *Error) Retryable() bool { return e.Code.Info().Retryable }
+func (e *Error) Retryable() bool { return e.Code.Info().Retryable && !e.undone }
 
 // sentinel is an error that stands for a code: a constant, so that nobody can change it.
 type sentinel problem.Code
@@ -158,7 +161,7 @@ func failed(err error, campaign, user, key string) error {
 	var refused *problem.Error
 	switch {
 	case errors.As(err, &refused):
-		e.Code, e.Detail, e.cause = refused.Code, refused.Detail, nil
+		e.Code, e.Detail, e.undone, e.cause = refused.Code, refused.Detail, refused.Undone, nil
 	case errors.Is(err, ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err // nothing was done
 	}

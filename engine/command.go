@@ -59,6 +59,20 @@ func (w *writer) publish(c *Publish) {
 }
 
 // publish decodes a publish and the bytes of its form.
+// publishing reads a publish of any of its operations, and when it is to happen.
+func (r *reader) publishing(o op) (c Publish, form []byte, at UnixMilli) {
+	expect := uint32(0)
+	if o == opPublishFrom || o == opPublishAtFrom {
+		expect = r.expect()
+	}
+	if o == opPublishAt || o == opPublishAtFrom {
+		at = UnixMilli(r.i64())
+	}
+	c, form = r.publish()
+	c.Expect = expect
+	return c, form, at
+}
+
 func (r *reader) publish() (c Publish, form []byte) {
 	c.Namespace = NamespaceRef(r.u32())
 	salt := r.key()

@@ -63,11 +63,8 @@ func (t *tx) applyDelivery(o op, r *reader) (res Result, err error) {
 		Campaign: CampaignRef(r.u32()), Draw: r.bytes(maxDrawRecord), At: Location{LogIndex(r.u64()), r.u16()},
 		Move: AwardMove(r.enum(uint8(awardMoves))), Actor: r.str(MaxActorBytes), Reason: r.str(MaxReasonBytes),
 	}
-	var draw Record
+	draw := r.drawIn(c.Draw)
 	if err = r.done(); err == nil {
-		if n, failed := DecodeRecord(c.Draw, &draw); failed != nil || n != len(c.Draw) || draw.Kind != RecordDraw {
-			return res, errTruncated
-		}
 		res = t.applyMoveAward(&c, &draw)
 	}
 	return res, err

@@ -46,12 +46,8 @@ func (t *tx) needsEyes(c *Publish, o op, body []byte, at UnixMilli) (r Result, w
 
 // applyNow publishes at once, or asks.
 func (t *tx) applyNow(o op, r *reader) (res Result, err error) {
-	body, expect := r.b, uint32(0)
-	if o == opPublishFrom {
-		expect = r.expect()
-	}
-	c, form := r.publish()
-	c.Expect = expect
+	body := r.b
+	c, form, _ := r.publishing(o)
 	if err = r.done(); err != nil {
 		return res, err
 	}

@@ -122,6 +122,7 @@ func (r *reader) grant() (c Grant) {
 	c.Amount = r.u32()
 	c.OccurredAt, c.EffectiveAt, c.ExpiresAt = UnixMilli(r.i64()), UnixMilli(r.i64()), UnixMilli(r.i64())
 	c.Priority, c.Actor, c.Reason = r.u8(), r.str(MaxActorBytes), r.str(MaxReasonBytes)
+	r.fail = r.fail || len(c.UserID) == 0 || c.Source == "" || c.Event == "" || c.Amount < 1 || c.Amount > MaxGrant
 	return c
 }
 
@@ -129,6 +130,7 @@ func (r *reader) revoke() (c Revoke) {
 	c.Campaign, c.Namespace, c.Purse, c.User = CampaignRef(r.u32()), NamespaceRef(r.u32()), r.str(MaxIDBytes), r.key()
 	c.UserID, c.Source, c.Event = r.bytes(MaxUserBytes), r.str(MaxIDBytes), r.str(MaxEventBytes)
 	c.ExpiresAt, c.Actor, c.Reason = UnixMilli(r.i64()), r.str(MaxActorBytes), r.str(MaxReasonBytes)
+	r.fail = r.fail || len(c.UserID) == 0 || c.Source == "" || c.Event == ""
 	return c
 }
 
@@ -143,7 +145,7 @@ func (t *tx) applyChances(o op, body []byte) error {
 		v = r.revoke()
 		g = Grant{Campaign: v.Campaign, Namespace: v.Namespace, Purse: v.Purse, User: v.User, UserID: v.UserID, Source: v.Source, Event: v.Event}
 	}
-	if r.done() != nil || len(g.UserID) == 0 || g.Source == "" || g.Event == "" || o == opGrant && (g.Amount < 1 || g.Amount > MaxGrant) {
+	if r.done() != nil {
 		return fmt.Errorf("%w: operation %d", ErrDamagedEntry, o)
 	}
 	t.draw = Draw{User: g.User}

@@ -44,16 +44,15 @@ func (t *tx) applyStock(o op, body []byte) (err error) {
 	switch o {
 	case opHold:
 		x.asked = r.hold()
-		if ok = r.done() == nil && x.asked.valid(); ok {
+		if ok = r.done() == nil; ok {
 			t.acquire(x, &x.asked, false)
 		}
 	case opTake:
 		if c := r.takeUnits(); r.done() == nil {
 			x.first[0] = Item{c.Pool, c.Units}
 			x.asked = Hold{Namespace: c.Namespace, Owner: c.Owner, OwnerID: c.OwnerID, Digest: c.Digest, Ref: c.Ref, Items: x.first[:], Actor: c.Actor}
-			if ok = x.asked.valid(); ok {
-				t.acquire(x, &x.asked, true)
-			}
+			t.acquire(x, &x.asked, true)
+			ok = true
 		}
 	case opConfirm:
 		if c := r.confirmHold(); r.done() == nil {
@@ -66,7 +65,7 @@ func (t *tx) applyStock(o op, body []byte) (err error) {
 			ok = true
 		}
 	case opExtend:
-		if c := r.extendHold(); r.done() == nil && c.TTL >= 0 && c.TTL <= MaxHoldLife && c.Until >= 0 {
+		if c := r.extendHold(); r.done() == nil {
 			t.resolve(x, c.Namespace, c.Hold, func() Result { return t.extend(x, &c) })
 			ok = true
 		}
@@ -76,11 +75,6 @@ func (t *tx) applyStock(o op, body []byte) (err error) {
 		return fmt.Errorf("%w: operation %d", ErrDamagedEntry, o)
 	}
 	return nil
-}
-
-// valid reports whether c can have been proposed at all: its key is in its owner's shard.
-func (c *Hold) valid() bool {
-	return len(c.OwnerID) > 0 && c.Digest[0] == c.Owner[0] && (c.Digest[1]^c.Owner[1])&0xC0 == 0
 }
 
 // demands reports whether c asks for something, and for no more than one hold may. An edge that lets more through is refused

@@ -15,10 +15,17 @@ func (b *Batch) AddHold(c *Hold) {
 }
 
 func (r *reader) hold() Hold {
-	return Hold{
+	c := Hold{
 		Namespace: NamespaceRef(r.u32()), Owner: r.key(), Digest: r.key(), OwnerID: r.bytes(MaxUserBytes), Ref: r.bytes(MaxRefBytes),
 		TTL: r.i64(), Items: r.items(), Actor: r.str(MaxActorBytes),
 	}
+	r.owned(c.OwnerID, &c.Owner, &c.Digest)
+	return c
+}
+
+// owned refuses what cannot have been proposed at all: a key is in its owner's shard.
+func (r *reader) owned(id []byte, owner, digest *Key) {
+	r.fail = r.fail || len(id) == 0 || digest[0] != owner[0] || (digest[1]^owner[1])&0xC0 != 0
 }
 
 // AddTake appends a take.
@@ -36,10 +43,12 @@ func (b *Batch) AddTake(c *Take) {
 }
 
 func (r *reader) takeUnits() Take {
-	return Take{
+	c := Take{
 		Namespace: NamespaceRef(r.u32()), Owner: r.key(), Digest: r.key(), OwnerID: r.bytes(MaxUserBytes), Ref: r.bytes(MaxRefBytes),
 		Pool: PoolRef(r.u32()), Units: Quantity(r.u32()), Actor: r.str(MaxActorBytes),
 	}
+	r.owned(c.OwnerID, &c.Owner, &c.Digest)
+	return c
 }
 
 // AddConfirm appends a confirmation.
@@ -85,9 +94,11 @@ func (b *Batch) AddExtend(c *ExtendHold) {
 }
 
 func (r *reader) extendHold() ExtendHold {
-	return ExtendHold{
+	c := ExtendHold{
 		Namespace: NamespaceRef(r.u32()), Hold: r.holdRef(), Until: UnixMilli(r.i64()), TTL: r.i64(), Actor: r.str(MaxActorBytes),
 	}
+	r.fail = r.fail || c.TTL < 0 || c.TTL > MaxHoldLife || c.Until < 0
+	return c
 }
 
 // AddHoldVoid appends a void of a hold.
@@ -110,7 +121,7 @@ func (b *Batch) voidUnits(o op, c *VoidHold) {
 
 func (r *reader) voidHold() VoidHold {
 	return VoidHold{
-		Namespace: NamespaceRef(r.u32()), Hold: r.holdRef(), Fault: VoidFault(r.u8()), Actor: r.str(MaxActorBytes),
+		Namespace: NamespaceRef(r.u32()), Hold: r.holdRef(), Fault: r.fault(), Actor: r.str(MaxActorBytes),
 		Reason: r.str(MaxReasonBytes),
 	}
 }

@@ -318,20 +318,17 @@ func (t *tx) extend(x *stocking, c *ExtendHold) Result {
 }
 
 // applyVoidUnits takes a confirmed hold or a take back, once. Every shard is locked.
-func (t *tx) applyVoidUnits(c *VoidHold, taken bool) (Result, error) {
-	if c.Fault < VoidSystem || c.Fault > VoidAbuse {
-		return Result{}, errTruncated
-	}
+func (t *tx) applyVoidUnits(c *VoidHold, taken bool) Result {
 	if t.store == nil {
 		t.store = new(stocking)
 	}
 	x := t.store
 	x.ref = c.Hold
 	if x.n = t.world.namespace(c.Namespace); x.n == nil {
-		return refuse(problem.NamespaceNotFound), nil
+		return refuse(problem.NamespaceNotFound)
 	}
 	t.resolveHome(x, taken, func() bool { return true }, func() Result { return t.voidUnits(x, c) })
-	return t.result, nil
+	return t.result
 }
 
 func (t *tx) voidUnits(x *stocking, c *VoidHold) Result {

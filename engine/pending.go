@@ -67,13 +67,8 @@ func (t *tx) applyPending(o op, r *reader) (res Result, err error) {
 		}
 		return res, err
 	}
-	body, expect := r.b, uint32(0)
-	if o == opPublishAtFrom {
-		expect = r.expect()
-	}
-	at := UnixMilli(r.i64())
-	c, form := r.publish()
-	c.Expect = expect
+	body := r.b
+	c, form, at := r.publishing(o)
 	if err = r.done(); err == nil {
 		if refused, waits := t.needsEyes(&c, o, body, at); waits {
 			return refused, nil

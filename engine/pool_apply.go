@@ -175,7 +175,7 @@ func (t *tx) applyPools(o op, r *reader) (res Result, err error) {
 	default:
 		c := r.voidHold()
 		if err = r.done(); err == nil {
-			res, err = t.applyVoidUnits(&c, o == opVoidTake)
+			res = t.applyVoidUnits(&c, o == opVoidTake)
 		}
 	}
 	return res, err

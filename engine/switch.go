@@ -354,8 +354,9 @@ func (t *tx) applyAct(o op, r *reader) (res Result, err error) {
 		}
 	case opVoid:
 		c := r.void()
+		draw := r.drawIn(c.Draw)
 		if err = r.done(); err == nil {
-			res, err = t.applyVoid(&c)
+			res = t.applyVoid(&c, &draw)
 		}
 	}
 	return res, err

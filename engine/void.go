@@ -135,18 +135,15 @@ type givenBack struct {
 }
 
 // applyVoid takes a draw back. Every check comes before the first write.
-func (t *tx) applyVoid(v *Void) (Result, error) {
-	x := voiding{command: v}
-	if n, err := DecodeRecord(v.Draw, &x.draw); err != nil || n != len(v.Draw) || x.draw.Kind != RecordDraw || v.Fault < VoidSystem || v.Fault > VoidAbuse {
-		return Result{}, errTruncated
-	}
+func (t *tx) applyVoid(v *Void, draw *Record) Result {
+	x := voiding{command: v, draw: *draw}
 	c := t.world.campaign(v.Campaign)
 	if c == nil {
-		return refuse(problem.CampaignNotFound), nil
+		return refuse(problem.CampaignNotFound)
 	}
 	x.campaign = c
 	if x.draw.Campaign != c.ref {
-		return Result{Code: problem.DrawNotFound, Campaign: c.ref}, nil
+		return Result{Code: problem.DrawNotFound, Campaign: c.ref}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -155,22 +152,22 @@ func (t *tx) applyVoid(v *Void) (Result, error) {
 		if c.voids[at].fault != v.Fault {
 			r = Result{Code: problem.Conflict, Campaign: c.ref, Value: uint64(c.voids[at].fault)}
 		}
-		return r, nil
+		return r
 	}
 	if code := t.checkVoid(&x); code != problem.OK {
-		return Result{Code: code, Campaign: c.ref}, nil
+		return Result{Code: code, Campaign: c.ref}
 	}
 	if broken := c.unbalanced(); broken != "" {
-		return t.fence(c, broken), nil
+		return t.fence(c, broken)
 	}
-	return t.carryVoid(&x), nil
+	return t.carryVoid(&x)
 }
 
 // checkVoid finds what the draw gave, and the user's rows.
 func (t *tx) checkVoid(x *voiding) problem.Code {
 	c, d := x.campaign, &x.draw
 	x.version = c.VersionNumber(d.Version)
-	if x.version == nil || d.Seq == 0 || d.Seq > c.mu.seq || d.Prize >= len(x.version.Prizes) {
+	if x.version == nil || d.Seq == 0 || d.Seq > c.mu.seq || d.Prize >= len(x.version.Prizes) || int(d.Session) > len(x.version.Sessions) {
 		return problem.DrawNotFound
 	}
 	if len(c.voids) >= MaxVoids {
@@ -180,7 +177,7 @@ func (t *tx) checkVoid(x *voiding) problem.Code {
 	prizes, paid := [...]int{d.Prize, x.moves.Extra}, [...]int64{d.Amount, d.ExtraAmount.Amount}
 	for i, prize := range prizes {
 		g := givenBack{prize: NoPrize, reserve: -1}
-		if prize != NoPrize && prize < len(x.version.Prizes) {
+		if prize > NoPrize && prize < len(x.version.Prizes) {
 			p := &x.version.Prizes[prize]
 			g = givenBack{prize, c.books.find(x.version.CellID(prize, int(d.Session)-1)), Quantity(p.Units), paid[i], -1, c.poolGiving(x.version, prize), HoldMove{}}
 			if g.cell < 0 || c.books[g.cell].Issued < g.units {
@@ -394,8 +391,21 @@ func (b *Batch) AddVoid(c *Void) {
 func (r *reader) void() Void {
 	return Void{
 		Campaign: CampaignRef(r.u32()), Draw: r.bytes(maxDrawRecord), At: Location{LogIndex(r.u64()), r.u16()},
-		Fault: VoidFault(r.u8()), Actor: r.str(MaxActorBytes), Reason: r.str(MaxReasonBytes),
+		Fault: r.fault(), Actor: r.str(MaxActorBytes), Reason: r.str(MaxReasonBytes),
 	}
+}
+
+func (r *reader) fault() VoidFault {
+	f := VoidFault(r.enum(uint8(VoidAbuse) + 1))
+	r.fail = r.fail || f < VoidSystem
+	return f
+}
+
+// drawIn decodes the record of a draw that a command carries whole.
+func (r *reader) drawIn(encoded []byte) (d Record) {
+	n, err := DecodeRecord(encoded, &d)
+	r.fail = r.fail || err != nil || n != len(encoded) || d.Kind != RecordDraw || d.Prize < NoPrize || d.Natural < NoPrize
+	return d
 }
 
 // maxDrawRecord bounds an encoded record of a draw: its length is a u16.

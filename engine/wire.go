@@ -33,6 +33,7 @@ func (w *writer) str(v string)   { w.u32(uint32(len(v))); w.b = append(w.b, v...
 type reader struct {
 	b    []byte
 	fail bool
+	dry  bool // only checks: see CheckCommands
 }
 
 func (r *reader) take(n int) []byte {
@@ -131,6 +132,9 @@ func (r *reader) key() (k Key) {
 func (r *reader) done() error {
 	if r.fail || len(r.b) != 0 {
 		return errTruncated
+	}
+	if r.dry {
+		return errSound
 	}
 	return nil
 }

@@ -42,6 +42,8 @@ func (m *trivial) Apply(index engine.LogIndex, entry []byte, out *engine.Outcome
 	return nil
 }
 
+func (m *trivial) CheckCommands([]byte, int) error { return nil }
+
 func (m *trivial) NextDue() (engine.UnixMilli, bool) {
 	return engine.UnixMilli(m.due.Load()), m.due.Load() != 0
 }

@@ -76,6 +76,13 @@ func refusalOf(err error) *problem.Error {
 	return says(hasStopped)
 }
 
+// unsound is the refusal of a batch with a command that no node could apply.
+func unsound(err error) *problem.Error {
+	return &problem.Error{
+		Code: problem.Internal, Undone: true, Detail: "a command is damaged and was not sent to the log: " + err.Error(),
+	}
+}
+
 // checkSize refuses a batch that cannot stand in one entry.
 func checkSize(b *engine.Batch) error {
 	if engine.EntryHeaderSize+len(b.Commands()) > engine.MaxEntryBytes || b.Len() > maxEntryCommands {

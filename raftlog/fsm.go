@@ -17,6 +17,7 @@ import (
 
 // machine is what this package needs of engine.Engine.
 type machine interface {
+	CheckCommands(commands []byte, count int) error
 	Apply(index engine.LogIndex, entry []byte, out *engine.Outcome) error
 	NextDue() (engine.UnixMilli, bool)
 	LogTime() engine.UnixMilli

@@ -16,6 +16,7 @@ type metricSet struct {
 	commit              *metrics.Histogram // from dispatch until the outcome was there
 	full, old           *metrics.Counter
 	unknown, unlucky    *metrics.Counter
+	unsound             *metrics.Counter
 	appendLog           *metrics.Histogram
 	apply, blob         *metrics.Histogram
 	checkpoints, failed *metrics.Counter
@@ -33,6 +34,7 @@ func newMetricSet(s *metrics.Set) *metricSet {
 		full:             s.GetOrCreateCounter(`drawd_proposer_refused_total{why="queue_full"}`),
 		old:              s.GetOrCreateCounter(`drawd_proposer_refused_total{why="queue_old"}`),
 		unlucky:          s.GetOrCreateCounter(`drawd_proposer_refused_total{why="other"}`),
+		unsound:          s.GetOrCreateCounter(`drawd_proposer_refused_total{why="unsound"}`),
 		unknown:          s.GetOrCreateCounter("drawd_proposer_unknown_total"),
 		appendLog:        s.GetOrCreateHistogram("drawd_raft_append_seconds"),
 		apply:            s.GetOrCreateHistogram("drawd_raft_apply_seconds"),

@@ -231,7 +231,22 @@ func (n *Node) DecideContext(ctx context.Context, b *engine.Batch) error {
 		n.metrics.refused(e)
 		return e
 	}
+	if err := n.check(b); err != nil {
+		return err
+	}
 	return n.proposer.decide(ctx, b)
+}
+
+// check refuses what every node would stop at, before it is in the log for good. That one comes here is a fault of a front:
+// it is logged and counted.
+func (n *Node) check(b *engine.Batch) error {
+	err := n.machine.CheckCommands(b.Commands(), b.Len())
+	if err == nil {
+		return nil
+	}
+	n.metrics.unsound.Inc()
+	n.options.Logger.Error("a damaged command was not sent to the log: this is a fault of drawd, please report it", "error", err)
+	return unsound(err)
 }
 
 // AcceptClock takes this machine's clock as it is, after clock_skew. Log time still never goes back: behind it, it stays

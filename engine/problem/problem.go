@@ -212,6 +212,16 @@ func Codes() []Code {
 type Error struct {
 	Code   Code
 	Detail string // for a person: what happened, and which knob to turn
+	// Undone says that nothing was done, where the code leaves that open. Sending it again does not help.
+	Undone bool
+}
+
+// Effect tells what the request did.
+func (e *Error) Effect() Effect {
+	if e.Undone {
+		return None
+	}
+	return e.Code.Info().Effect
 }
 
 // Error returns the code and the detail.

@@ -56,7 +56,9 @@ func (x *exchange) refuse(p *render.Problem) {
 // undecided turns an error of Decide into a problem.
 func (x *exchange) undecided(err error) *render.Problem {
 	if e, ok := errors.AsType[*problem.Error](err); ok {
-		return refusal(e.Code, e.Detail)
+		p := refusal(e.Code, e.Detail)
+		p.Undone = e.Undone
+		return p
 	}
 	x.plane.Logger.Error("a command came back with an unexpected error", "route", x.pattern(), "error", err)
 	return refusal(problem.Internal, "")

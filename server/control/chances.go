@@ -147,7 +147,7 @@ func (x *exchange) grantBulk(to engine.Grant) *render.Problem {
 // stopped is the refusal for a bulk that the log did not take to its end.
 func (x *exchange) stopped(err error, decided bool, line int) *render.Problem {
 	p := x.undecided(err)
-	if decided || p.Code.Info().Effect != problem.None {
+	if decided || p.Effect() != problem.None {
 		return refusal(problem.UnknownOutcome, fmt.Sprintf("It stopped before or in line %d (%s). Send all of it again: nothing is granted twice.", line, p.Code))
 	}
 	return p

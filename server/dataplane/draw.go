@@ -175,7 +175,7 @@ func (w *worker) decide() bool {
 		err = errResults
 	}
 	if err != nil {
-		if refusalOf(err).Code.Info().Effect != problem.None {
+		if refusalOf(err).Effect() != problem.None {
 			w.server.figures.unknown.Inc()
 			w.batch = new(engine.Batch) // the log may still write into the old one
 		}

@@ -127,7 +127,7 @@ func (w *worker) barrier() error {
 	w.batch.Reset()
 	w.batch.AddTick()
 	err := w.server.options.Decider.Decide(w.batch)
-	if err != nil && refusalOf(err).Code.Info().Effect != problem.None {
+	if err != nil && refusalOf(err).Effect() != problem.None {
 		w.batch = new(engine.Batch)
 	}
 	return err

@@ -314,6 +314,7 @@ func (w *worker) failed(err error) {
 	if refusal.Code == problem.Internal {
 		w.server.options.Logger.Error("a request failed", "route", routing[w.place.route].name, "error", err)
 	}
+	w.problem.Undone = refusal.Undone
 	w.refuse(refusal.Code, refusal.Detail)
 }
 

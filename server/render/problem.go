@@ -16,6 +16,7 @@ type Problem struct {
 	Code      problem.Code
 	Detail    string // for a person; the code's title when empty. Never holds what the caller sent
 	RequestID []byte
+	Undone    bool // nothing was done, where the code leaves that open, and sending it again does not help
 
 	StartsAt engine.UnixMilli // not_started
 	Now      engine.UnixMilli // not_started: the time that was compared
@@ -72,6 +73,11 @@ func (p *Problem) DeniedUnits(r *engine.Result, pools Pools) {
 	}
 }
 
+// Effect tells what the request did.
+func (p *Problem) Effect() problem.Effect {
+	return (&problem.Error{Code: p.Code, Undone: p.Undone}).Effect()
+}
+
 // AppendProblem appends p as an RFC 9457 document.
 func AppendProblem(dst []byte, p *Problem) []byte {
 	info := p.Code.Info()
@@ -90,9 +96,9 @@ func AppendProblem(dst []byte, p *Problem) []byte {
 	dst = append(dst, `,"code":"`...)
 	dst = append(dst, info.Name...)
 	dst = append(dst, `","effect":"`...)
-	dst = append(dst, info.Effect.String()...)
+	dst = append(dst, p.Effect().String()...)
 	dst = append(dst, `","retryable":`...)
-	dst = appendBool(dst, info.Retryable)
+	dst = appendBool(dst, info.Retryable && !p.Undone)
 	dst = append(dst, `,"request_id":"`...)
 	dst = append(dst, p.RequestID...)
 	dst = append(dst, '"')
@@ -159,10 +165,10 @@ func appendErrors(dst []byte, errors []FieldError) []byte {
 func AppendProblemBinary(dst []byte, p *Problem) []byte {
 	info := p.Code.Info()
 	retryable := byte(0)
-	if info.Retryable {
+	if info.Retryable && !p.Undone {
 		retryable = 1
 	}
-	dst = append(dst, byte(p.Code), byte(info.Effect), retryable, byte(min(p.Allowed, 255)))
+	dst = append(dst, byte(p.Code), byte(p.Effect()), retryable, byte(min(p.Allowed, 255)))
 	dst = append(dst, p.RequestID...)
 	dst = binary.LittleEndian.AppendUint32(dst, p.Used|p.Remaining) // one of them is 0: they belong to different codes
 	dst = binary.LittleEndian.AppendUint32(dst, p.Limit|p.Price)

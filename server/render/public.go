@@ -70,7 +70,7 @@ func AppendPublic(dst []byte, p *Problem) []byte {
 	dst = appendUint(append(dst, `,"status":`...), uint64(status))
 	dst = AppendString(append(dst, `,"detail":`...), public.Title)
 	dst = append(append(dst, `,"public_code":"`...), public.Name...)
-	dst = append(append(dst, `","effect":"`...), info.Effect.String()...)
+	dst = append(append(dst, `","effect":"`...), p.Effect().String()...)
 	dst = appendBool(append(dst, `","retryable":`...), public == &publics[publicTryAgain])
 	dst = append(append(dst, `,"request_id":"`...), p.RequestID...)
 	dst = append(dst, '"')

@@ -295,3 +295,17 @@ func TestRequestID(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// TestUndoneIsToldAsNone: where the code leaves open what was done and the refusal knows that nothing was, every form says so.
+func TestUndoneIsToldAsNone(t *testing.T) {
+	for undone, want := range map[bool]string{false: `"effect":"unknown","retryable":true`, true: `"effect":"none","retryable":false`} {
+		p := Problem{Code: problem.Internal, Undone: undone}
+		if got := string(AppendProblem(nil, &p)); !strings.Contains(got, want) {
+			t.Errorf("%s\nlacks %s", got, want)
+		}
+		b := AppendProblemBinary(nil, &p)
+		if none := b[1] == byte(problem.None) && b[2] == 0; none != undone {
+			t.Errorf("undone %v: % x", undone, b[:4])
+		}
+	}
+}

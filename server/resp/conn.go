@@ -216,8 +216,9 @@ func (c *conn) failed(err error) {
 		c.server.options.Logger.Error("a RESP command failed", "error", err)
 		refusal = &problem.Error{Code: problem.Internal}
 	}
-	if refusal.Code.Info().Effect != problem.None {
+	if refusal.Effect() != problem.None {
 		c.server.figures.lost.Inc()
 	}
-	c.problemOf(refusal.Code, refusal.Detail)
+	c.problem = render.Problem{Code: refusal.Code, Detail: refusal.Detail, Undone: refusal.Undone}
+	c.tell()
 }

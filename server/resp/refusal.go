@@ -90,7 +90,7 @@ func (c *conn) tellMore(members []byte) {
 		number("price=", uint64(p.Price))
 	}
 	b = append(b, members...)
-	b = append(append(b, " effect="...), info.Effect.String()...)
+	b = append(append(b, " effect="...), p.Effect().String()...)
 	b = append(append(b, " request_id="...), c.id...)
 	c.out = appendError(c.out, code, string(b))
 }
