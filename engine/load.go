@@ -49,6 +49,15 @@ func (l *Loader) Foreign() bool { return len(l.foreign.pages) > 0 }
 // Finish checks that meta and pages belong together and puts the loaded state in force. After an error the engine is as
 // it was, and the loader of no use.
 func (l *Loader) Finish(meta []byte) error {
+	if err := l.Prepare(meta); err != nil {
+		return err
+	}
+	l.Swap()
+	return nil
+}
+
+// Prepare is the part of Finish that can fail: the engine is as it was, whatever it returns.
+func (l *Loader) Prepare(meta []byte) error {
 	m, err := decodeMeta(meta)
 	if err != nil {
 		return err
@@ -69,12 +78,20 @@ func (l *Loader) Finish(meta []byte) error {
 			return err
 		}
 	}
-	if err := w.compareRows(m); err != nil {
-		return err
-	}
-	l.engine.world.Store(w)
-	l.engine.ids.Store(newIDs(w.idKey))
-	return nil
+	return w.compareRows(m)
+}
+
+// Index returns the position of the state that Prepare built.
+func (l *Loader) Index() LogIndex { return LogIndex(l.world.applied.Load()) }
+
+// RunningHash returns the running hash of the state that Prepare built.
+func (l *Loader) RunningHash() [16]byte { return l.world.clock.running }
+
+// Swap puts the state that Prepare built in force. It is called between two Applies, by the goroutine that applies, once,
+// and after Prepare returned nil.
+func (l *Loader) Swap() {
+	l.engine.world.Store(l.world)
+	l.engine.ids.Store(newIDs(l.world.idKey))
 }
 
 // restore fills an empty world from a meta.

@@ -14,11 +14,15 @@ func blobDamage(index uint64, fault string) error {
 	return &DamagedError{What: fault, Index: index, Remedy: remedyReplace}
 }
 
-// Head returns a copy of the blob head of an entry; false when there is no blob.
+// Head returns a copy of the blob head of an entry; false when there is no blob. Like every read of records, it gives a
+// *MissingError for those that this node has not been given yet.
 func (s *State) Head(index uint64) ([]byte, bool, error) {
 	k := blobKey(index, 0)
 	v, closer, err := s.db.Get(k[:])
 	if errors.Is(err, pebble.ErrNotFound) {
+		if err := s.notFound(index); !errors.Is(err, ErrNotFound) {
+			return nil, false, err
+		}
 		return nil, false, nil
 	}
 	if err != nil {
@@ -59,7 +63,7 @@ func (s *State) recordsOf(dst []byte, index uint64, at, from, to int) (next int,
 	v, closer, err := s.db.Get(k[:])
 	switch {
 	case errors.Is(err, pebble.ErrNotFound) && at == 0:
-		return 0, nil, ErrNotFound
+		return 0, nil, s.notFound(index)
 	case errors.Is(err, pebble.ErrNotFound):
 		return 0, nil, blobDamage(index, "a record blob lacks a chunk")
 	case err != nil:
@@ -81,10 +85,16 @@ func (s *State) recordsOf(dst []byte, index uint64, at, from, to int) (next int,
 	return next, dst, err
 }
 
-// chunks calls fn for each chunk from the one that holds a record on, until fn returns false.
+// chunks calls fn for each chunk from the one that holds a record on, until fn returns false, or the records of an entry are
+// missing.
 func (s *State) chunks(index uint64, ordinal uint16, fn func(c *chunk) (more bool)) error {
-	lower := blobKey(index, 0)
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower[:], UpperBound: []byte{keyBlob + 1}})
+	lower, upper := blobKey(index, 0), []byte{keyBlob + 1}
+	gap, missing := s.missingFrom(index)
+	if missing {
+		k := blobKey(max(index, gap.From), 0)
+		upper = k[:]
+	}
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower[:], UpperBound: upper})
 	if err != nil {
 		return fmt.Errorf("storage: read the blobs: %w", err)
 	}
@@ -96,7 +106,8 @@ func (s *State) chunks(index uint64, ordinal uint16, fn func(c *chunk) (more boo
 		}
 	}
 	var c chunk // one for all: fn is given its address
-	for more := true; ok && more; ok = more && it.Next() {
+	more := true
+	for ; ok && more; ok = more && it.Next() {
 		at, first, valid := parseBlobKey(it.Key())
 		v, err := it.ValueAndErr()
 		if err != nil || !valid {
@@ -110,6 +121,9 @@ func (s *State) chunks(index uint64, ordinal uint16, fn func(c *chunk) (more boo
 	}
 	if err := errors.Join(it.Error(), it.Close()); err != nil {
 		return damagedRead("a record blob", index, err)
+	}
+	if more && missing {
+		return &MissingError{gap}
 	}
 	return nil
 }
@@ -156,6 +170,10 @@ func (s *State) Wins(campaign uint32, prize uint16, afterIndex uint64, afterOrdi
 	var lower, upper [winKeySize]byte
 	putWinKey(lower[:], campaign, prize, afterIndex)
 	putWinKey(upper[:], campaign, prize, math.MaxUint64)
+	gap, missing := s.missingFrom(afterIndex)
+	if missing {
+		putWinKey(upper[:], campaign, prize, max(afterIndex, gap.From-1))
+	}
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower[:], UpperBound: append(upper[:], 0)})
 	if err != nil {
 		return fmt.Errorf("storage: read the wins: %w", err)
@@ -176,6 +194,9 @@ func (s *State) Wins(campaign uint32, prize uint16, afterIndex uint64, afterOrdi
 	}
 	if err := errors.Join(it.Error(), it.Close()); err != nil {
 		return damagedRead("a win row", 0, err)
+	}
+	if more && missing {
+		return &MissingError{gap}
 	}
 	return nil
 }

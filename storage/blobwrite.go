@@ -63,10 +63,17 @@ func (s *State) PutBlob(index uint64, head []byte, offsets []uint32, records []b
 	if err := b.Commit(pebble.NoSync); err != nil {
 		return fmt.Errorf("storage: write blob %d: %w", index, err)
 	}
-	if index > s.lastBlob.Load() {
-		s.lastBlob.Store(index)
-	}
+	s.reached(index)
 	return nil
+}
+
+// reached notes that there is a blob at index.
+func (s *State) reached(index uint64) {
+	for last := s.lastBlob.Load(); index > last; last = s.lastBlob.Load() {
+		if s.lastBlob.CompareAndSwap(last, index) {
+			return
+		}
+	}
 }
 
 // putWins adds the win index rows: one per campaign and prize.

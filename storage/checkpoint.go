@@ -59,6 +59,7 @@ type CheckpointWriter struct {
 	key     [pageKeySize]byte
 	err     error // the first failure: nothing is written after it
 	done    bool
+	lacks   Range // see Lacks
 }
 
 type changedPage struct {
@@ -88,6 +89,10 @@ func (w *CheckpointWriter) ReplaceAll() {
 	}
 	w.rest = slices.Sorted(maps.Keys(w.s.live.pages))
 }
+
+// Lacks says that the records of the entries in r are not here: the checkpoint is another node's, and this node has not applied
+// them. They count as missing from Commit on.
+func (w *CheckpointWriter) Lacks(r Range) { w.lacks = r }
 
 // Put writes a page. Pages come in ascending order, each at most once. Data that is all zero, or empty, says that the page is gone.
 func (w *CheckpointWriter) Put(page uint64, data []byte) error {
@@ -200,7 +205,7 @@ func (w *CheckpointWriter) fail(what string, err error) error {
 // Commit makes the checkpoint the newest one, and returns when it is durable, along with everything that State wrote before.
 // m.Generation is ignored. A power cut at any point leaves the older or the newer checkpoint. After an error the checkpoint is
 // aborted.
-func (w *CheckpointWriter) Commit(m Manifest) error {
+func (w *CheckpointWriter) Commit(m Manifest) (err error) {
 	if w.done {
 		return errors.New("storage: BUG: a checkpoint is committed after its end")
 	}
@@ -210,11 +215,17 @@ func (w *CheckpointWriter) Commit(m Manifest) error {
 	}
 	m.Generation = w.stored.Generation
 	w.stored.Manifest = m
-	row := w.stored.encode()
-	if w.room(len(row)) {
-		if err := w.table.Set(manifestKey(), row); err != nil {
-			_ = w.fail("write manifest", err)
-		}
+	w.row(manifestKey(), w.stored.encode())
+	if w.lacks != (Range{}) {
+		w.s.missing.turn.Lock()
+		defer w.s.missing.turn.Unlock()
+		missing := withRange(w.s.Missing(), w.lacks)
+		w.row(missingKey(), encodeMissing(missing))
+		defer func() {
+			if err == nil {
+				w.s.missing.ranges.Store(&missing)
+			}
+		}()
 	}
 	w.closeTable()
 	if w.err != nil {
@@ -239,6 +250,16 @@ func (w *CheckpointWriter) Commit(m Manifest) error {
 	defer c.Unlock()
 	c.manifest, c.has = w.stored, true
 	return nil
+}
+
+// row writes a row that is no page.
+func (w *CheckpointWriter) row(key, value []byte) {
+	if !w.room(len(value)) {
+		return
+	}
+	if err := w.table.Set(key, value); err != nil {
+		_ = w.fail("write manifest", err)
+	}
 }
 
 // Abort gives the checkpoint up and removes its files. After Commit it does nothing.

@@ -27,12 +27,14 @@ type world struct {
 	generation  uint64
 	base        Base
 	pages       map[uint64][]byte
-	blobs       uint64 // blobs 1 to here are put
+	blobs       uint64  // blobs 1 to here are put, or came with an install
+	lacked      []Range // what installs said was missing
 }
 
 func (w *world) clone() *world {
 	c := *w
 	c.terms, c.sizes, c.stable, c.pages = maps.Clone(w.terms), maps.Clone(w.sizes), maps.Clone(w.stable), maps.Clone(w.pages)
+	c.lacked = slices.Clone(w.lacked)
 	return &c
 }
 
@@ -40,15 +42,17 @@ func (w *world) clone() *world {
 // may not have come about.
 type moment struct {
 	fs     *vfs.MemFS
+	donor  *Store
 	worlds []*world
 }
 
 // crasher runs a workload on a file system that takes clones at random operations.
 type crasher struct {
-	fs   *vfs.MemFS
-	s    *Store
-	rng  *rand.Rand   // of the workload
-	done atomic.Int64 // number in worlds of the acknowledged one; -1 before the start
+	fs    *vfs.MemFS
+	s     *Store
+	rng   *rand.Rand   // of the workload
+	donor *Store       // has every blob
+	done  atomic.Int64 // number in worlds of the acknowledged one; -1 before the start
 
 	worlds struct {
 		sync.Mutex
@@ -73,7 +77,7 @@ func (c *crasher) cut(op errorfs.Op) error {
 	if c.mu.rng.IntN(c.mu.every) != 0 || done < 0 {
 		return nil
 	}
-	var m moment
+	m := moment{donor: c.donor}
 	m.fs = c.fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: []int{0, 25, 50, 75, 100}[c.mu.rng.IntN(5)], RNG: c.mu.rng})
 	c.worlds.Lock()
 	m.worlds = slices.Clone(c.worlds.all[done:])
@@ -163,15 +167,59 @@ func (c *crasher) truncateTail(tb testing.TB, w *world) {
 	c.step(tb, w, func() error { return c.s.Log().TruncateTail(from) })
 }
 
+// install is what a snapshot from another node does: its checkpoint replaces everything, then the log is deleted. It lies beyond
+// the log, or within it where another leader's records were never committed.
+func (c *crasher) install(tb testing.TB, w *world) {
+	before := max(w.last, w.base.Index)
+	index, term := before+1+c.rng.Uint64N(20), max(w.terms[w.last], w.base.Term)+1
+	if w.last > w.base.Index && c.rng.IntN(2) == 0 {
+		index = w.base.Index + 1 + c.rng.Uint64N(w.last-w.base.Index)
+	}
+	w.generation++
+	w.base = Base{Index: index, Term: term, Chain: [16]byte{byte(index), byte(term)}}
+	w.pages = map[uint64][]byte{}
+	cw := c.s.State().BeginCheckpoint()
+	cw.ReplaceAll()
+	for p := range uint64(30) {
+		if c.rng.IntN(3) == 0 {
+			w.pages[p] = page(p, w.generation, 2000)
+			check(tb, cw.Put(p, w.pages[p]))
+		}
+	}
+	if w.blobs < index {
+		lacks := Range{From: w.blobs + 1, To: index, Running: runningOf(index)}
+		cw.Lacks(lacks)
+		w.lacked = append(w.lacked, lacks)
+		w.blobs = index
+	}
+	w.first, w.last, w.terms[index] = 0, index, term
+	c.step(tb, w, func() error { return cw.Commit(Manifest{Index: index, Term: term, Chain: w.base.Chain}) })
+	c.step(tb, w.clone(), func() error { return c.s.Log().Rebase(w.base) })
+}
+
+// fetch brings some of what an install lacks.
+func (c *crasher) fetch(tb testing.TB, w *world) {
+	if all := c.s.State().Missing(); len(all) > 0 {
+		rows, through, err := c.donor.State().AppendBlobs(nil, all[0].From, all[0].To, 4000)
+		check(tb, err)
+		c.step(tb, w, func() error { return c.s.State().PutBlobs(all[0].From, through, rows) })
+	}
+}
+
 // run does a random workload, and returns the power cuts taken meanwhile.
 func (c *crasher) run(t *testing.T, steps int) []moment {
 	c.done.Store(-1)
+	c.donor = mustVerify(t, small(vfs.NewMem(), "/donor"))
+	for i := range uint64(2000) {
+		b := makeBlob(i+1, 20, size110)
+		check(t, b.put(c.donor.State(), i+1))
+	}
 	c.s = mustVerify(t, small(errorfs.Wrap(c.fs, errorfs.InjectorFunc(c.cut)), "/d"))
 	start := &world{terms: map[uint64]uint64{}, sizes: map[uint64]int{}, stable: map[string]byte{}, pages: map[uint64][]byte{}}
 	c.step(t, start, func() error { return nil })
 	for range steps {
 		w := c.worlds.all[len(c.worlds.all)-1].clone()
-		switch k := c.rng.IntN(20); {
+		switch k := c.rng.IntN(23); {
 		case k < 12:
 			c.appendSome(t, w)
 		case k < 14 && w.last > 0 && w.first > 0:
@@ -182,6 +230,10 @@ func (c *crasher) run(t *testing.T, steps int) []moment {
 			key, v := string(rune('a'+c.rng.IntN(3))), byte(c.rng.Uint32())
 			w.stable[key] = v
 			c.step(t, w, func() error { return c.s.Log().SetStable([]byte(key), []byte{v}) })
+		case k < 19:
+			c.install(t, w)
+		case k < 21:
+			c.fetch(t, w)
 		default:
 			time.Sleep(time.Duration(c.rng.IntN(400)) * time.Millisecond) // the watermark catches up
 		}
@@ -223,6 +275,10 @@ func (w *world) agrees(s *Store) error {
 	for i := uint64(1); i <= w.base.Index; i++ {
 		b := makeBlob(i, 20, size110)
 		got, err := s.State().Records(nil, i, 0, 20)
+		var missing *MissingError
+		if errors.As(err, &missing) && slices.ContainsFunc(w.lacked, func(r Range) bool { return r.From <= i && i <= r.To }) {
+			continue
+		}
 		if err != nil || !bytes.Equal(got, b.records) {
 			return fmt.Errorf("blob %d of a checkpoint at %d: %w", i, w.base.Index, err)
 		}
@@ -260,7 +316,24 @@ func (m *moment) survives(t *testing.T) error {
 	// And it goes on.
 	mf, _ := s.State().Manifest()
 	next := max(s.Log().Last(), mf.Index)
-	return s.Log().Append(recs(next+1, 2, 100, 10))
+	if err := s.Log().Append(recs(next+1, 2, 100, 10)); err != nil {
+		return err
+	}
+	for all := s.State().Missing(); len(all) > 0; all = s.State().Missing() {
+		rows, through, err := m.donor.State().AppendBlobs(nil, all[0].From, all[0].To, 10_000)
+		if err == nil {
+			err = s.State().PutBlobs(all[0].From, through, rows)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for i := uint64(1); i <= mf.Index; i++ {
+		if got, err := s.State().Records(nil, i, 0, 20); err != nil || !bytes.Equal(got, makeBlob(i, 20, size110).records) {
+			return fmt.Errorf("blob %d after all were fetched: %w", i, err)
+		}
+	}
+	return nil
 }
 
 // Whatever moment the power is cut at, and whatever part of the unsynced data had reached the disk: every acknowledged record and
@@ -279,6 +352,7 @@ func TestPowerCuts(t *testing.T) {
 					t.Fatalf("seed %d, cut %d of %d: %v", seed, i, len(moments), err)
 				}
 			}
+			mustClose(t, c.donor)
 			cuts += len(moments)
 		})
 	}

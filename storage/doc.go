@@ -20,6 +20,7 @@
 //	        0x02 ‖ page u64                             page: checksum, generation, data
 //	        0x03                                        manifest of the checkpoint, with the number of pages and the sum of their checksums
 //	        0x04 ‖ campaign u32 ‖ prize u16 ‖ index u64 ordinals of the wins of that entry, u16 big endian each
+//	        0x05                                        ranges of entries whose records are not here
 //
 // A changed layout is a new FormatVersion. A directory of a newer one is refused with *FormatError.
 //
@@ -30,6 +31,7 @@
 //	Log.TruncateHead           not synced: records that come back after a power cut do no harm
 //	watermark                  at most 250 ms behind Append, durable at the last record when the log is idle or closed
 //	State.PutBlob              in this process's memory until Sync or Commit: a SIGKILL loses it, and replay writes it again
+//	State.PutBlobs             the same; what it brought counts as missing again if it is lost
 //	State.Sync                 everything that State wrote before is durable on return
 //	CheckpointWriter.Commit    everything that State wrote before, the pages and the manifest are durable on return; a power cut at
 //	                           any point leaves the older or the newer checkpoint
@@ -58,8 +60,15 @@
 // Log: any number of readers; writers exclude each other. Lock order: write, watermark.token, mu. The first two are held over I/O
 // on purpose: they are turns to write, not guards of fields; mu never is. One goroutine, from Verify to Close, writes the watermark.
 //
-// State: PutBlob by one goroutine, one checkpoint or LoadPages (on all processors) at a time by another, any number of readers. A reader sees a blob
+// State: PutBlob by one goroutine, one checkpoint or LoadPages (on all processors) at a time by another, PutBlobs by a third, any number of readers. A reader sees a blob
 // with all its rows or not at all, and sees it before it is synced. Iterators of Scan and Wins hold back compactions: page.
+//
+// # A checkpoint from another node
+//
+// It replaces all pages, and with its manifest comes, in the same ingestion, the range of entries whose records this node does
+// not have, as it never applied them: Lacks. Then the log is deleted: Rebase. A power cut between the two leaves a log that ends
+// before the checkpoint, or that has another term at its index; Verify deletes it. Reads of records in the range give a
+// *MissingError, until PutBlobs has brought them from elsewhere (blobcopy.go), from the front of the range to its end.
 //
 // # Choices
 //
@@ -78,5 +87,6 @@
 //
 // # What it does not do
 //
-// It does not decode records, pages or log data, send anything to peers, delete old blobs, or make backups.
+// It does not decode records, pages or log data, send anything to peers, or delete old blobs. Of a blob head it knows where the
+// running hash stands, to hold the last of fetched blobs against the checkpoint. The form of streams is in package frames.
 package storage

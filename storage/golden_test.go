@@ -40,6 +40,7 @@ func TestGoldenBytes(t *testing.T) {
 		"stable-seq":    encodeStableSeq(5),
 		"blob-chunk":    append(chunkKey[:], chunk...),
 		"win-key":       win[:],
+		"missing":       append(missingKey(), encodeMissing([]Range{{From: 1, To: 9, Running: [16]byte{1, 2}}, {From: 11, To: 12}})...),
 		"manifest":      append(manifestKey(), m.encode()...),
 		"page-key":      pageKey[:],
 		"page-checksum": fmt.Appendf(nil, "%016x", pageSum(0x0a0b, 4, []byte("page"))),

@@ -16,11 +16,12 @@ const (
 	keyPage     = 0x02 // ‖ page u64 BE → page
 	keyManifest = 0x03 // → manifest
 	keyWin      = 0x04 // ‖ campaign u32 BE ‖ prize u16 BE ‖ index u64 BE → ordinals, u16 BE each
+	keyMissing  = 0x05 // → ranges of entries whose records are not here
 )
 
 // State holds what replaying the log can rebuild: record blobs, the win index and checkpoints. Its writes are not synced: they
 // are in this process's memory until Sync or CheckpointWriter.Commit. PutBlob belongs to one goroutine; a checkpoint to one
-// other; any number may read beside them.
+// other, PutBlobs to a third; any number may read beside them.
 type State struct {
 	store    *Store
 	db       *pebble.DB
@@ -30,6 +31,13 @@ type State struct {
 
 	replayTo uint64        // highest index with a blob at Open: up to here PutBlob compares
 	lastBlob atomic.Uint64 // highest index with a blob
+
+	// missing are the ranges of entries whose records are not here. turn is to change the row and then ranges: it is held over
+	// I/O, by nobody who holds another lock; readers take ranges only.
+	missing struct {
+		turn   sync.Mutex
+		ranges atomic.Pointer[[]Range]
+	}
 
 	checkpoints struct {
 		sync.Mutex
@@ -69,7 +77,7 @@ func (s *State) load() error {
 	if err := s.store.fs.RemoveAll(s.incoming()); err != nil {
 		return fmt.Errorf("storage: remove what an unfinished checkpoint left: %w", err)
 	}
-	if err := s.loadManifest(); err != nil {
+	if err := errors.Join(s.loadManifest(), s.loadMissing()); err != nil {
 		return err
 	}
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyBlob}, UpperBound: []byte{keyBlob + 1}})
