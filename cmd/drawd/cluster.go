@@ -16,7 +16,7 @@ func (a *app) clusterCommand() *cobra.Command {
 		Short:   "Look at the node and its log",
 		Example: "  drawd cluster status\n  drawd cluster accept-clock --reason \"the machine was suspended\"",
 	}
-	c.AddCommand(a.clusterStatusCommand(), a.acceptClockCommand())
+	c.AddCommand(a.clusterStatusCommand(), a.acceptClockCommand(), a.clusterCACommand())
 	return c
 }
 
