@@ -1,9 +1,7 @@
 package raftlog
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -30,40 +28,28 @@ type entryLog interface {
 //
 // Batching needs no timer: while an entry is on its way the queue fills, and the next entry takes all of it.
 type proposer struct {
-	queue   *queue
-	waiters waiters
-	gate    *gate
-	time    *timekeeper
-	clock   Clock
-	log     entryLog
-	metrics *metricSet
-	giveUp  time.Duration
-	fatal   func(code int, why string)
+	*hall
+	gate  *gate
+	time  *timekeeper
+	clock Clock
+	log   entryLog
+	fatal func(code int, why string)
 
 	id       uint64 // random per process, in every entry
 	sequence uint64 // of the last entry; fly only
 	transfer transferWatch
 
-	landing chan *flight // in order; holds MaxDepth
-	spare   chan *flight
+	landing chan *flight         // in order; holds MaxDepth
 	outcome chan *engine.Outcome // outcomes that land has finished with, for the applier to use again
 	stop    chan struct{}
 	done    sync.WaitGroup
-
-	// air holds the flights whose callers wait, for the watch to give them up.
-	air struct {
-		sync.Mutex
-		flights [MaxDepth]*flight
-	}
-	expired []ticket // the watch's
 }
 
 func newProposer(o *Options, id uint64, log entryLog, g *gate, keeper *timekeeper, m *metricSet, fatal func(int, string)) *proposer {
 	return &proposer{
-		queue: newQueue(o), gate: g, time: keeper, clock: o.Clock, log: log, metrics: m, giveUp: o.GiveUp, fatal: fatal, id: id,
+		hall: newHall(o, MaxDepth, m), gate: g, time: keeper, clock: o.Clock, log: log, fatal: fatal, id: id,
 		transfer: transferWatch{limit: transferLimit * o.ElectionTimeout},
-		landing:  make(chan *flight, MaxDepth), spare: make(chan *flight, MaxDepth), outcome: make(chan *engine.Outcome, MaxDepth),
-		stop: make(chan struct{}),
+		landing:  make(chan *flight, MaxDepth), outcome: make(chan *engine.Outcome, MaxDepth), stop: make(chan struct{}),
 	}
 }
 
@@ -71,56 +57,6 @@ func (p *proposer) start() {
 	p.done.Add(2)
 	go p.fly()
 	go p.land()
-}
-
-// decide queues a batch and waits for its outcome, or for the end of ctx. Without one it does not allocate.
-func (p *proposer) decide(ctx context.Context, b *engine.Batch) error {
-	if err := checkSize(b); err != nil {
-		return err
-	}
-	w := p.waiters.get()
-	t := w.begin(b)
-	refusal := p.queue.put(t, b.Len(), len(b.Commands()))
-	if refusal == nil {
-		if w.await(ctx) {
-			refusal = w.err
-		} else if taken, left := p.leave(t); taken {
-			p.waiters.put(w)
-			return fmt.Errorf("raftlog: the caller did not wait until the command was sent to the log: %w", context.Cause(ctx))
-		} else {
-			refusal = left
-		}
-	}
-	p.waiters.put(w)
-	if refusal != nil {
-		p.metrics.refused(refusal)
-		return refusal
-	}
-	return nil
-}
-
-// leaveAgain is how long leave waits before it looks again for a batch that is between the queue and the air.
-const leaveAgain = time.Millisecond
-
-// leave ends the wait for a batch that is not done. taken says that it never left the queue; otherwise it is on its way, and
-// nobody will answer it or write to it any more, or it was answered meanwhile.
-func (p *proposer) leave(t ticket) (taken bool, refusal *problem.Error) {
-	for {
-		if p.queue.remove(t) {
-			return true, nil
-		}
-		// Only what is in the air may be claimed: while an entry is built its commands are read from the batches.
-		if len(p.ground(nil, func(f *flight) bool { return f.carries(t) }, &t)) > 0 {
-			return false, says(notAwaited)
-		}
-		timer := time.NewTimer(leaveAgain)
-		select {
-		case <-t.w.done:
-			timer.Stop()
-			return false, t.w.err
-		case <-timer.C:
-		}
-	}
 }
 
 // fly sends entries for as long as there is something to send and room for it.
@@ -232,108 +168,6 @@ func (p *proposer) arrive(f *flight, out *engine.Outcome, err error) {
 	runtime.Gosched() // see fly
 	p.queue.landed(now)
 	p.release(f)
-}
-
-// deliver copies the outcome into each waiting batch and wakes its caller.
-func (p *proposer) deliver(f *flight, out *engine.Outcome) {
-	first := 0
-	for _, it := range f.items {
-		if it.claim(phaseDispatched) { // else the caller was told that the outcome is unknown, and dropped the batch
-			deliver(out, first, it.commands, it.w.batch)
-			it.wake(nil)
-		}
-		first += it.commands
-	}
-}
-
-// settle refuses everybody who still waits for f.
-func (p *proposer) settle(f *flight, e *problem.Error) {
-	for _, it := range f.items {
-		if it.claim(phaseDispatched) {
-			it.wake(e)
-		}
-	}
-}
-
-// watch refuses what waited too long, in the queue and in flight. It is called every watchInterval by one goroutine.
-func (p *proposer) watch(now time.Duration) {
-	p.expired = wakeAll(p.queue.expire(now, p.expired[:0]), says(queueOld))
-	p.expired = wakeAll(p.ground(p.expired[:0], func(f *flight) bool { return now-f.sentAt >= p.giveUp }, nil), says(gaveUp))
-}
-
-// drop refuses everything that waits, and whatever comes later: queued batches with effect none, entries in flight with
-// effect unknown.
-func (p *proposer) drop(e *problem.Error) {
-	wakeAll(p.queue.clear(e, nil), e)
-	wakeAll(p.ground(nil, func(*flight) bool { return true }, nil), says(hasStopped))
-}
-
-// ground claims everybody who still waits for the chosen flights, or one of them. What lands later finds nobody to answer.
-func (p *proposer) ground(dst []ticket, chosen func(*flight) bool, one *ticket) []ticket {
-	p.air.Lock()
-	defer p.air.Unlock()
-	for _, f := range p.air.flights {
-		if f == nil || f.givenUp || !chosen(f) {
-			continue
-		}
-		f.givenUp = one == nil
-		for _, it := range f.items {
-			if (one == nil || it.ticket == *one) && it.claim(phaseDispatched) {
-				dst = append(dst, it.ticket)
-			}
-		}
-	}
-	return dst
-}
-
-// wakeAll answers claimed tickets and returns the emptied slice.
-func wakeAll(claimed []ticket, e *problem.Error) []ticket {
-	for _, t := range claimed {
-		t.wake(e)
-	}
-	clear(claimed)
-	return claimed[:0]
-}
-
-func (p *proposer) board(f *flight) {
-	p.air.Lock()
-	defer p.air.Unlock()
-	for i, other := range p.air.flights {
-		if other == nil {
-			p.air.flights[i] = f
-			return
-		}
-	}
-	panic("BUG: more entries in flight than MaxDepth")
-}
-
-func (p *proposer) disembark(f *flight) {
-	p.air.Lock()
-	defer p.air.Unlock()
-	for i, other := range p.air.flights {
-		if other == f {
-			p.air.flights[i] = nil
-		}
-	}
-}
-
-func (p *proposer) spareFlight() *flight {
-	select {
-	case f := <-p.spare:
-		return f
-	default:
-		return &flight{}
-	}
-}
-
-func (p *proposer) release(f *flight) {
-	f.future = nil
-	clear(f.items)
-	f.items = f.items[:0]
-	select {
-	case p.spare <- f:
-	default:
-	}
 }
 
 // transferWatch notices a leadership transfer that never ends (raft-and-pebble.md, rule 5). land only.

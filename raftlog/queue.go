@@ -18,7 +18,8 @@ type queue struct {
 	maxBytes    int
 	maxAge      time.Duration
 	depth       int
-	entryBytes  int // where an entry is full
+	entryBytes  int  // where an entry is full
+	eager       bool // a further flight does not wait for a whole one
 
 	wake    chan struct{} // 1-buffered: to the proposer
 	drained chan struct{} // closed once the queue is shut, nothing waits and nothing is in flight
@@ -87,7 +88,7 @@ func (q *queue) put(t ticket, commands, bytes int) *problem.Error {
 }
 
 // wantedLocked reports whether the proposer has something to do: an entry when none is in flight, a second one when a
-// whole entry waits.
+// whole entry waits. A lane does not wait for that: its flights cost no sync.
 func (q *queue) wantedLocked() bool {
 	switch {
 	case q.mu.batches == 0:
@@ -95,7 +96,7 @@ func (q *queue) wantedLocked() bool {
 	case q.mu.inFlight == 0:
 		return true
 	}
-	return q.mu.inFlight < q.depth && q.mu.bytes >= q.entryBytes
+	return q.mu.inFlight < q.depth && (q.eager || q.mu.bytes >= q.entryBytes)
 }
 
 // take moves the oldest batches, as many as one entry carries, into f and counts it as in flight. It reports whether

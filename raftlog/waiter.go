@@ -20,6 +20,9 @@ type waiter struct {
 	batch *engine.Batch
 	err   *problem.Error
 	done  chan struct{} // 1-buffered: one token per generation
+	// to, where there is one, takes the waiter instead of done: of a batch that another node has sent. It has room for
+	// every waiter that names it.
+	to chan<- *waiter
 }
 
 const (
@@ -57,6 +60,10 @@ func (t ticket) claim(phase uint64) bool {
 // wake ends a claimed use.
 func (t ticket) wake(err *problem.Error) {
 	t.w.err = err
+	if t.w.to != nil {
+		t.w.to <- t.w
+		return
+	}
 	t.w.done <- struct{}{}
 }
 
