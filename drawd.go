@@ -56,7 +56,9 @@ type call struct {
 	draw    engine.Draw
 	hit     engine.Hit
 	record  engine.Record
+	items   [engine.MaxHoldItems]engine.Item
 	records []byte
+	text    []byte
 	user    []byte
 	key     []byte
 	channel []byte

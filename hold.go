@@ -57,19 +57,19 @@ func (db *DB) Hold(ctx context.Context, q HoldRequest) (Hold, error) {
 	if q.TTL < 0 || q.TTL > engine.MaxHoldLife*time.Millisecond {
 		return Hold{}, invalid("TTL is %v: it must be at most %v", q.TTL, engine.MaxHoldLife*time.Millisecond)
 	}
-	items, err := db.itemsOf(q.Items)
-	if err != nil {
-		return Hold{}, err
-	}
-	if len(items) == 0 {
+	if len(q.Items) == 0 {
 		return Hold{}, invalid("a hold needs 1 to %d items", engine.MaxHoldItems)
 	}
 	k := db.begin()
 	defer db.end(k)
-	k.user, k.key = append(k.user[:0], q.Owner...), append(k.key[:0], key...)
+	items, err := db.itemsOf(k.items[:0], q.Items...)
+	if err != nil {
+		return Hold{}, err
+	}
+	k.user, k.key, k.text = append(k.user[:0], q.Owner...), append(k.key[:0], key...), append(k.text[:0], q.Ref...)
 	owner := db.keyer.User(k.user)
 	k.batch.AddHold(&engine.Hold{
-		Namespace: db.namespace.Ref(), Owner: owner, OwnerID: k.user, Digest: db.keyer.Hold(owner, k.key), Ref: []byte(q.Ref),
+		Namespace: db.namespace.Ref(), Owner: owner, OwnerID: k.user, Digest: db.keyer.Hold(owner, k.key), Ref: k.text,
 		TTL: (q.TTL + time.Millisecond - 1).Milliseconds(), Items: items, Actor: db.options.Actor,
 	})
 	return db.made(ctx, k, engine.IDHold, owner, q.Owner, key)
@@ -81,17 +81,17 @@ func (db *DB) Take(ctx context.Context, q TakeRequest) (Hold, error) {
 	if err != nil {
 		return Hold{}, err
 	}
-	items, err := db.itemsOf([]Item{{q.Pool, q.Units}})
+	k := db.begin()
+	defer db.end(k)
+	items, err := db.itemsOf(k.items[:0], Item{q.Pool, q.Units})
 	if err != nil {
 		return Hold{}, err
 	}
-	k := db.begin()
-	defer db.end(k)
-	k.user, k.key = append(k.user[:0], q.Owner...), append(k.key[:0], key...)
+	k.user, k.key, k.text = append(k.user[:0], q.Owner...), append(k.key[:0], key...), append(k.text[:0], q.Ref...)
 	owner := db.keyer.User(k.user)
 	k.batch.AddTake(&engine.Take{
 		Namespace: db.namespace.Ref(), Pool: items[0].Pool, Units: items[0].Units, Owner: owner, OwnerID: k.user,
-		Digest: db.keyer.Take(items[0].Pool, owner, k.key), Ref: []byte(q.Ref), Actor: db.options.Actor,
+		Digest: db.keyer.Take(items[0].Pool, owner, k.key), Ref: k.text, Actor: db.options.Actor,
 	})
 	return db.made(ctx, k, engine.IDTake, owner, q.Owner, key)
 }
@@ -113,13 +113,13 @@ func (db *DB) keyOf(key, owner, ref string) (string, error) {
 	return key, nil
 }
 
-// itemsOf finds the pools of items.
-func (db *DB) itemsOf(from []Item) ([]engine.Item, error) {
+// itemsOf appends items with their pools found.
+func (db *DB) itemsOf(items []engine.Item, from ...Item) ([]engine.Item, error) {
 	if len(from) > engine.MaxHoldItems {
 		return nil, invalid("there are %d items; at most %d go together", len(from), engine.MaxHoldItems)
 	}
-	items, sum := make([]engine.Item, len(from)), int64(0)
-	for i, x := range from {
+	sum := int64(0)
+	for _, x := range from {
 		p, ok := db.namespace.Pool([]byte(x.Pool))
 		if !ok {
 			return nil, &Error{Code: problem.PoolNotFound, Pool: x.Pool}
@@ -127,7 +127,7 @@ func (db *DB) itemsOf(from []Item) ([]engine.Item, error) {
 		if sum += x.Units; x.Units < 1 || x.Units > engine.MaxHoldUnits || sum > engine.MaxHoldUnits {
 			return nil, invalid("items have 1 to %d units, all together", engine.MaxHoldUnits)
 		}
-		items[i] = engine.Item{Pool: p.Ref(), Units: engine.Quantity(x.Units)}
+		items = append(items, engine.Item{Pool: p.Ref(), Units: engine.Quantity(x.Units)})
 	}
 	return items, nil
 }
@@ -145,7 +145,8 @@ func (db *DB) made(ctx context.Context, k *call, kind engine.IDKind, owner engin
 	if !ok {
 		return Hold{}, &Error{Code: problem.Internal, Detail: "BUG: the record of a hold is of something else", User: name, Key: key}
 	}
-	h := Hold{ID: db.holdID(kind, engine.RefOf(r.At, &owner)), State: engine.StateHeld, Owner: name, Key: key, Replayed: r.Replayed}
+	k.text = db.engine.AppendHoldID(k.text[:0], kind, engine.RefOf(r.At, &owner))
+	h := Hold{ID: string(k.text), State: engine.StateHeld, Owner: name, Key: key, Replayed: r.Replayed}
 	if h.Items = make([]Item, m.Count); kind == engine.IDTake {
 		h.State = engine.StateTaken
 	} else {
@@ -157,10 +158,6 @@ func (db *DB) made(ctx context.Context, k *call, kind engine.IDKind, owner engin
 		}
 	}
 	return h, nil
-}
-
-func (db *DB) holdID(kind engine.IDKind, ref engine.HoldRef) string {
-	return string(db.engine.AppendHoldID(make([]byte, 0, 32), kind, ref))
 }
 
 // Confirm makes what is held the owner's: all of it or, with items, that part, and the rest comes back. Confirming again is
@@ -176,7 +173,7 @@ func (db *DB) ConfirmLate(ctx context.Context, id string, items ...Item) (Hold, 
 }
 
 func (db *DB) confirm(ctx context.Context, id string, part []Item, late bool) (Hold, error) {
-	items, err := db.itemsOf(part)
+	items, err := db.itemsOf(nil, part...)
 	if err != nil {
 		return Hold{}, err
 	}
@@ -220,9 +217,18 @@ func (db *DB) resolve(ctx context.Context, id string, add func(*engine.Batch, en
 		return Hold{}, err
 	}
 	already := r.AlreadyLive
-	h, err := db.FindHold(id)
+	h, err := db.holdAt(id, ref)
 	h.Already = already
 	return h, err
+}
+
+// holdAt returns how the hold or take with an id stands now.
+func (db *DB) holdAt(id string, ref engine.HoldRef) (Hold, error) {
+	v, found := db.engine.Hold(db.namespace, ref)
+	if !found {
+		return Hold{}, &Error{Code: problem.HoldNotFound}
+	}
+	return db.viewed(&v, id), nil
 }
 
 // FindHold returns how a hold or take stands now.
@@ -231,14 +237,10 @@ func (db *DB) FindHold(id string) (Hold, error) {
 	if !ok {
 		ref, ok = db.engine.ParseHoldID(engine.IDTake, []byte(id))
 	}
-	if ok {
-		if v, found := db.engine.Hold(db.namespace, ref); found {
-			h := db.viewed(&v)
-			h.ID = id
-			return h, nil
-		}
+	if !ok {
+		return Hold{}, &Error{Code: problem.HoldNotFound}
 	}
-	return Hold{}, &Error{Code: problem.HoldNotFound}
+	return db.holdAt(id, ref)
 }
 
 // HoldQuery chooses holds and takes. Zero fields choose all.
@@ -276,19 +278,22 @@ func (db *DB) Holds(q HoldQuery) ([]Hold, error) {
 	found := db.engine.Holds(db.namespace, &from)
 	all := make([]Hold, len(found))
 	for i := range found {
-		all[i] = db.viewed(&found[i])
+		all[i] = db.viewed(&found[i], "")
 		all[i].Owner = q.Owner
 	}
 	return all, nil
 }
 
-// viewed tells a hold or take as the engine sees it.
-func (db *DB) viewed(v *engine.HoldView) Hold {
-	kind := engine.IDHold
-	if v.State == engine.StateTaken {
-		kind = engine.IDTake
+// viewed tells a hold or take as the engine sees it; without an id it finds that.
+func (db *DB) viewed(v *engine.HoldView, id string) Hold {
+	if id == "" {
+		kind := engine.IDHold
+		if v.Taken {
+			kind = engine.IDTake
+		}
+		id = string(db.engine.AppendHoldID(nil, kind, v.Ref))
 	}
-	h := Hold{ID: db.holdID(kind, v.Ref), State: v.State}
+	h := Hold{ID: id, State: v.State, Items: make([]Item, 0, v.Count)}
 	for _, x := range v.Items[:v.Count] {
 		if p, ok := db.namespace.PoolByRef(x.Pool); ok {
 			h.Items = append(h.Items, Item{p.ID(), int64(x.Units)})

@@ -123,7 +123,7 @@ func (p *Pool) Owner(owner string) (OwnerUse, error) {
 		u.CooldownUntil = timeOf(from.CooldownUntil)
 	}
 	for i := range open {
-		u.Open = append(u.Open, p.db.viewed(&open[i]))
+		u.Open = append(u.Open, p.db.viewed(&open[i], ""))
 		u.Open[i].Owner = owner
 	}
 	return u, nil

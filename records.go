@@ -2,8 +2,8 @@ package drawd
 
 import (
 	"encoding/binary"
-	"math/rand/v2"
 	"runtime"
+	"sync"
 	"sync/atomic"
 
 	"github.com/drawd/drawd/engine"
@@ -25,6 +25,9 @@ type recordRing struct {
 		atomic.Pointer[block]
 		_ [56]byte
 	}
+	// places are where goroutines of a processor look for one first: *int. So a block mostly stays in its caches.
+	places sync.Pool
+	next   atomic.Uint32 // place
 }
 
 // block holds positions one after another: u16 number of records, then the records, each of which tells its length.
@@ -51,10 +54,15 @@ const (
 
 func newRecordRing(bytes int64) *recordRing {
 	blocks := int(bytes / blockBytes)
-	return &recordRing{
+	r := &recordRing{
 		blocks: make([]atomic.Pointer[block], blocks),
 		chunks: make([]atomic.Pointer[chunk], max(2, blocks*(blockBytes/slotRecord)/chunkSlots)),
 	}
+	r.places.New = func() any {
+		at := int(r.next.Add(1)) % len(r.spare)
+		return &at
+	}
+	return r
 }
 
 // keep keeps what was decided for b.
@@ -98,9 +106,11 @@ func (r *recordRing) write(records []byte) uint64 {
 	return k.number<<16 | uint64(at)
 }
 
-// take takes a spare block, from anywhere: goroutines that begin at different places keep out of each other's way.
+// take takes a spare block, the one that this processor gave back if it is there.
 func (r *recordRing) take() (k *block, from int) {
-	from = int(rand.Uint32() % uint32(len(r.spare)))
+	place := r.places.Get().(*int)
+	from = *place
+	r.places.Put(place)
 	for i := range r.spare {
 		at := (from + i) % len(r.spare)
 		if r.spare[at].Load() != nil {

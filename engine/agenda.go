@@ -4,7 +4,11 @@ import "slices"
 
 // agenda keeps sums of units by the second at which they come back: one number per second that has any, however many holds
 // end in it. Seconds stand in minutes, ascending. The default TTL makes deadlines ascend, so a minute is mostly found last.
-type agenda struct{ minutes []minute }
+type agenda struct {
+	minutes []minute
+	// spare is of a minute that has just emptied: a hold that is given back at once, over and over, needs the same one again.
+	spare *[60]Quantity
+}
 
 type minute struct {
 	number uint32 // of the minute: seconds / 60
@@ -29,7 +33,11 @@ func (a *agenda) add(second uint32, n Quantity) {
 	}
 	at, found := a.find(second / 60)
 	if !found {
-		a.minutes = slices.Insert(a.minutes, at, minute{number: second / 60, sums: new([60]Quantity)})
+		if a.spare == nil {
+			a.spare = new([60]Quantity)
+		}
+		a.minutes = slices.Insert(a.minutes, at, minute{number: second / 60, sums: a.spare})
+		a.spare = nil
 	}
 	m := &a.minutes[at]
 	if m.sums[second%60] == 0 {
@@ -55,6 +63,7 @@ func (a *agenda) remove(second uint32, n Quantity) {
 		return
 	}
 	if m.filled--; m.filled == 0 {
+		a.spare = m.sums // all zero
 		a.minutes = slices.Delete(a.minutes, at, at+1)
 	}
 }
@@ -126,7 +135,7 @@ func (a *agenda) sum() (n Quantity, sound bool) {
 }
 
 func (a *agenda) clone() agenda {
-	b := agenda{slices.Clone(a.minutes)}
+	b := agenda{minutes: slices.Clone(a.minutes)}
 	for i := range b.minutes {
 		sums := *b.minutes[i].sums
 		b.minutes[i].sums = &sums

@@ -32,7 +32,8 @@
 // prizes that are chances for another one: it decides by how that one stands. Position, seq and time are assigned while
 // all locks of a command are held: commands that touch a common row have their positions in the order of their effects,
 // and replaying by position gives the same bytes. The campaign's lock covers the books; as a library it is let go before rows
-// and record are written, where these need nothing else of the campaign (tx.commit).
+// and record are written, where these need nothing else of the campaign (tx.commit). So are pools' locks by holds and takes
+// (tx.commitHold).
 //
 // # Determinism
 //

@@ -11,16 +11,18 @@ import (
 
 // stocking is a command on holds on its way. It is reused.
 type stocking struct {
-	n       *Namespace
-	pools   [MaxHoldItems]*Pool
-	items   [MaxHoldItems]heldItem // ascending by pool, each pool once
-	count   int
-	order   []uint8 // the request's items in its order: where they stand in items
-	was     [MaxHoldItems]Quantity
-	want    [MaxHoldItems]Quantity // of a confirmation
-	view    ownerView
-	moves   HoldMoves
-	forfeit bool // the hold in hand is forfeit unless it is confirmed
+	n        *Namespace
+	pools    [MaxHoldItems]*Pool
+	items    [MaxHoldItems]heldItem // ascending by pool, each pool once
+	count    int
+	order    []uint8                    // the request's items in its order: where they stand in items
+	locked   bool                       // the pools' locks are held
+	want     [MaxHoldItems]Quantity     // of a confirmation
+	accounts [MaxHoldItems]ownerAccount // the owner's in the pools, as they stood when the locks were taken
+	news     [MaxHoldItems]poolNews     // what is to be told of the pools behind the command's own record
+	view     ownerView
+	moves    HoldMoves
+	forfeit  bool // the hold in hand is forfeit unless it is confirmed
 
 	// Of a resolution.
 	ref  HoldRef
@@ -28,9 +30,17 @@ type stocking struct {
 	row  pages.Row
 	data holdRow
 
-	asked   Hold    // of a hold or take: kept here so that nothing is allocated for it
-	first   [1]Item // of a take
+	// Kept here so that nothing is allocated for a command.
+	asked   Hold // of a hold or take
+	confirm ConfirmHold
+	release ReleaseHold
+	extend  ExtendHold
+	void    VoidHold
+	reuse   reused
 	orders  [MaxHoldItems]uint8
+	record  Record
+	actor   []byte
+	reason  []byte
 	section []byte
 }
 
@@ -39,7 +49,8 @@ func (t *tx) applyStock(o op, body []byte) (err error) {
 	if t.store == nil {
 		t.store = new(stocking)
 	}
-	x, r := t.store, &reader{b: body}
+	x := t.store
+	r := reader{b: body, kept: &x.reuse}
 	ok := false
 	switch o {
 	case opHold:
@@ -48,26 +59,28 @@ func (t *tx) applyStock(o op, body []byte) (err error) {
 			t.acquire(x, &x.asked, false)
 		}
 	case opTake:
-		if c := r.takeUnits(); r.done() == nil {
-			x.first[0] = Item{c.Pool, c.Units}
-			x.asked = Hold{Namespace: c.Namespace, Owner: c.Owner, OwnerID: c.OwnerID, Digest: c.Digest, Ref: c.Ref, Items: x.first[:], Actor: c.Actor}
+		c := r.takeUnits()
+		x.asked = Hold{
+			Namespace: c.Namespace, Owner: c.Owner, OwnerID: c.OwnerID, Digest: c.Digest, Ref: c.Ref,
+			Items: append(x.reuse.items[:0], Item{c.Pool, c.Units}), Actor: c.Actor,
+		}
+		if ok = r.done() == nil; ok {
 			t.acquire(x, &x.asked, true)
-			ok = true
 		}
 	case opConfirm:
-		if c := r.confirmHold(); r.done() == nil {
-			t.resolve(x, c.Namespace, c.Hold, func() Result { return t.confirm(x, &c) })
-			ok = true
+		x.confirm = r.confirmHold()
+		if ok = r.done() == nil; ok {
+			t.resolve(x, x.confirm.Namespace, x.confirm.Hold, (*tx).confirm)
 		}
 	case opRelease:
-		if c := r.releaseHold(); r.done() == nil {
-			t.resolve(x, c.Namespace, c.Hold, func() Result { return t.release(x, &c) })
-			ok = true
+		x.release = r.releaseHold()
+		if ok = r.done() == nil; ok {
+			t.resolve(x, x.release.Namespace, x.release.Hold, (*tx).release)
 		}
 	case opExtend:
-		if c := r.extendHold(); r.done() == nil {
-			t.resolve(x, c.Namespace, c.Hold, func() Result { return t.extend(x, &c) })
-			ok = true
+		x.extend = r.extendHold()
+		if ok = r.done() == nil; ok {
+			t.resolve(x, x.extend.Namespace, x.extend.Hold, (*tx).extend)
 		}
 	}
 	x.asked = Hold{} // it aliases the entry
@@ -144,17 +157,28 @@ func (t *tx) acquireHome(x *stocking, c *Hold, taken bool) bool {
 		t.result = refuse(problem.InvalidField)
 		return true
 	}
+	x.meet(&c.Owner)
 	x.lock()
 	defer x.unlock()
-	if !t.takeStockPosition() {
+	if !t.takeStockPosition(!taken) {
 		return false
 	}
 	t.result = t.decideHold(x, c, taken, print)
 	return true
 }
 
-// takeStockPosition takes the position of a command on holds, as a library. false says that something has become due meanwhile.
-func (t *tx) takeStockPosition() bool {
+// meet looks the owner up, with his accounts in the pools: what his shard's lock covers is read before the pools' locks are
+// taken, which other owners wait for.
+func (x *stocking) meet(owner *Key) {
+	x.view.load(x.n, owner)
+	for i := range x.count {
+		x.accounts[i] = x.view.account(x.pools[i].ref)
+	}
+}
+
+// takeStockPosition takes the position of a command on holds, as a library; returns says that units may come back by what it does.
+// false says that something has become due meanwhile.
+func (t *tx) takeStockPosition(returns bool) bool {
 	if !t.library {
 		return true
 	}
@@ -167,9 +191,11 @@ func (t *tx) takeStockPosition() bool {
 	}
 	t.now = now
 	t.placeLocked()
-	// Whatever the command does, nothing of it comes back before the next second begins. Said here, so that no later position
-	// is given out in ignorance of it.
-	w.returnsBy(secondOf(now) + 1)
+	if returns {
+		// Whatever the command does, nothing of it comes back before the next second begins. Said here, so that no later
+		// position is given out in ignorance of it.
+		w.returnsBy(secondOf(now) + 1)
+	}
 	return true
 }
 
@@ -197,7 +223,6 @@ func (t *tx) decideHold(x *stocking, c *Hold, taken bool, print uint32) Result {
 	if r, ok := t.sound(x); !ok {
 		return r
 	}
-	x.view.load(x.n, &c.Owner)
 	r, item := x.refusal(t.now, taken)
 	rules, owners := x.n.rules.Load(), uint64(0)
 	if x.view.data == nil && r.Code == problem.OK {
@@ -270,7 +295,7 @@ func (x *stocking) refusal(now UnixMilli, taken bool) (r Result, item int) {
 // capped refuses what an owner's bounds in one pool do not allow.
 func (x *stocking) capped(r *Result, i int, now UnixMilli) {
 	p, terms := x.pools[i], x.pools[i].terms.Load()
-	use := x.view.use(p, now)
+	use := x.view.useOf(p, x.accounts[i], now)
 	switch has := use.Held + use.Issued; {
 	case use.CooldownUntil > now:
 		r.Cap, r.ResetsAt = uint8(HoldCapCooldown), use.CooldownUntil
@@ -286,39 +311,45 @@ func (x *stocking) capped(r *Result, i int, now UnixMilli) {
 
 // rememberRefusal records a refusal and keeps it under the key.
 func (t *tx) rememberRefusal(x *stocking, c *Hold, taken bool, print uint32, r Result, item int) Result {
-	rec := t.holdRecord(x, c, taken)
-	rec.refusal(&r, item)
 	x.moves.Home, x.moves.Count = RefOf(t.at, &c.Owner).Home, uint8(x.count)
 	for i := range x.count {
 		p := x.pools[i]
 		x.moves.Items[i] = HoldMove{Pool: p.ref, Units: x.items[i].units, Seq: p.mu.seq, Available: p.books.Available}
 	}
+	x.unlock()
 	at := t.at
-	r = t.noteMoves(x, rec, r)
+	rec := x.holdRecord(c, taken)
+	rec.refusal(&r, item)
+	t.noteMoves(x, &r)
 	x.rememberHold(&c.Digest, keyRow{at, print}, r.Code)
 	return r
 }
 
-func (t *tx) holdRecord(x *stocking, c *Hold, taken bool) Record {
-	rec := Record{Kind: RecordHold, Namespace: x.n.ref, Name: c.OwnerID, Actor: []byte(c.Actor), Reason: c.Ref}
+func (x *stocking) holdRecord(c *Hold, taken bool) *Record {
+	kind := RecordHold
 	if taken {
-		rec.Kind = RecordTake
+		kind = RecordTake
 	}
-	return rec
+	x.actor = append(x.actor[:0], c.Actor...)
+	x.record = Record{Kind: kind, Namespace: x.n.ref, Name: c.OwnerID, Actor: x.actor, Reason: c.Ref}
+	return &x.record
 }
 
-// noteMoves appends a record with what was moved.
-func (t *tx) noteMoves(x *stocking, rec Record, r Result) Result {
+// noteMoves appends x.record with what was moved, and puts its place into the result.
+func (t *tx) noteMoves(x *stocking, r *Result) {
 	x.section = x.moves.append(x.section[:0])
-	rec.Sections = x.section
-	return t.note(rec, r)
+	x.record.Sections = x.section
+	start := len(t.out.records)
+	r.At, r.Records = t.at, 1
+	t.keep(&x.record)
+	r.Offset, r.Length = uint32(start), uint32(len(t.out.records)-start)
+	x.record.Name, x.record.Reason = nil, nil // they alias the entry
 }
 
-// commitHold does all of a hold or take. It cannot refuse any more.
+// commitHold does all of a hold or take. It cannot refuse any more. The pools' locks are let go as soon as the books are changed:
+// rows and record are the owner's, and most of the work, and other owners wait for the books only.
 func (t *tx) commitHold(x *stocking, c *Hold, taken bool, print uint32) Result {
 	at, v := t.at, &x.view
-	v.create()
-	v.trim(t.now, Location{})
 	deadline, latest := x.times(t.now, c.TTL)
 	state, sum := byte(StateHeld), Quantity(0)
 	if taken {
@@ -326,12 +357,20 @@ func (t *tx) commitHold(x *stocking, c *Hold, taken bool, print uint32) Result {
 	}
 	x.moves.Home, x.moves.Count = RefOf(at, &c.Owner).Home, uint8(x.count)
 	for i := range x.count {
-		item := &x.items[i]
+		p, item := x.pools[i], &x.items[i]
 		if !taken {
-			item.back = x.pools[i].putOff(&c.Digest)
+			item.back = p.putOff(&c.Digest)
 		}
-		t.moveHold(x, i, deadline, taken)
+		was := p.books.Available
+		t.moveUnits(x, i, deadline, taken)
+		x.news[i] = p.learn(was)
 		sum += item.units
+	}
+	x.unlock()
+	v.create()
+	v.trim(t.now, Location{})
+	for i := range x.count {
+		x.charge(i, taken)
 	}
 	row := x.newRow(HoldRef{at, x.moves.Home})
 	row[holdCountAt] = byte(x.count)
@@ -343,7 +382,7 @@ func (t *tx) commitHold(x *stocking, c *Hold, taken bool, print uint32) Result {
 	for i := range x.count {
 		row.setItem(i, x.items[i])
 	}
-	rec := t.holdRecord(x, c, taken)
+	rec := x.holdRecord(c, taken)
 	r := Result{Value: uint64(sum), State: HoldState(state & holdStateMask)}
 	if !taken {
 		v.push(at, row)
@@ -351,39 +390,51 @@ func (t *tx) commitHold(x *stocking, c *Hold, taken bool, print uint32) Result {
 		r.Value = uint64(deadline) * 1000
 	}
 	x.rememberHold(&c.Digest, keyRow{at, print}, problem.OK)
-	r = t.noteMoves(x, rec, r)
-	for i := range x.count {
-		t.notePool(x.pools[i], x.was[i])
-	}
+	t.noteMoves(x, &r)
+	t.tellAll(x)
 	return r
 }
 
-// moveHold takes an item's units out of what is available.
-func (t *tx) moveHold(x *stocking, i int, deadline uint32, taken bool) {
+// moveUnits takes an item's units out of what is available. The pool's lock is held.
+func (t *tx) moveUnits(x *stocking, i int, deadline uint32, taken bool) {
 	p, item := x.pools[i], &x.items[i]
 	cell := &p.books
 	if cell.Available < item.units || !cell.balanced() {
 		panic("BUG: taking from a pool that was not checked: " + p.id)
 	}
-	x.was[i] = cell.Available
 	cell.Available -= item.units
-	a := x.view.account(p.ref)
 	if taken {
 		cell.Issued += item.units
-		a.issued = saturate(a.issued, uint32(item.units))
 	} else {
 		cell.Held += item.units
 		p.agendaOf(x.forfeit).add(deadline+item.back, item.units)
 		t.world.returnsBy(deadline + item.back)
-		a.made += uint16(min(1, maxMade-a.made))
 	}
-	x.view.keep(p.ref, a)
 	x.moved(i, item.units, 0)
 }
 
-// moved notes what was moved in a pool, for the record.
+// charge writes an item's units down in the owner's account, which was created.
+func (x *stocking) charge(i int, taken bool) {
+	p, item := x.pools[i], &x.items[i]
+	a := x.view.account(p.ref)
+	if taken {
+		a.issued = saturate(a.issued, uint32(item.units))
+	} else {
+		a.made += uint16(min(1, maxMade-a.made))
+	}
+	x.view.keep(p.ref, a)
+}
+
+// moved notes what was moved in a pool, for the record. Its lock is held.
 func (x *stocking) moved(i int, units, back Quantity) {
 	p := x.pools[i]
 	p.mu.seq++
 	x.moves.Items[i] = HoldMove{Pool: p.ref, Units: units, Back: back, Seq: p.mu.seq, Available: p.books.Available}
+}
+
+// tellAll tells what became of the pools.
+func (t *tx) tellAll(x *stocking) {
+	for i := range x.count {
+		t.tell(x.pools[i], &x.news[i])
+	}
 }

@@ -17,7 +17,7 @@ func (b *Batch) AddHold(c *Hold) {
 func (r *reader) hold() Hold {
 	c := Hold{
 		Namespace: NamespaceRef(r.u32()), Owner: r.key(), Digest: r.key(), OwnerID: r.bytes(MaxUserBytes), Ref: r.bytes(MaxRefBytes),
-		TTL: r.i64(), Items: r.items(), Actor: r.str(MaxActorBytes),
+		TTL: r.i64(), Items: r.items(), Actor: r.actor(),
 	}
 	r.owned(c.OwnerID, &c.Owner, &c.Digest)
 	return c
@@ -45,7 +45,7 @@ func (b *Batch) AddTake(c *Take) {
 func (r *reader) takeUnits() Take {
 	c := Take{
 		Namespace: NamespaceRef(r.u32()), Owner: r.key(), Digest: r.key(), OwnerID: r.bytes(MaxUserBytes), Ref: r.bytes(MaxRefBytes),
-		Pool: PoolRef(r.u32()), Units: Quantity(r.u32()), Actor: r.str(MaxActorBytes),
+		Pool: PoolRef(r.u32()), Units: Quantity(r.u32()), Actor: r.actor(),
 	}
 	r.owned(c.OwnerID, &c.Owner, &c.Digest)
 	return c
@@ -64,7 +64,7 @@ func (b *Batch) AddConfirm(c *ConfirmHold) {
 
 func (r *reader) confirmHold() ConfirmHold {
 	return ConfirmHold{
-		Namespace: NamespaceRef(r.u32()), Hold: r.holdRef(), Items: r.items(), Reacquire: r.flag(), Actor: r.str(MaxActorBytes),
+		Namespace: NamespaceRef(r.u32()), Hold: r.holdRef(), Items: r.items(), Reacquire: r.flag(), Actor: r.actor(),
 	}
 }
 
@@ -79,7 +79,7 @@ func (b *Batch) AddRelease(c *ReleaseHold) {
 }
 
 func (r *reader) releaseHold() ReleaseHold {
-	return ReleaseHold{Namespace: NamespaceRef(r.u32()), Hold: r.holdRef(), Actor: r.str(MaxActorBytes), Reason: r.str(MaxReasonBytes)}
+	return ReleaseHold{Namespace: NamespaceRef(r.u32()), Hold: r.holdRef(), Actor: r.actor(), Reason: r.str(MaxReasonBytes)}
 }
 
 // AddExtend appends an extension.
@@ -95,7 +95,7 @@ func (b *Batch) AddExtend(c *ExtendHold) {
 
 func (r *reader) extendHold() ExtendHold {
 	c := ExtendHold{
-		Namespace: NamespaceRef(r.u32()), Hold: r.holdRef(), Until: UnixMilli(r.i64()), TTL: r.i64(), Actor: r.str(MaxActorBytes),
+		Namespace: NamespaceRef(r.u32()), Hold: r.holdRef(), Until: UnixMilli(r.i64()), TTL: r.i64(), Actor: r.actor(),
 	}
 	r.fail = r.fail || c.TTL < 0 || c.TTL > MaxHoldLife || c.Until < 0
 	return c
@@ -121,7 +121,7 @@ func (b *Batch) voidUnits(o op, c *VoidHold) {
 
 func (r *reader) voidHold() VoidHold {
 	return VoidHold{
-		Namespace: NamespaceRef(r.u32()), Hold: r.holdRef(), Fault: r.fault(), Actor: r.str(MaxActorBytes),
+		Namespace: NamespaceRef(r.u32()), Hold: r.holdRef(), Fault: r.fault(), Actor: r.actor(),
 		Reason: r.str(MaxReasonBytes),
 	}
 }
@@ -137,6 +137,9 @@ func (w *writer) items(items []Item) {
 // items reads up to MaxHoldItems.
 func (r *reader) items() (items []Item) {
 	n := r.enum(MaxHoldItems + 1)
+	if r.kept != nil {
+		items = r.kept.items[:0]
+	}
 	for range n {
 		items = append(items, Item{PoolRef(r.u32()), Quantity(r.u32())})
 	}

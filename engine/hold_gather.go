@@ -116,9 +116,15 @@ func (x *stocking) lock() {
 	for _, p := range x.pools[:x.count] {
 		p.mu.Lock()
 	}
+	x.locked = true
 }
 
+// unlock lets them go, if that was not done yet.
 func (x *stocking) unlock() {
+	if !x.locked {
+		return
+	}
+	x.locked = false
 	for _, p := range x.pools[:x.count] {
 		p.mu.Unlock()
 	}

@@ -2,8 +2,11 @@ package engine
 
 import "github.com/drawd/drawd/engine/problem"
 
+// resolution decides what becomes of the hold that a stocking has found: refuses, or does all of it.
+type resolution func(*tx, *stocking) Result
+
 // resolve finds a hold and decides what becomes of it. Nothing refuses that but the hold itself and broken books.
-func (t *tx) resolve(x *stocking, ref NamespaceRef, h HoldRef, decide func() Result) {
+func (t *tx) resolve(x *stocking, ref NamespaceRef, h HoldRef, decide resolution) {
 	x.ref = h
 	if x.n = t.world.namespace(ref); x.n == nil {
 		t.result = refuse(problem.NamespaceNotFound)
@@ -13,14 +16,14 @@ func (t *tx) resolve(x *stocking, ref NamespaceRef, h HoldRef, decide func() Res
 	for decided := false; !decided; {
 		t.bringStock()
 		mu := t.lockHome(&home)
-		decided = t.resolveHome(x, false, t.takeStockPosition, decide)
+		decided = t.resolveHome(x, false, true, decide)
 		unlockHome(mu)
 	}
 }
 
-// resolveHome decides what becomes of a hold or take whose home's shard is locked. place takes the position; what it
+// resolveHome decides what becomes of a hold or take whose home's shard is locked. place: it takes a position; what it
 // reports is as of acquireHome.
-func (t *tx) resolveHome(x *stocking, taken bool, place func() bool, decide func() Result) bool {
+func (t *tx) resolveHome(x *stocking, taken, place bool, decide resolution) bool {
 	part, row, ok := x.n.findHold(x.ref)
 	if !ok || holdRow(part.Payload(row)).taken() != taken {
 		t.result = refuse(problem.HoldNotFound)
@@ -32,20 +35,26 @@ func (t *tx) resolveHome(x *stocking, taken bool, place func() bool, decide func
 		x.items[i] = x.data.item(i)
 		x.pools[i] = x.n.pool(x.items[i].pool)
 	}
+	owner := x.data.owner()
+	x.meet(&owner)
 	x.lock()
 	defer x.unlock()
-	if !place() {
+	if place && !t.takeStockPosition(true) {
 		return false
 	}
-	r, sound := t.sound(x)
-	if !sound {
+	if r, sound := t.sound(x); !sound {
 		t.result = r
 		return true
 	}
-	owner := x.data.owner()
-	x.view.load(x.n, &owner)
-	t.result = decide()
+	t.result = decide(t, x)
 	return true
+}
+
+// resolved begins the record of what became of the hold.
+func (x *stocking) resolved(kind RecordKind, actor, reason string) *Record {
+	x.actor, x.reason = append(x.actor[:0], actor...), append(x.reason[:0], reason...)
+	x.record = Record{Kind: kind, Namespace: x.n.ref, Actor: x.actor, Reason: x.reason, Delta: x.ref.packed()}
+	return &x.record
 }
 
 // ended is the answer to what cannot be done to a hold any more: how it ended.
@@ -57,15 +66,17 @@ func (x *stocking) ended(now UnixMilli) Result {
 	return r
 }
 
-// finish writes the end of the hold into its row, and takes it off its owner's chain.
+// finish writes the end of the hold into its row, and takes it off its owner's chain. The pools' locks need not be held.
 func (t *tx) finish(x *stocking, state byte) {
 	x.view.create()
 	x.view.trim(t.now, x.ref.At)
 	x.part.Change(x.row)
 	x.data.setState(state | x.data[holdStateAt]&holdForfeit)
 	x.data.setDeadline(secondOf(t.now))
-	x.moves.Home, x.moves.Count = x.ref.Home, uint8(x.count)
 }
+
+// moving begins what is moved of the hold.
+func (x *stocking) moving() { x.moves.Home, x.moves.Count = x.ref.Home, uint8(x.count) }
 
 // packed is the hold as a record names it: Record.HoldLocation.
 func (h HoldRef) packed() int64 { return int64(h.At.Index)<<16 | int64(h.At.Ordinal) }
@@ -95,7 +106,8 @@ func (x *stocking) wanted(items []Item) bool {
 }
 
 // confirm makes a hold's units the owner's.
-func (t *tx) confirm(x *stocking, c *ConfirmHold) Result {
+func (t *tx) confirm(x *stocking) Result {
+	c := &x.confirm
 	if !x.wanted(c.Items) {
 		return refuse(problem.InvalidField)
 	}
@@ -166,7 +178,7 @@ func (t *tx) reacquirable(x *stocking, c *ConfirmHold) Result {
 		}
 	}
 	for i := range x.count {
-		use, limit := x.view.use(x.pools[i], t.now), x.pools[i].terms.Load().LimitPerOwner
+		use, limit := x.view.useOf(x.pools[i], x.accounts[i], t.now), x.pools[i].terms.Load().LimitPerOwner
 		if has := use.Held + use.Issued; limit > 0 && x.want[i] > 0 && has+x.want[i] > limit {
 			return Result{
 				Code: problem.Capped, Cap: uint8(HoldCapLimit), Used: uint32(min(has, MaxCapLimit)), Limit: uint32(limit),
@@ -177,60 +189,62 @@ func (t *tx) reacquirable(x *stocking, c *ConfirmHold) Result {
 	return Result{}
 }
 
+// commitConfirm does all of a confirmation: the books, then, without the pools' locks, rows and record. As of commitHold.
 func (t *tx) commitConfirm(x *stocking, c *ConfirmHold, late bool) Result {
-	deadline := x.data.deadline()
-	rec := Record{Kind: RecordConfirm, Namespace: x.n.ref, Actor: []byte(c.Actor), Delta: x.ref.packed()}
 	r := Result{State: StateConfirmed}
+	x.moving()
 	state := byte(StateConfirmed)
-	var kept [MaxHoldItems]bool
-	for i := range x.count {
-		kept[i] = x.kept(i, t.now)
-	}
-	if late {
-		rec.Flags |= ConfirmedLate
-	}
 	for i := range x.count {
 		if x.want[i] != x.items[i].units {
-			state = byte(StateConfirmed) | holdPart
+			state |= holdPart
 		}
+		was := x.pools[i].books.Available
+		x.moved(i, x.want[i], t.issueHeld(x, i, late))
+		x.news[i] = x.pools[i].learn(was)
+		r.Value += uint64(x.want[i])
 	}
-	if state&holdPart != 0 {
-		rec.Flags |= ConfirmedPart
-	}
+	x.unlock()
 	t.finish(x, state)
 	for i := range x.count {
-		p, item, want := x.pools[i], x.items[i], x.want[i]
-		x.was[i] = p.books.Available
-		back := item.units - want
-		if kept[i] {
-			p.agendaOf(x.data.forfeit()).remove(deadline+item.back, item.units)
-			p.books.Held -= want
-			second := t.laterBy(item.back)
-			if late {
-				second = deadline + item.back
-			}
-			t.giveBack(p, back, second)
-		} else {
-			p.books.Available -= want
-			back = 0
-		}
-		p.books.Issued += want
+		p, want := x.pools[i], x.want[i]
 		a := x.view.account(p.ref)
 		a.issued = saturate(a.issued, uint32(want))
 		if want > 0 && a.made > 0 && a.made < maxMade {
 			a.made--
 		}
 		x.view.keep(p.ref, a)
-		item.units = want
-		x.data.setItem(i, item)
-		x.moved(i, want, back)
-		r.Value += uint64(want)
+		x.items[i].units = want
+		x.data.setItem(i, x.items[i])
 	}
-	r = t.noteMoves(x, rec, r)
-	for i := range x.count {
-		t.notePool(x.pools[i], x.was[i])
+	rec := x.resolved(RecordConfirm, c.Actor, "")
+	if late {
+		rec.Flags |= ConfirmedLate
 	}
+	if state&holdPart != 0 {
+		rec.Flags |= ConfirmedPart
+	}
+	t.noteMoves(x, &r)
+	t.tellAll(x)
 	return r
+}
+
+// issueHeld makes the wanted units of an item the owner's in the pool's books, and returns how many go back. The pool's lock is held.
+func (t *tx) issueHeld(x *stocking, i int, late bool) (back Quantity) {
+	p, item, want, deadline := x.pools[i], x.items[i], x.want[i], x.data.deadline()
+	p.books.Issued += want
+	if !x.kept(i, t.now) {
+		p.books.Available -= want
+		return 0
+	}
+	back = item.units - want
+	p.agendaOf(x.data.forfeit()).remove(deadline+item.back, item.units)
+	p.books.Held -= want
+	second := t.laterBy(item.back)
+	if late {
+		second = deadline + item.back
+	}
+	t.giveBack(p, back, second)
+	return back
 }
 
 // laterBy returns the second at which units come back whose return is put off; 0 for at once.
@@ -256,7 +270,8 @@ func (t *tx) giveBack(p *Pool, n Quantity, second uint32) {
 }
 
 // release gives a hold's units back.
-func (t *tx) release(x *stocking, c *ReleaseHold) Result {
+func (t *tx) release(x *stocking) Result {
+	c := &x.release
 	switch {
 	case x.data.state() == StateReleased:
 		return Result{AlreadyLive: true, State: StateReleased}
@@ -268,20 +283,24 @@ func (t *tx) release(x *stocking, c *ReleaseHold) Result {
 		return Result{Code: problem.CampaignFenced, Pool: p.ref}
 	}
 	deadline := x.data.deadline()
-	t.finish(x, byte(StateReleased))
+	x.moving()
 	for i := range x.count {
 		p, item := x.pools[i], x.items[i]
 		p.agendaOf(x.data.forfeit()).remove(deadline+item.back, item.units)
 		t.giveBack(p, item.units, t.laterBy(item.back))
 		x.moved(i, item.units, item.units)
 	}
-	return t.noteMoves(x, Record{
-		Kind: RecordRelease, Namespace: x.n.ref, Actor: []byte(c.Actor), Reason: []byte(c.Reason), Delta: x.ref.packed(),
-	}, Result{State: StateReleased})
+	x.unlock()
+	t.finish(x, byte(StateReleased))
+	x.resolved(RecordRelease, c.Actor, c.Reason)
+	r := Result{State: StateReleased}
+	t.noteMoves(x, &r)
+	return r
 }
 
 // extend moves a hold's deadline.
-func (t *tx) extend(x *stocking, c *ExtendHold) Result {
+func (t *tx) extend(x *stocking) Result {
+	c := &x.extend
 	if !x.data.open(t.now) {
 		r := x.ended(t.now)
 		if r.State == StateExpired {
@@ -302,9 +321,7 @@ func (t *tx) extend(x *stocking, c *ExtendHold) Result {
 		t.fencePool(p, "holds of "+p.id)
 		return Result{Code: problem.CampaignFenced, Pool: p.ref}
 	}
-	x.part.Change(x.row)
-	x.data.setDeadline(until)
-	x.moves.Home, x.moves.Count = x.ref.Home, uint8(x.count)
+	x.moving()
 	for i := range x.count {
 		p, item := x.pools[i], x.items[i]
 		p.agendaOf(x.data.forfeit()).remove(was+item.back, item.units)
@@ -312,9 +329,13 @@ func (t *tx) extend(x *stocking, c *ExtendHold) Result {
 		t.world.returnsBy(until + item.back)
 		x.moved(i, item.units, 0)
 	}
-	return t.noteMoves(x, Record{
-		Kind: RecordExtend, Namespace: x.n.ref, Actor: []byte(c.Actor), Delta: x.ref.packed(), Total: Quantity(until) * 1000,
-	}, Result{State: StateHeld, Value: uint64(until) * 1000})
+	x.unlock()
+	x.part.Change(x.row)
+	x.data.setDeadline(until)
+	x.resolved(RecordExtend, c.Actor, "").Total = Quantity(until) * 1000
+	r := Result{State: StateHeld, Value: uint64(until) * 1000}
+	t.noteMoves(x, &r)
+	return r
 }
 
 // applyVoidUnits takes a confirmed hold or a take back, once. Every shard is locked.
@@ -327,11 +348,13 @@ func (t *tx) applyVoidUnits(c *VoidHold, taken bool) Result {
 	if x.n = t.world.namespace(c.Namespace); x.n == nil {
 		return refuse(problem.NamespaceNotFound)
 	}
-	t.resolveHome(x, taken, func() bool { return true }, func() Result { return t.voidUnits(x, c) })
+	x.void = *c
+	t.resolveHome(x, taken, false, (*tx).voidUnits)
 	return t.result
 }
 
-func (t *tx) voidUnits(x *stocking, c *VoidHold) Result {
+func (t *tx) voidUnits(x *stocking) Result {
+	c := &x.void
 	switch state := x.data.state(); {
 	case state == StateVoided && x.data.fault() == c.Fault:
 		return Result{AlreadyLive: true, State: state, Value: uint64(c.Fault)}
@@ -349,6 +372,7 @@ func (t *tx) voidUnits(x *stocking, c *VoidHold) Result {
 		}
 	}
 	t.finish(x, byte(StateVoided)|x.data[holdStateAt]&(holdTaken|holdPart)|byte(c.Fault)<<holdFaultShift)
+	x.moving()
 	for i := range x.count {
 		p, item := x.pools[i], x.items[i]
 		p.books.Issued -= item.units
@@ -364,8 +388,8 @@ func (t *tx) voidUnits(x *stocking, c *VoidHold) Result {
 		}
 		x.moved(i, item.units, 0)
 	}
-	return t.noteMoves(x, Record{
-		Kind: RecordHoldVoid, Namespace: x.n.ref, Actor: []byte(c.Actor), Reason: []byte(c.Reason), Delta: x.ref.packed(),
-		Flags: uint32(c.Fault),
-	}, Result{State: StateVoided, Value: uint64(c.Fault)})
+	x.resolved(RecordHoldVoid, c.Actor, c.Reason).Flags = uint32(c.Fault)
+	r := Result{State: StateVoided, Value: uint64(c.Fault)}
+	t.noteMoves(x, &r)
+	return r
 }

@@ -67,8 +67,10 @@ func (v *ownerView) open(now UnixMilli) (n int) {
 }
 
 // use returns what the owner has of a pool at a time.
-func (v *ownerView) use(p *Pool, now UnixMilli) (u OwnerUse) {
-	a := v.account(p.ref)
+func (v *ownerView) use(p *Pool, now UnixMilli) OwnerUse { return v.useOf(p, v.account(p.ref), now) }
+
+// useOf is use of a pool where his account is a.
+func (v *ownerView) useOf(p *Pool, a ownerAccount, now UnixMilli) (u OwnerUse) {
 	cool, open := a.cool, uint16(0)
 	cooldown := secondsUp(p.terms.Load().Cooldown)
 	for i := range v.count {

@@ -215,7 +215,8 @@ func (t *tx) drawFromPool(c *Campaign, p *prizePlan) (left Quantity) {
 		t.holdWon(x, d, deadline, max(latest, deadline))
 		x.moves.Deadline = UnixMilli(deadline) * 1000
 	}
-	t.moveHold(x, 0, deadline, z.hold == 0)
+	t.moveUnits(x, 0, deadline, z.hold == 0)
+	x.charge(0, z.hold == 0)
 	x.view.load(x.n, &d.User) // a later sub-draw looks at it again
 	x.forfeit = false
 	c.books[p.cell].Issued += p.units

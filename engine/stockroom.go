@@ -262,19 +262,43 @@ func (t *tx) fencePool(p *Pool, rule string) {
 	t.note(Record{Kind: RecordPoolFence, Namespace: p.namespace.ref, Seq: p.mu.seq, Name: []byte(p.id), Reason: []byte(rule)}, Result{})
 }
 
-// notePool tells that a pool has become low, or that its last unit has gone. was is what was available before. mu is held.
-func (t *tx) notePool(p *Pool, was Quantity) {
+// poolNews is what a change made of a pool, as far as it is told: that it has become low, that its last unit has gone.
+type poolNews struct {
+	low, soldOut bool
+	left         Quantity
+	seq          uint64
+}
+
+// learn finds what a change made of the pool. was is what was available before. mu is held.
+func (p *Pool) learn(was Quantity) poolNews {
 	left := p.books.Available
-	rec := Record{Namespace: p.namespace.ref, Seq: p.mu.seq, Name: []byte(p.id), Total: left}
+	n := poolNews{soldOut: left == 0 && was > 0, left: left, seq: p.mu.seq}
 	if low := p.terms.Load().LowStock; low > 0 && left <= low && !p.low {
-		p.low = true
+		p.low, n.low = true, true
+	}
+	return n
+}
+
+// tell records the news of a pool, behind the record of the command that made them.
+func (t *tx) tell(p *Pool, n *poolNews) {
+	if !n.low && !n.soldOut {
+		return
+	}
+	rec := Record{Namespace: p.namespace.ref, Seq: n.seq, Name: []byte(p.id), Total: n.left}
+	if n.low {
 		rec.Kind = RecordPoolLow
 		t.note(rec, Result{})
 	}
-	if left == 0 && was > 0 {
+	if n.soldOut {
 		rec.Kind = RecordPoolSoldOut
 		t.note(rec, Result{})
 	}
+}
+
+// notePool is learn and tell. mu is held.
+func (t *tx) notePool(p *Pool, was Quantity) {
+	n := p.learn(was)
+	t.tell(p, &n)
 }
 
 // findHold returns the row of a hold or take. Its home's shard is locked.

@@ -33,7 +33,14 @@ func (w *writer) str(v string)   { w.u32(uint32(len(v))); w.b = append(w.b, v...
 type reader struct {
 	b    []byte
 	fail bool
-	dry  bool // only checks: see CheckCommands
+	dry  bool    // only checks: see CheckCommands
+	kept *reused // what can be given again instead of being allocated; nil for nothing
+}
+
+// reused is memory of one that reads many commands: theirs only until the next one is read.
+type reused struct {
+	items [MaxHoldItems]Item
+	actor string // mostly the one of the command before
 }
 
 func (r *reader) take(n int) []byte {
@@ -112,6 +119,18 @@ func (r *reader) bytes(limit int) []byte {
 }
 
 func (r *reader) str(limit int) string { return string(r.bytes(limit)) }
+
+// actor reads who asks for a command.
+func (r *reader) actor() string {
+	b := r.bytes(MaxActorBytes)
+	if r.kept == nil {
+		return string(b)
+	}
+	if string(b) != r.kept.actor {
+		r.kept.actor = string(b)
+	}
+	return r.kept.actor
+}
 
 // count reads a u32 of at most limit: how many elements follow.
 func (r *reader) count(limit int) int {
