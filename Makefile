@@ -14,7 +14,7 @@ T ?= 30s
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check clients bench-quick bench-figures bench-redis crashloop fuzz soak simulate cover
+.PHONY: help build test check clients bench-quick bench-figures bench-picture bench-redis crashloop fuzz soak simulate cover
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ bench-figures: build ## The figures of performance.md, with a verdict (minutes; 
 	bin/drawd bench calibrate
 	bin/drawd bench flash --self --users 1000000 --duration 30s
 	bin/drawd bench figures
+
+bench-picture: build ## docs/flash-report.png: the page of a flash crowd as a picture (20 s; wants chromium)
+	bin/drawd bench flash --self --users 150000 --over 8s --duration 12s --html bin/flash-report.html --out bin/flash-run.json
+	bench/report/picture.sh bin/flash-report.html docs/flash-report.png
 
 bench-redis: ## Draws over RESP beside a Redis Lua script, both durable (PAIRS=5; wants redis-server and an idle machine)
 	bench/peers/redis/compare.sh $(or $(PAIRS),5)

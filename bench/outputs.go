@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/drawd/drawd/bench/report"
 	"github.com/drawd/drawd/bench/runfile"
 )
 
@@ -18,6 +19,7 @@ type Report interface {
 // Outputs says what is made of a report. Empty names mean: nothing.
 type Outputs struct {
 	JSON string // the document (docs/bench-run.schema.json)
+	HTML string // a page with plots
 	HDR  string // the histograms of the seconds, HdrHistogram's log format (.hlog)
 	// Expect are conditions that the run must meet; those that it does not meet are a *ThresholdError.
 	Expect []runfile.Condition
@@ -44,6 +46,9 @@ func (o *Outputs) Finish(r Report, failure error) (*runfile.Run, error) {
 	}
 	if o.JSON != "" {
 		faults = append(faults, d.WriteFile(o.JSON))
+	}
+	if o.HTML != "" {
+		faults = append(faults, report.WriteFile(o.HTML, d))
 	}
 	if o.HDR != "" {
 		faults = append(faults, writeHLog(o.HDR, r))
