@@ -20,6 +20,7 @@ func raftConfig(o *Options, logger hclog.Logger, leadership chan<- bool) *raft.C
 
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = o.ElectionTimeout, o.ElectionTimeout, o.LeaseTimeout
 	c.CommitTimeout = commitTimeout
+	c.ShutdownOnRemove = false // a node that was removed answers for itself (members.go)
 	c.PreVoteDisabled = false
 	c.MaxAppendEntries = maxAppendEntries
 	// With a buffer an entry may run after its enqueue timed out, and refusals would no longer have the effect none. It

@@ -38,6 +38,16 @@ func (g *gate) shut(r reason, e *problem.Error) bool {
 	return news
 }
 
+// relabel changes what callers are told about a reason that is in force.
+func (g *gate) relabel(r reason, e *problem.Error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.mu.shut[r] != nil {
+		g.mu.shut[r] = e
+		g.publishLocked()
+	}
+}
+
 // open takes a reason away and reports whether it was in force.
 func (g *gate) open(r reason) bool {
 	g.mu.Lock()

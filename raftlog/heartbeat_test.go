@@ -39,7 +39,7 @@ func (noFSM) Restore(io.ReadCloser) error         { return errors.ErrUnsupported
 
 func forge(t *testing.T, wrap func(*raft.NetworkTransport) raft.Transport, written bool) {
 	layer := newLoopLayer("a")
-	transport := raft.NewNetworkTransportWithConfig(transportConfig(layer, hclog.NewNullLogger()))
+	transport := raft.NewNetworkTransportWithConfig(transportConfig(layer, rpcTimeout, hclog.NewNullLogger()))
 	c := raft.DefaultConfig()
 	c.LocalID, c.Logger = "a", hclog.NewNullLogger()
 	store, snapshots := raft.NewInmemStore(), raft.NewInmemSnapshotStore()

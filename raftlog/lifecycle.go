@@ -5,32 +5,38 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/drawd/drawd/engine"
 )
 
 // lead follows the leadership: a new leader applies everything that earlier ones may have committed before it takes or
-// answers anything.
+// answers anything. A take-over that fails is tried again for as long as this node leads.
 func (n *Node) lead() {
+	retry := time.NewTimer(0)
+	<-retry.C
+	defer retry.Stop()
 	for {
 		select {
 		case leads := <-n.leadership:
+			n.leading.Store(leads)
 			if !leads {
-				n.leading.Store(false)
+				retry.Stop()
 				n.gate.shut(reasonNoLeader, says(electing))
 				continue
 			}
-			if err := n.takeOver(); err != nil {
-				n.options.Logger.Error("this node leads but cannot take over", "error", err)
-			}
+		case <-retry.C:
 		case <-n.stop:
 			return
+		}
+		if err := n.takeOver(); err != nil {
+			n.options.Logger.Warn("this node leads but cannot take over yet", "error", err)
+			retry.Reset(takeOverRetry)
 		}
 	}
 }
 
 func (n *Node) takeOver() error {
-	n.leading.Store(true)
 	if err := n.barrier(); err != nil {
 		return err
 	}
@@ -43,6 +49,9 @@ func (n *Node) takeOver() error {
 		if err := n.initialize(); err != nil {
 			return err
 		}
+	}
+	if err := n.readdress(); err != nil {
+		return err
 	}
 	n.gate.open(reasonNoLeader)
 	n.ticker.kick()
@@ -85,7 +94,8 @@ func (n *Node) initialize() error {
 	return nil
 }
 
-// Close stops the node: new commands are refused, those that wait are decided, a checkpoint is taken, raft stops. The
+// Close stops the node: new commands are refused, those that wait are decided, the leadership is handed to another node, a
+// checkpoint is taken, raft stops. The
 // store is the caller's to close, but only after a nil error: otherwise something may still write, and the process should
 // end instead. Nothing acknowledged depends on Close.
 func (n *Node) Close(ctx context.Context) error {
@@ -101,8 +111,9 @@ func (n *Node) close(ctx context.Context) error {
 	case <-ctx.Done():
 		n.proposer.drop(says(closing))
 	}
+	n.handOver(ctx)
 	var checkpointed error
-	if n.fsm.sinceCheckpoint.Load() > 0 && n.leading.Load() && !n.stopped.Load() && ctx.Err() == nil {
+	if n.fsm.sinceCheckpoint.Load() > 0 && (n.cluster() || n.leading.Load()) && !n.stopped.Load() && ctx.Err() == nil {
 		checkpointed = within(ctx, n.points.take)
 	}
 	err := within(ctx, n.raft.Shutdown().Error)

@@ -55,12 +55,29 @@ const (
 	// uint16.
 	maxEntryCommands = engine.MaxEntryRecords / engine.MaxTimes
 
+	// MaxVoters bounds the members that vote, MaxMembers all of them; maxNodeID and maxAddress their names, in bytes.
+	MaxVoters  = 7
+	MaxMembers = 32
+	maxNodeID  = 64
+	maxAddress = 255
+
+	// A cluster: with pre-vote the second follower's timer decides, so longer timers are felt twice. The lease is shorter
+	// than the timeout, so that a leader without a majority stops before another one may begin.
+	clusterTimeout = 500 * time.Millisecond
+	clusterLease   = 250 * time.Millisecond
+	// peerTimeout bounds one message between nodes: for so long does a broken connection keep raft from making another.
+	peerTimeout = 2 * time.Second
+	// configurationTimeout is for a change of the members to be taken by raft's main goroutine.
+	configurationTimeout = 5 * time.Second
+	// takeOverRetry is the pause after a take-over that failed while this node still leads.
+	takeOverRetry = 250 * time.Millisecond
+
 	// One node: a lone voter would otherwise wait its whole timeout for a leader that cannot exist.
 	oneNodeTimeout = 20 * time.Millisecond
 	commitTimeout  = 10 * time.Millisecond
 	// maxAppendEntries counts entries and not bytes: 64 × MaxEntryBytes is a message of 16 MiB.
 	maxAppendEntries = 64
-	// rpcTimeout bounds one message between nodes.
+	// rpcTimeout bounds one message of a node to itself, and what Open gives Close.
 	rpcTimeout = 10 * time.Second
 )
 

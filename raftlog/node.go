@@ -32,6 +32,7 @@ type Node struct {
 	points    *checkpointer
 	snapshots *snapshotStore
 	raft      *raft.Raft
+	forwarder forwarder // nil: what this node does not decide is refused
 
 	leadership chan bool // from raft, which must never block on it
 	leading    atomic.Bool
@@ -48,6 +49,9 @@ type Node struct {
 
 // Open starts a node on its data: it loads the newest checkpoint, checks the log, replays what follows, and returns when
 // this node leads and has applied everything that it knows. An empty data directory becomes a cluster of one.
+//
+// With Options.Peers the node may have others beside it: Open returns when it runs. Status says whether it takes commands.
+// An empty data directory begins with the members in Options.Found, or waits to be added by AddMember on another node.
 //
 // It fails when the data cannot be trusted, with a message that says what to do, and when ctx ends first.
 func Open(ctx context.Context, o Options) (*Node, error) {
@@ -67,6 +71,10 @@ func open(ctx context.Context, o Options, m machine, disk logDisk, state stateDi
 		return nil, err
 	}
 	n.startLoops()
+	if n.cluster() {
+		n.gate.relabel(reasonNoLeader, says(electing))
+		return n, nil
+	}
 	var err error
 	select {
 	case <-n.ready:
@@ -94,7 +102,7 @@ func assemble(o Options, m machine, disk logDisk, state stateDisk) *Node {
 	id := randomID()
 	n.proposer = newProposer(&o, id, raftEntries{n}, &n.gate, n.time, n.metrics, n.die)
 	n.ticker = &ticker{
-		machine: m, clock: o.Clock, busy: n.proposer.queue.busy, decide: n.Decide, kicked: make(chan struct{}, 1), stop: n.stop,
+		machine: m, clock: o.Clock, busy: n.proposer.queue.busy, decide: n.decideHere, kicked: make(chan struct{}, 1), stop: n.stop,
 	}
 	n.points = &checkpointer{
 		disk: disk, clock: o.Clock, metrics: n.metrics, interval: o.CheckpointInterval, trailing: o.TrailingBytes,
@@ -154,11 +162,11 @@ func (n *Node) loadPages(m *storage.Manifest) error {
 	return nil
 }
 
-// startRaft makes this node a cluster of one if it has no past, and starts raft on it.
+// startRaft gives a node without a past its first configuration, and starts raft on it.
 func (n *Node) startRaft() error {
 	logger := newRaftLogger(n.options.Logger)
 	config := raftConfig(&n.options, logger, n.leadership)
-	transport := newTransport(n.options.Stream, logger)
+	transport := newTransport(n.stream(), n.rpcTimeout(), logger)
 	fail := func(err error) error {
 		return errors.Join(fmt.Errorf("raftlog: start: %w", err), transport.Close())
 	}
@@ -166,9 +174,8 @@ func (n *Node) startRaft() error {
 	if err != nil {
 		return fail(err)
 	}
-	if !past {
-		alone := raft.Configuration{Servers: []raft.Server{{ID: config.LocalID, Address: transport.LocalAddr()}}}
-		if err := raft.BootstrapCluster(config, n.log, n.log, n.snapshots, transport, alone); err != nil {
+	if first := n.founding(raft.Server{ID: config.LocalID, Address: transport.LocalAddr()}); !past && len(first.Servers) > 0 {
+		if err := raft.BootstrapCluster(config, n.log, n.log, n.snapshots, transport, first); err != nil {
 			return fail(err)
 		}
 	}
@@ -180,23 +187,10 @@ func (n *Node) startRaft() error {
 	if err := n.member(); err != nil {
 		return errors.Join(err, n.raft.Shutdown().Error())
 	}
+	if n.cluster() {
+		n.options.Peers.Serve()
+	}
 	return nil
-}
-
-// member checks that this node may vote in its own log: raft would wait for ever.
-func (n *Node) member() error {
-	f := n.raft.GetConfiguration()
-	if err := f.Error(); err != nil {
-		return fmt.Errorf("raftlog: read the members: %w", err)
-	}
-	var others []raft.ServerID
-	for _, s := range f.Configuration().Servers {
-		if s.ID == raft.ServerID(n.options.NodeID) {
-			return nil
-		}
-		others = append(others, s.ID)
-	}
-	return fmt.Errorf("raftlog: the data directory belongs to node %q, this node is %q: start it with the node id it was made with", others, n.options.NodeID)
 }
 
 func (n *Node) startLoops() {
@@ -228,13 +222,37 @@ func (n *Node) Decide(b *engine.Batch) error { return n.DecideContext(context.Ba
 // error is that of ctx, and the effect none. When b is on its way already, the effect is unknown, and b must be dropped.
 func (n *Node) DecideContext(ctx context.Context, b *engine.Batch) error {
 	if e := n.gate.refusal.Load(); e != nil {
-		n.metrics.refused(e)
-		return e
+		return n.decideElsewhere(ctx, b, e)
 	}
 	if err := n.check(b); err != nil {
 		return err
 	}
 	return n.proposer.decide(ctx, b)
+}
+
+// decideElsewhere is DecideContext while the gate is shut.
+func (n *Node) decideElsewhere(ctx context.Context, b *engine.Batch, e *problem.Error) error {
+	leader, ok := n.elsewhere(e)
+	if !ok {
+		n.metrics.refused(e)
+		return e
+	}
+	return n.forwarder.Forward(ctx, leader, b)
+}
+
+// decideHere decides a batch on this node or not at all.
+func (n *Node) decideHere(b *engine.Batch) error {
+	if e := n.gate.refusal.Load(); e != nil {
+		n.metrics.refused(e)
+		return e
+	}
+	return n.proposer.decide(context.Background(), b)
+}
+
+// forwarder takes batches to the node that leads.
+type forwarder interface {
+	// Forward decides b on leader, which is another node. What it returns, and what it leaves in b, is as in DecideContext.
+	Forward(ctx context.Context, leader Member, b *engine.Batch) error
 }
 
 // check refuses what every node would stop at, before it is in the log for good. That one comes here is a fault of a front:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/raftlog/peer"
 	"github.com/drawd/drawd/storage"
 )
 
@@ -51,11 +52,19 @@ type Options struct {
 	MinFreeBytes uint64
 
 	SyncLimit       time.Duration // age of a running sync that ends the process; default DefaultSyncLimit
-	ElectionTimeout time.Duration // heartbeat and election timeout; default 20 ms, for one node
-	LeaseTimeout    time.Duration // leader lease; default 20 ms, for one node
+	ElectionTimeout time.Duration // heartbeat and election timeout; default 20 ms for one node, 500 ms in a cluster
+	LeaseTimeout    time.Duration // leader lease; default 20 ms for one node, 250 ms in a cluster
 
-	// Stream carries raft's messages; default: one in memory that reaches this node only. The node closes it.
+	// Stream carries raft's messages of one node; default: one in memory that reaches this node only. The node closes it.
 	Stream StreamLayer
+
+	// Peers makes this node one that may have others beside it, and carries everything that they say to each other. NodeID
+	// must be set then. The node serves it; whoever made it closes it, after Close.
+	Peers *peer.Mux
+	// Found is the members that an empty data directory begins with, this node among them; all of them vote. Every founder
+	// passes the same list. Whoever passes it answers for it that none of them has had a data directory before: a node
+	// that lost its disk must come back under another id, by AddMember. On a directory with a past it means nothing.
+	Found []Member
 
 	// Skip names one entry that is not applied: the escape from an entry that stops the node (poison). Both the index and
 	// the hash come from the message with which the node stopped. It is recorded in the log output.
@@ -82,8 +91,12 @@ func (o Options) withDefaults() Options {
 	def(&o.TrailingBytes, DefaultTrailingBytes)
 	def(&o.MinFreeBytes, DefaultMinFreeBytes)
 	def(&o.SyncLimit, DefaultSyncLimit)
-	def(&o.ElectionTimeout, oneNodeTimeout)
-	def(&o.LeaseTimeout, min(oneNodeTimeout, o.ElectionTimeout))
+	election, lease := oneNodeTimeout, oneNodeTimeout
+	if o.Peers != nil {
+		election, lease = clusterTimeout, clusterLease
+	}
+	def(&o.ElectionTimeout, election)
+	def(&o.LeaseTimeout, min(lease, o.ElectionTimeout))
 	if o.FreeBytes == nil && o.Store != nil {
 		o.FreeBytes = o.Store.FreeBytes
 	}
@@ -117,6 +130,7 @@ func def[T comparable](field *T, value T) {
 
 // Validate reports every fault of o at once.
 func (o Options) Validate() error {
+	anonymous := o.NodeID == ""
 	o = o.withDefaults()
 	var faults []error
 	fault := func(wrong bool, format string, args ...any) {
@@ -138,6 +152,11 @@ func (o Options) Validate() error {
 	fault(o.SyncLimit < 4*watchInterval, "SyncLimit is %v; it must be at least %v", o.SyncLimit, 4*watchInterval)
 	fault(o.ElectionTimeout < 5*time.Millisecond, "ElectionTimeout is %v; it must be at least 5ms", o.ElectionTimeout)
 	fault(o.LeaseTimeout < 5*time.Millisecond || o.LeaseTimeout > o.ElectionTimeout, "LeaseTimeout is %v; it must be 5ms to ElectionTimeout, %v", o.LeaseTimeout, o.ElectionTimeout)
+	fault(o.Peers != nil && anonymous, "NodeID is missing; with Peers every node has one of its own")
+	fault(len(o.Found) > 0 && o.Peers == nil, "Found needs Peers")
+	if err := checkFounders(o.NodeID, o.Found); err != nil {
+		faults = append(faults, fmt.Errorf("raftlog: %w", err))
+	}
 	fault((o.Skip.Index == 0) != (o.Skip.Hash == ""), "Skip needs both an index and a hash")
 	return errors.Join(faults...)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/raftlog/peer"
 	"github.com/drawd/drawd/storage"
 )
 
@@ -30,6 +31,7 @@ type rig struct {
 	opened *storage.Store
 	engine *engine.Engine
 	node   *Node
+	mux    *peer.Mux // of a cluster's node
 	exits  exits
 	logged syncBuffer
 }
@@ -101,7 +103,7 @@ func (r *rig) start() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	o := r.options
-	o.Store, o.Engine = r.opened, r.engine
+	o.Store, o.Engine, o.Peers = r.opened, r.engine, r.mux
 	if r.wrapMachine == nil && r.wrapLog == nil && r.wrapState == nil {
 		r.node, err = Open(ctx, o)
 		return err
@@ -139,12 +141,17 @@ func (r *rig) stop() {
 			r.t.Error(err)
 		}
 	}
+	if r.mux != nil {
+		if err := r.mux.Close(); err != nil {
+			r.t.Error(err)
+		}
+	}
 	if r.opened != nil {
 		if err := r.opened.Close(); err != nil {
 			r.t.Error(err)
 		}
 	}
-	r.node, r.opened = nil, nil
+	r.node, r.opened, r.mux = nil, nil, nil
 }
 
 // testVersion is a campaign that is running, with one prize of plenty and a cap.

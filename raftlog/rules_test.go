@@ -30,7 +30,7 @@ func TestConfiguration(t *testing.T) {
 	if err := raft.ValidateConfig(c); err != nil {
 		t.Fatal(err)
 	}
-	if transportConfig(o.Stream, hclog.NewNullLogger()).MaxRPCsInFlight != 1 {
+	if transportConfig(o.Stream, rpcTimeout, hclog.NewNullLogger()).MaxRPCsInFlight != 1 {
 		t.Error("rule 2: the pipeline is on")
 	}
 	if c.RestoreCommittedLogs {

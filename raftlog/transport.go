@@ -30,18 +30,26 @@ func (serialTransport) SetHeartbeatHandler(func(raft.RPC)) {}
 // A transport without pre-vote would switch it off silently.
 var _ raft.WithPreVote = serialTransport{}
 
-func newTransport(layer StreamLayer, logger hclog.Logger) serialTransport {
-	return serialTransport{raft.NewNetworkTransportWithConfig(transportConfig(layer, logger))}
+func newTransport(layer StreamLayer, timeout time.Duration, logger hclog.Logger) serialTransport {
+	return serialTransport{raft.NewNetworkTransportWithConfig(transportConfig(layer, timeout, logger))}
 }
 
-func transportConfig(layer StreamLayer, logger hclog.Logger) *raft.NetworkTransportConfig {
+func transportConfig(layer StreamLayer, timeout time.Duration, logger hclog.Logger) *raft.NetworkTransportConfig {
 	return &raft.NetworkTransportConfig{
 		Stream:          streamLayer{layer},
 		Logger:          logger,
 		MaxPool:         3,
 		MaxRPCsInFlight: 1, // no pipeline: it can wedge for ever after a rejected append (hashicorp/raft#612)
-		Timeout:         rpcTimeout,
+		Timeout:         timeout,
 	}
+}
+
+// rpcTimeout bounds one message of raft. A snapshot has it once for every 256 KiB.
+func (n *Node) rpcTimeout() time.Duration {
+	if n.cluster() {
+		return peerTimeout
+	}
+	return rpcTimeout
 }
 
 // newLoopLayer returns the stream layer of one node: it reaches that node only, over pipes in memory. No port is open.
