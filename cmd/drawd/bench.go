@@ -1,18 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/drawd/drawd/bench"
-	"github.com/drawd/drawd/bench/report"
 	"github.com/drawd/drawd/bench/runfile"
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/campaignfile"
@@ -27,7 +24,7 @@ func (a *app) benchCommand() *cobra.Command {
   drawd bench flash --self --users 1000000 --duration 30s --kill9 10
   drawd bench calibrate                                           # what this machine can do at all`,
 	}
-	c.AddCommand(a.benchFlashCommand(), a.benchCalibrateCommand(), a.benchFiguresCommand(), a.benchCrashLoopCommand(), a.benchReportCommand(), a.benchEmptyCommand())
+	c.AddCommand(a.benchFlashCommand(), a.benchCalibrateCommand(), a.benchFiguresCommand(), a.benchCrashLoopCommand(), a.benchReportCommand(), a.benchCompareCommand(), a.benchEmptyCommand())
 	return c
 }
 
@@ -277,39 +274,4 @@ func (a *app) benchEmptyCommand() *cobra.Command {
 		return bench.ServeEmpty(ctx, o, a.stdout)
 	})
 	return c
-}
-
-func (a *app) benchReportCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:     "report RUN.json",
-		Short:   "A page with plots from the document of a run",
-		Example: "  drawd bench flash --self --out run.json\n  drawd bench report run.json -o report.html",
-		Args:    cobra.ExactArgs(1),
-	}
-	to := c.Flags().StringP("output", "o", "", "file for the page; default the document's name with .html")
-	c.RunE = func(_ *cobra.Command, args []string) error {
-		r, err := a.readRun(args[0])
-		if err != nil {
-			return err
-		}
-		name := *to
-		if name == "" {
-			name = strings.TrimSuffix(args[0], ".json") + ".html"
-		}
-		return report.WriteFile(name, r)
-	}
-	return c
-}
-
-// readRun reads the document of a run from a file, or from standard input for "-".
-func (a *app) readRun(name string) (*runfile.Run, error) {
-	text, err := a.readFile(name)
-	if err != nil {
-		return nil, err
-	}
-	r, err := runfile.Read(bytes.NewReader(text))
-	if err != nil {
-		return nil, failure(exitInvalid, fmt.Errorf("%s: %w", name, err))
-	}
-	return r, nil
 }
