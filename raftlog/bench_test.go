@@ -53,7 +53,6 @@ func (m *trivial) RunningHash() [16]byte         { return [16]byte{} }
 func (m *trivial) Initialized() bool             { return true }
 func (m *trivial) Capture(bool) (capture, error) { return trivialCapture(m.applied.Load()), nil }
 func (m *trivial) Loader() loader                { return trivialLoader{} }
-func (m *trivial) ReadSnapshot(io.Reader) error  { return nil }
 
 type trivialCapture uint64
 
@@ -67,6 +66,10 @@ type trivialLoader struct{}
 
 func (trivialLoader) Page(engine.PageID, []byte) error { return nil }
 func (trivialLoader) Finish([]byte) error              { return nil }
+func (trivialLoader) Prepare([]byte) error             { return nil }
+func (trivialLoader) Index() engine.LogIndex           { return 0 }
+func (trivialLoader) RunningHash() [16]byte            { return [16]byte{} }
+func (trivialLoader) Swap()                            {}
 func (trivialLoader) Foreign() bool                    { return false }
 
 // benchNode opens a node on a real disk: BENCH_DIR, or a temporary directory.

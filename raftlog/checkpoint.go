@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"sync/atomic"
 	"time"
 
@@ -57,6 +56,8 @@ func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 	if !ok {
 		return fmt.Errorf("BUG: a checkpoint is persisted to %T", sink)
 	}
+	target.store.turn.Lock()
+	defer target.store.turn.Unlock()
 	if err := s.persist(target); err != nil {
 		return fmt.Errorf("raftlog: checkpoint at %d: %w", target.index, err)
 	}
@@ -73,7 +74,7 @@ func (s *snapshot) persist(target *checkpointSink) error {
 	if err := s.fsm.state.Sync(); err != nil {
 		return err
 	}
-	chain, ok := target.store.chain(target.index)
+	chain, ok := target.store.log.disk.Chain(target.index)
 	if !ok {
 		return fmt.Errorf("the log knows no chain hash at its index")
 	}
@@ -104,9 +105,15 @@ func (s *snapshot) pages(w *storage.CheckpointWriter) error {
 	return nil
 }
 
+// errSuperseded says that the state was replaced by another node's after the cut.
+var errSuperseded = errors.New("a snapshot of another node came first")
+
 // check holds what raft asks for against what was cut. Raft's index counts records that the FSM never sees (no-ops,
 // barriers), so it may lie above the cut, never below.
 func (s *snapshot) check(target *checkpointSink) error {
+	if m, _ := s.fsm.state.Manifest(); m.Index > target.index || s.era != s.fsm.era.Load() {
+		return errSuperseded
+	}
 	if target.index < s.applied {
 		return fmt.Errorf("BUG: entry %d is in a checkpoint at %d", s.applied, target.index)
 	}
@@ -124,54 +131,3 @@ func (s *snapshot) Release() {
 	s.cut.Abort()
 	s.fsm.sinceCheckpoint.Add(s.bytes)
 }
-
-// snapshotStore shows raft one snapshot: the newest checkpoint. There is no other notion of what is durable.
-type snapshotStore struct {
-	state stateDisk
-	chain func(index uint64) ([16]byte, bool)
-}
-
-var errStreaming = errors.New("raftlog: snapshots between nodes are not built yet: a node joins by replaying the whole log")
-
-// List returns the newest checkpoint as a snapshot, if there is one.
-func (s *snapshotStore) List() ([]*raft.SnapshotMeta, error) {
-	m, ok := s.state.Manifest()
-	if !ok {
-		return nil, nil
-	}
-	return []*raft.SnapshotMeta{snapshotMeta(&m)}, nil
-}
-
-func snapshotMeta(m *storage.Manifest) *raft.SnapshotMeta {
-	return &raft.SnapshotMeta{
-		Version: 1, ID: fmt.Sprintf("checkpoint-%d", m.Generation), Index: m.Index, Term: m.Term,
-		Configuration: raft.DecodeConfiguration(m.Configuration), ConfigurationIndex: m.ConfigurationIndex,
-	}
-}
-
-// Open would stream a snapshot to a follower.
-func (s *snapshotStore) Open(string) (*raft.SnapshotMeta, io.ReadCloser, error) {
-	return nil, nil, errStreaming
-}
-
-// Create is called before each checkpoint.
-func (s *snapshotStore) Create(_ raft.SnapshotVersion, index, term uint64, configuration raft.Configuration, configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
-	return &checkpointSink{
-		store: s, index: index, term: term, configuration: raft.EncodeConfiguration(configuration), configurationIndex: configurationIndex,
-	}, nil
-}
-
-// checkpointSink names the checkpoint that snapshot.Persist writes. Nothing is written to it.
-type checkpointSink struct {
-	store              *snapshotStore
-	index, term        uint64
-	configuration      []byte
-	configurationIndex uint64
-}
-
-// Write would take a snapshot from a leader.
-func (*checkpointSink) Write([]byte) (int, error) { return 0, errStreaming }
-
-func (c *checkpointSink) ID() string  { return fmt.Sprintf("checkpoint-at-%d", c.index) }
-func (*checkpointSink) Close() error  { return nil }
-func (*checkpointSink) Cancel() error { return nil }

@@ -26,7 +26,6 @@ type machine interface {
 	Initialized() bool
 	Capture(full bool) (capture, error)
 	Loader() loader
-	ReadSnapshot(r io.Reader) error
 }
 
 // capture is a cut of the machine's state.
@@ -41,7 +40,11 @@ type capture interface {
 // loader rebuilds a machine from pages.
 type loader interface {
 	Page(id engine.PageID, page []byte) error
-	Finish(meta []byte) error
+	Finish(meta []byte) error // Prepare and Swap
+	Prepare(meta []byte) error
+	Index() engine.LogIndex
+	RunningHash() [16]byte
+	Swap()
 	// Foreign reports whether the loaded state has other pages than those it was loaded from.
 	Foreign() bool
 }
@@ -66,6 +69,7 @@ type stateDisk interface {
 	Manifest() (storage.Manifest, bool)
 	BeginCheckpoint() *storage.CheckpointWriter
 	LoadPages(fn func(page uint64, data []byte) error) error
+	OpenCheckpoint() (*storage.CheckpointReader, error)
 }
 
 // fsm adapts the machine to raft. All of it but the atomics and conf belongs to raft's FSM goroutine.
@@ -92,6 +96,8 @@ type fsm struct {
 	// A checkpoint holds the pages changed since the one before, unless the pages were replaced in between: era counts
 	// replacements, durableEra is that of the newest checkpoint.
 	era, durableEra atomic.Uint64
+
+	snapshots *snapshotStore // where what Restore puts in force comes from
 
 	sinceCheckpoint atomic.Int64 // bytes of entries applied after the last capture
 	lastDue         engine.UnixMilli
@@ -226,14 +232,31 @@ func (f *fsm) configuration() (index uint64, data []byte) {
 	return f.conf.index, f.conf.data
 }
 
-// Restore replaces the state by a snapshot from a peer. The engine builds beside and swaps: after an error the old state
-// stands.
+// Restore puts the snapshot in force that the sink took: it was built, proven and made durable there, so nothing can fail
+// here, and the reader, which would give it once more, is not read.
 func (f *fsm) Restore(r io.ReadCloser) error {
-	if err := f.machine.ReadSnapshot(r); err != nil {
+	i := f.snapshots.taken()
+	if err := r.Close(); err != nil {
 		return fmt.Errorf("raftlog: restore a snapshot: %w", err)
 	}
-	f.base = uint64(f.machine.AppliedIndex())
+	switch {
+	case i == nil:
+		return errors.New("raftlog: BUG: a snapshot is restored that was not taken")
+	case i.known:
+		f.base = max(f.base, f.applied.Load()) // raft delivers what follows the snapshot once more
+		return nil
+	}
+	i.loader.Swap()
+	f.base = i.manifest.Index
 	f.applied.Store(f.base)
-	f.era.Add(1)
+	f.keepConfiguration(i.manifest.ConfigurationIndex, i.manifest.Configuration)
+	f.sinceCheckpoint.Store(0)
+	f.lastDue = 0
+	era := f.era.Add(1)
+	if !i.loader.Foreign() { // the pages in memory are those of the checkpoint
+		f.durableEra.Store(era)
+	}
+	f.time.observe(f.machine.LogTime())
+	f.kick()
 	return nil
 }

@@ -24,6 +24,9 @@ const (
 	DefaultCheckpointBytes    = 192 << 20
 	DefaultCheckpointInterval = 30 * time.Second
 	DefaultTrailingBytes      = 8 << 20
+	// pinGrace is how long the log behind a snapshot that was sent is kept, and maxPinnedBytes how much of it (pins.go).
+	pinGrace       = 2 * time.Minute
+	maxPinnedBytes = 1 << 30
 	// minTrailingLogs keeps the log from ever becoming empty, so that no truncation reaches its last index.
 	minTrailingLogs = 16
 

@@ -25,6 +25,7 @@ type logDisk interface {
 	SetStable(key, val []byte) error
 	Verify(base storage.Base) error
 	Chain(index uint64) ([16]byte, bool)
+	Rebase(base storage.Base) error
 }
 
 // logStore is raft's LogStore and StableStore over storage.Log: thin, but exact about what raft compares by identity or
@@ -37,6 +38,7 @@ type logStore struct {
 	fatal   func(code int, why string)
 	// durable is the newest checkpoint's index: what lies at or below it may be cut from the front of the log.
 	durable func() uint64
+	pins    *pins
 
 	// When a running write began, monotonic ns, 0 for none: writes of raft's main goroutine, and truncations.
 	writing, cutting atomic.Int64
@@ -92,22 +94,38 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 	return s.end(&s.writing, "append to the log", err)
 }
 
-// DeleteRange cuts the log at its front (behind a checkpoint) or at its end (a conflict with the leader).
+// DeleteRange cuts the log at its front (behind a checkpoint, or all of it after a snapshot was installed) or at its end (a
+// conflict with the leader). At the front it never goes beyond the checkpoint, although raft, after a snapshot, asks for all
+// there is: entries that continue it were acknowledged, and those that do not were deleted with install. Nor does it go beyond
+// a pin. Raft asks for the first index each time, so it takes less for an answer.
 func (s *logStore) DeleteRange(from, to uint64) error {
 	first, last := s.disk.First(), s.disk.Last()
 	if last == 0 || to < first || from > last {
 		return nil
 	}
-	front := from <= first && (to < last || to <= s.durable())
-	switch {
-	case front:
+	switch durable := s.durable(); {
+	case from <= first && (to < last || first <= durable):
+		if to >= last {
+			to = min(last, durable)
+		}
 		s.begin(&s.cutting)
-		return s.end(&s.cutting, "truncate the log", s.disk.TruncateHead(min(to, last)))
+		return s.end(&s.cutting, "truncate the log", s.disk.TruncateHead(s.pins.keep(to, s.disk.Bytes())))
 	case to >= last:
 		s.begin(&s.writing)
 		return s.end(&s.writing, "truncate the log", s.disk.TruncateTail(max(from, first)))
 	}
 	return fmt.Errorf("raftlog: refused to cut records %d to %d out of a log of %d to %d: it must stay dense", from, to, first, last)
+}
+
+// rebase deletes the log, which an installed snapshot replaces, unless it continues the snapshot. After that, restart says that
+// raft still knows of a longer log: it keeps the last index in memory and never looks again.
+func (s *logStore) rebase(base storage.Base) (restart bool, err error) {
+	if chain, ok := s.disk.Chain(base.Index); ok && chain == base.Chain {
+		return false, nil
+	}
+	longer := s.disk.Last() > base.Index
+	s.begin(&s.writing)
+	return longer, s.end(&s.writing, "delete the log", s.disk.Rebase(base))
 }
 
 // Set writes a stable value and returns when it is synced.

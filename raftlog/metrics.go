@@ -21,6 +21,9 @@ type metricSet struct {
 	apply, blob         *metrics.Histogram
 	checkpoints, failed *metrics.Counter
 	checkpoint, pause   *metrics.Histogram
+
+	snapshotsSent, snapshotsTaken, snapshotsRefused *metrics.Counter
+	snapshotBytes                                   *metrics.Counter
 }
 
 func newMetricSet(s *metrics.Set) *metricSet {
@@ -43,6 +46,10 @@ func newMetricSet(s *metrics.Set) *metricSet {
 		failed:           s.GetOrCreateCounter("drawd_raft_checkpoints_failed_total"),
 		checkpoint:       s.GetOrCreateHistogram("drawd_raft_checkpoint_seconds"),
 		pause:            s.GetOrCreateHistogram("drawd_raft_checkpoint_pause_seconds"),
+		snapshotsSent:    s.GetOrCreateCounter("drawd_raft_snapshots_sent_total"),
+		snapshotsTaken:   s.GetOrCreateCounter("drawd_raft_snapshots_taken_total"),
+		snapshotsRefused: s.GetOrCreateCounter("drawd_raft_snapshots_refused_total"),
+		snapshotBytes:    s.GetOrCreateCounter("drawd_raft_snapshot_bytes_total"),
 	}
 }
 

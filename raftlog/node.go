@@ -97,8 +97,10 @@ func assemble(o Options, m machine, disk logDisk, state stateDisk) *Node {
 	}
 	n.gate.shut(reasonNoLeader, says(starting))
 	n.time = newTimekeeper(&o, &n.gate)
-	n.log = &logStore{disk: disk, clock: o.Clock, metrics: n.metrics, fatal: n.die, durable: n.durable}
-	n.snapshots = &snapshotStore{state: state, chain: disk.Chain}
+	n.log = &logStore{disk: disk, clock: o.Clock, metrics: n.metrics, fatal: n.die, durable: n.durable, pins: &pins{clock: o.Clock}}
+	n.snapshots = &snapshotStore{
+		state: state, log: n.log, machine: m, clock: o.Clock, logger: o.Logger, metrics: n.metrics, fatal: n.die, stopped: n.leaving,
+	}
 	id := randomID()
 	n.proposer = newProposer(&o, id, raftEntries{n}, &n.gate, n.time, n.metrics, n.die)
 	n.ticker = &ticker{
@@ -113,7 +115,7 @@ func assemble(o Options, m machine, disk logDisk, state stateDisk) *Node {
 		stopped: &n.stopped, kick: n.ticker.kick, grown: n.points.grown, limit: o.CheckpointBytes, skip: o.Skip, self: id,
 		spare: n.proposer.outcome,
 	}
-	n.points.fsm = n.fsm
+	n.points.fsm, n.fsm.snapshots, n.snapshots.fsm = n.fsm, n.snapshots, n.fsm
 	n.gauges(o.Metrics)
 	return n
 }
@@ -203,6 +205,9 @@ func (n *Node) startLoops() {
 		}()
 	}
 }
+
+// leaving reports whether the node ends: nothing long begins or goes on.
+func (n *Node) leaving() bool { return n.stopped.Load() || n.gate.why(reasonClosing) != nil }
 
 // durable returns the newest checkpoint's index.
 func (n *Node) durable() uint64 {
