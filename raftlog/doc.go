@@ -52,6 +52,14 @@
 // A checkpoint is taken after CheckpointBytes of log, at least CheckpointInterval after the last, and by Close. The state is
 // cut between two entries, on the FSM goroutine, without copying a page; drawd_raft_checkpoint_pause_seconds is that time.
 //
+// # Snapshots
+//
+// A node whose log the leader no longer continues is sent the leader's newest checkpoint, as a stream of checksummed frames, read
+// from one cut of the database while draws and checkpoints go on (snapshotstream.go). The node that takes it builds a machine
+// and a checkpoint beside its own; when all of it is proven, the checkpoint is committed, with the range of entries whose records
+// it does not have; the log is deleted, the snapshot's chain hash its new base; and Restore swaps the machine. A stream that
+// breaks at any point leaves the old state. While one is sent, and for two minutes after, the log from it on is kept (pins.go).
+//
 // # What ends the process
 //
 // Options.Exit is called, with a reason that says what to do, when a write to the log or a stable value fails, when such a
@@ -72,8 +80,7 @@
 //
 // # What it does not do
 //
-// More than one node: membership, mutual TLS ([StreamLayer] is the seam), forwarding, snapshots between nodes (SnapshotStore.
-// Open and a sink's Write refuse; fsm.Restore is there and tested), clock comparison between nodes. It does not route reads:
+// More than one node: membership, mutual TLS ([StreamLayer] is the seam), forwarding, clock comparison between nodes. It does not route reads:
 // an empty batch is the barrier of a linearizable one. It does not authenticate, rate-limit or render.
 //
 // What was measured, on two cores, is with the benchmarks (bench_test.go) and at the lines it decided.
