@@ -42,6 +42,16 @@ func ClusterKey(dir string, entropy io.Reader) (key [32]byte, err error) {
 	return writeClusterKey(dir, key)
 }
 
+// KeepClusterKey makes the key of the cluster that a node founds with others, or joins, durable in its data directory, unless
+// there is one already. It returns the one that is there: the caller compares.
+func KeepClusterKey(dir string, key [32]byte) (kept [32]byte, err error) {
+	kept, err = ReadClusterKey(dir)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return kept, err
+	}
+	return writeClusterKey(dir, key)
+}
+
 // writeClusterKey writes a new key so that it is on the disk, whole, before anything is sealed under it. A process that makes
 // one for the same directory at the same moment does not lose its own: the first one stays.
 func writeClusterKey(dir string, key [32]byte) (kept [32]byte, err error) {
