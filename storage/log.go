@@ -45,7 +45,7 @@ type Log struct {
 
 	// write serialises the writers; it is held over I/O.
 	write struct {
-		sync.Mutex
+		turn
 		verified bool
 		failed   error // the first failed write: nothing is written after it, as nobody knows what a retried sync would mean
 	}
@@ -65,6 +65,7 @@ type Log struct {
 
 func newLog(s *Store) *Log {
 	l := &Log{store: s, advance: make(chan struct{}, 1), stop: make(chan struct{})}
+	l.write.turn, l.watermark.token = newTurn(), newTurn()
 	l.mu.ring.limit = s.o.RingBytes
 	return l
 }

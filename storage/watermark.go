@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -63,7 +62,7 @@ type watermark struct {
 
 	// token serialises writers of the file with truncations of the tail: it is held over I/O, by nobody who holds another lock
 	// except Log.write, which comes before it.
-	token sync.Mutex
+	token turn
 	f     vfs.File
 	mark  mark // newest written
 }

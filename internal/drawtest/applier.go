@@ -61,14 +61,7 @@ func (a *Applier) Apply(stamp engine.UnixMilli, commands ...*Command) ([]Decided
 		return nil, fmt.Errorf("%d results for %d commands", len(a.out.Results), len(commands))
 	}
 	for i, c := range commands {
-		if s, r := c.Stock, &a.out.Results[i]; s != nil && !r.Replayed && r.Records > 0 {
-			switch {
-			case s.Hold != nil:
-				a.held[s.Hold.Digest] = r.At
-			case s.Take != nil:
-				a.held[s.Take.Digest] = r.At
-			}
-		}
+		a.hold(c, &a.out.Results[i])
 	}
 	if err := a.checkOutcome(); err != nil {
 		return nil, err
@@ -78,6 +71,20 @@ func (a *Applier) Apply(stamp engine.UnixMilli, commands ...*Command) ([]Decided
 		return nil, err
 	}
 	return decode(a.out.Results, a.out.Records)
+}
+
+// hold keeps where the record of a hold or take stands, under its key.
+func (a *Applier) hold(c *Command, r *engine.Result) {
+	s := c.Stock
+	if s == nil || r.Replayed || r.Records == 0 {
+		return
+	}
+	switch {
+	case s.Hold != nil:
+		a.held[s.Hold.Digest] = r.At
+	case s.Take != nil:
+		a.held[s.Take.Digest] = r.At
+	}
 }
 
 // add encodes a command. A void gets the record of its draw; where there is none it is a tick.

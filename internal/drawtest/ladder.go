@@ -333,7 +333,7 @@ func (r *Reference) subDraw(c *campaign, d *engine.Draw, who *subject, rules []r
 	var t turn
 	rec.Prize, t = r.pity(c, who, rules, rec.Prize)
 	e := &event{
-		at: r.now, location: r.here(int(part)), request: int(r.index), part: part, campaign: c, user: who.user,
+		at: r.now, location: r.here(int(part)), request: r.requests, part: part, campaign: c, user: who.user,
 		device: who.device, ip: who.ip, by: who.by, hasBy: who.hasBy, caps: idsOf(rules, false), aggregate: idsOf(rules, true),
 		draw: d, number: rec.DrawNumber, session: r.sessionStart(c, r.now), moves: spent,
 		seq: c.seq, version: v, freed: map[string]bool{}, streaks: c.streaks && len(milestonesOf(v)) > 0, moded: v.Mode.Kind != engine.ModeWeighted,

@@ -46,6 +46,9 @@ func (s *Stock) addTo(b *engine.Batch) {
 	}
 }
 
+// AddWith encodes a command that names a hold or take, whose record stands at l.
+func (s *Stock) AddWith(b *engine.Batch, l engine.Location) { s.addWith(b, engine.RefOf(l, &s.Owner)) }
+
 // addWith encodes the command about a hold.
 func (s *Stock) addWith(b *engine.Batch, h engine.HoldRef) {
 	switch {

@@ -31,6 +31,8 @@ type Reference struct {
 	stocked   engine.UnixMilli // up to when units have come back
 	waiting   []*waits         // versions to become live, by time
 	aside     []engine.Record  // that the command in hand did not ask for
+	before    int              // records of the commands before it, in its entry
+	requests  int              // commands so far
 	library   bool             // draws and grants leave what is due to others
 }
 
@@ -187,10 +189,15 @@ type Decided struct {
 
 // Apply decides one command alone in its entry.
 func (r *Reference) Apply(c *Command) Decided {
-	r.index++
-	r.now = max(r.now, c.Stamp)
-	r.aside = nil
-	patient := r.library && (c.Draw != nil || c.Grant != nil || c.Revoke != nil)
+	return r.Entry(r.index+1, c.Stamp, c)[0]
+}
+
+// Entry decides the commands of one entry. What was due before comes first, once, and stands with the first of them.
+func (r *Reference) Entry(index engine.LogIndex, stamp engine.UnixMilli, commands ...*Command) []Decided {
+	r.index = index
+	r.now = max(r.now, stamp)
+	r.aside, r.before = nil, 0
+	patient := r.library && (commands[0].Draw != nil || commands[0].Grant != nil || commands[0].Revoke != nil)
 	if !patient {
 		r.returnStock(r.stocked)
 		r.stocked = r.now
@@ -199,11 +206,17 @@ func (r *Reference) Apply(c *Command) Decided {
 	if !patient {
 		r.noteLow()
 	}
-	r.pass()
-	out := r.decide(c)
-	r.pass() // a resume or an end may end a campaign long ago
-	out.Aside = r.aside
-	return out
+	decided := make([]Decided, len(commands))
+	for i, c := range commands {
+		r.requests++
+		r.pass()
+		decided[i] = r.decide(c)
+		r.pass() // a resume or an end may end a campaign long ago
+		decided[i].Aside = r.aside
+		r.before += len(r.aside) + len(decided[i].Records)
+		r.aside = nil
+	}
+	return decided
 }
 
 func (r *Reference) decide(c *Command) Decided {
@@ -285,9 +298,9 @@ func (r *Reference) campaign(ref engine.CampaignRef) *campaign {
 	return r.campaigns[ref-1]
 }
 
-// here is where a record of the command in hand stands: behind what was due.
+// here is where a record of the command in hand stands: behind what was due, and behind the commands before it.
 func (r *Reference) here(ordinal int) engine.Location {
-	return engine.Location{Index: r.index, Ordinal: uint16(len(r.aside) + ordinal)}
+	return engine.Location{Index: r.index, Ordinal: uint16(r.before + len(r.aside) + ordinal)}
 }
 
 func refuse(c engine.CampaignRef, code problem.Code) Decided {

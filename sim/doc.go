@@ -1,0 +1,2 @@
+// Package sim runs whole clusters in simulated time.
+package sim
