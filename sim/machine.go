@@ -16,6 +16,7 @@ import (
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/internal/drawtest"
 	"github.com/drawd/drawd/raftlog"
+	"github.com/drawd/drawd/raftlog/peer"
 	"github.com/drawd/drawd/storage"
 )
 
@@ -25,8 +26,9 @@ type machine struct {
 	id    string // node id and address
 	clock *Clock
 	fs    *storage.CrashFS
-	run   *run // nil while it is down
-	spent bool // its disk is no good: it is never started again
+	run   *run             // nil while it is down
+	spent bool             // its disk is no good: it is never started again
+	found []raftlog.Member // those that found the cluster; none for a node that is added later
 	free  atomic.Uint64
 }
 
@@ -38,6 +40,7 @@ type run struct {
 	store   *storage.Store
 	engine  *engine.Engine
 	node    *raftlog.Node
+	mux     *peer.Mux       // nil for one node alone
 	ctx     context.Context // ends with the process
 	cancel  context.CancelFunc
 	fs      *storage.CrashFS
@@ -76,7 +79,7 @@ func (r *run) before(op storage.DiskOp) error {
 	d.mu.Lock()
 	fail := d.mu.fail
 	wait := time.Duration(0)
-	if op.Sync {
+	if op.Calm {
 		wait = max(time.Until(d.mu.stalls), leastSync+time.Duration(d.mu.rng.Int64N(int64(mostSync-leastSync))))
 	}
 	d.mu.Unlock()
@@ -149,6 +152,9 @@ func (m *machine) launch() error {
 		return nil
 	}
 	killed := !r.die(false)
+	if r.mux != nil {
+		err = errors.Join(err, r.mux.Close())
+	}
 	if r.store != nil {
 		err = errors.Join(err, r.store.Close())
 	}
@@ -205,6 +211,11 @@ func (r *run) end() error {
 	defer cancel()
 	if err := r.node.Close(hurried{ctx}); err != nil {
 		return fmt.Errorf("%s: %w", r, err)
+	}
+	if r.mux != nil {
+		if err := r.mux.Close(); err != nil {
+			return fmt.Errorf("%s: %w", r, err)
+		}
 	}
 	if err := r.store.Close(); err != nil && !strings.Contains(err.Error(), errDisk.Error()) {
 		return fmt.Errorf("%s: %w", r, err)

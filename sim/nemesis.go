@@ -47,6 +47,7 @@ func (w *World) torment(length time.Duration) {
 	}
 	for end := time.Now().Add(length); time.Now().Before(end) && len(w.faults()) == 0; {
 		time.Sleep(w.about(w.options.Calm))
+		w.acceptClocks()
 		if sum == 0 {
 			continue
 		}

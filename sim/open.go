@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/raftlog"
+	"github.com/drawd/drawd/raftlog/peer"
 )
 
 // Settings of every node: checkpoints often, and little log behind them, so that minutes hold what days hold elsewhere.
@@ -24,6 +25,10 @@ func (r *run) open() error {
 		NodeID: m.id, Store: r.store, Engine: r.engine, Clock: m.clock, Logger: slog.New(r.logger().Handler()), Exit: r.exit,
 		CheckpointBytes: checkpointBytes, CheckpointInterval: checkpointInterval, TrailingBytes: trailingBytes,
 		FreeBytes: func() (uint64, error) { return m.free.Load(), nil },
+	}
+	if m.world.options.Nodes > 1 {
+		r.mux = peer.NewMux(r.layer)
+		o.Peers, o.Found = r.mux, m.found
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, time.Minute)
 	defer cancel()

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/drawd/drawd/engine"
@@ -97,7 +96,7 @@ func (s *shop) publish(c *client, v *engine.Version) intent {
 	for i := range seed {
 		seed[i] = byte(c.rng.Uint32())
 	}
-	return intent{key: fmt.Sprintf("publish/%s/%d", v.Campaign, c.fresh()), make: func(mark string) *drawtest.Command {
+	return intent{make: func(mark string) *drawtest.Command {
 		copied := *v
 		return &drawtest.Command{Seed: seed, Publish: &engine.Publish{
 			Namespace: 1, Version: &copied, SealedSeed: engine.SealSeed(drawtest.ClusterKey, [12]byte(seed[:12]), seed), Actor: "op", Reason: mark,
@@ -108,7 +107,7 @@ func (s *shop) publish(c *client, v *engine.Version) intent {
 // intent is what a client wants, to be tried until it is known what became of it. A command is made for each try: its
 // mark makes its bytes like those of no other, where neither the key nor what is decided depends on it.
 type intent struct {
-	key   string
+	key   string // of the idempotency key; empty for what has none
 	make  func(mark string) *drawtest.Command
 	names *engine.Location // of the hold that the command names
 	// settled is called with what the log decided, once.

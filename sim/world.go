@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/drawd/drawd/raftlog"
 	"github.com/drawd/drawd/sim/check"
 	"github.com/drawd/drawd/storage"
 )
@@ -63,6 +64,7 @@ type Report struct {
 	Sampled   int
 	Faults    []check.Fault
 	Seed      uint64 // of the first world with a fault
+	Trace     *Trace // of that world
 }
 
 // World is one cluster, with those who use it and those who break it.
@@ -113,8 +115,13 @@ func (w *World) began() {
 	w.network = NewNetwork(w.options.Seed, w.trace)
 	w.exits, w.stop = make(chan *run, 64), make(chan struct{})
 	w.dump = newDump(w)
+	var found []raftlog.Member
 	for i := range w.options.Nodes {
-		w.addMachine(fmt.Sprintf("n%d", i+1))
+		id := fmt.Sprintf("n%d", i+1)
+		found = append(found, raftlog.Member{ID: id, Address: id, Voter: true})
+	}
+	for _, f := range found {
+		w.addMachine(f.ID, found)
 	}
 }
 
@@ -169,8 +176,8 @@ func (w *World) use() {
 	w.crew.Wait()
 }
 
-func (w *World) addMachine(id string) *machine {
-	m := &machine{world: w, id: id, clock: NewClock(), fs: storage.NewCrashFS()}
+func (w *World) addMachine(id string, found []raftlog.Member) *machine {
+	m := &machine{world: w, id: id, found: found, clock: NewClock(), fs: storage.NewCrashFS()}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.mu.machines = append(w.mu.machines, m)
@@ -365,7 +372,7 @@ func (w *World) report() *Report {
 	r.Resolved, r.Reads, r.Commands, r.Entries, r.Samples, r.Sampled = v.Resolved, v.Reads, v.Commands, v.Entries, v.Samples, v.Sampled
 	r.Faults = append(r.Faults, v.Faults...)
 	if len(r.Faults) > 0 {
-		r.Seed = w.options.Seed
+		r.Seed, r.Trace = w.options.Seed, w.trace
 	}
 	return r
 }

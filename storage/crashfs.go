@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -31,11 +32,12 @@ func PowerCut(fs *CrashFS, unsyncedPercent int, rng *rand.Rand) *CrashFS {
 type DiskOp struct {
 	Path string
 	Sync bool // it makes earlier writes to the file durable; otherwise it writes, creates, renames or removes
-	Log  bool // the file is a WAL of the log: nobody holds a lock on which somebody else would wait, so it may take time
+	Log  bool // the file is a WAL of the log
+	Calm bool // of a Sync with Log: nobody holds a lock on which somebody else would wait, so it may take time
 }
 
 // Disk returns fs with before called for each change. What before returns, unless it is nil, becomes of the change; in
-// simulated time it may also sleep, if the operation says that it is the log's.
+// simulated time it may also sleep, if the operation is calm.
 func Disk(fs *CrashFS, before func(DiskOp) error) FS {
 	return errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind.ReadOrWrite() == errorfs.OpIsRead {
@@ -47,8 +49,25 @@ func Disk(fs *CrashFS, before func(DiskOp) error) FS {
 			o.Sync = true
 		}
 		o.Log = isLogWAL(op.Path)
+		o.Calm = o.Log && o.Sync && !closesWAL()
 		return before(o)
 	}))
+}
+
+// closesWAL reports whether its caller's caller syncs a WAL because that ends: Pebble holds locks then, while a sync that
+// a commit waits for runs on a goroutine that holds none.
+func closesWAL() bool {
+	var pcs [24]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if strings.HasSuffix(f.Function, ".closeInternal") {
+			return true
+		}
+		if !more {
+			return false
+		}
+	}
 }
 
 func isLogWAL(path string) bool {
