@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/drawd/drawd/engine/problem"
@@ -19,6 +20,7 @@ import (
 // It knows nothing that could be told to strangers, so it needs neither keys nor TLS to listen beyond loopback: whether
 // the node itself may is decided when the planes take its listeners over.
 type Starting struct {
+	detail    atomic.Pointer[string]
 	listeners struct{ data, control *kept }
 	servers   [2]*http.Server
 	ended     chan struct{} // one value for each server that has returned
@@ -32,6 +34,7 @@ func Start(o Options) (*Starting, error) {
 		return nil, err
 	}
 	s := &Starting{ended: make(chan struct{}, 2)}
+	s.Say("The node is starting: it reads its checkpoint and replays its log.")
 	if s.listeners.data, err = keep(dataPlane(&o)); err != nil {
 		return nil, err
 	}
@@ -41,7 +44,7 @@ func Start(o Options) (*Starting, error) {
 	}
 	for i, k := range []*kept{s.listeners.data, s.listeners.control} {
 		s.servers[i] = &http.Server{
-			Handler: http.HandlerFunc(answerStarting), ReadHeaderTimeout: startingTimeout, ReadTimeout: startingTimeout,
+			Handler: http.HandlerFunc(s.answer), ReadHeaderTimeout: startingTimeout, ReadTimeout: startingTimeout,
 			WriteTimeout: startingTimeout, MaxHeaderBytes: 16 << 10,
 		}
 		var ln net.Listener = k
@@ -66,8 +69,11 @@ const (
 	acceptEvery = 5 * time.Millisecond
 )
 
-// answerStarting answers everything but GET /livez with 503. Connections close: the next request finds the planes.
-func answerStarting(rw http.ResponseWriter, req *http.Request) {
+// Say changes what callers are told while the node starts.
+func (s *Starting) Say(detail string) { s.detail.Store(&detail) }
+
+// answer answers everything but GET /livez with 503. Connections close: the next request finds the planes.
+func (s *Starting) answer(rw http.ResponseWriter, req *http.Request) {
 	head := rw.Header()
 	head.Set("Connection", "close")
 	if req.URL.Path == "/livez" && req.Method == http.MethodGet {
@@ -79,7 +85,7 @@ func answerStarting(rw http.ResponseWriter, req *http.Request) {
 	head.Set("Retry-After", "1")
 	rw.WriteHeader(problem.NoLeader.Info().Status)
 	_, _ = rw.Write(render.AppendProblem(nil, &render.Problem{
-		Code: problem.NoLeader, Detail: "The node is starting: it reads its checkpoint and replays its log.",
+		Code: problem.NoLeader, Detail: *s.detail.Load(),
 	}))
 }
 

@@ -165,6 +165,14 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+// shown is a setting's value for people; a secret is said to be there.
+func shown(f *pflag.Flag) string {
+	if f.Name == "join-token" && f.Value.String() != "" {
+		return "(set)"
+	}
+	return f.Value.String()
+}
+
 func (a *app) configCommand() *cobra.Command {
 	c := &cobra.Command{Use: "config", Short: "Look at the daemon's configuration"}
 	check := &cobra.Command{
@@ -185,7 +193,7 @@ func (a *app) configCommand() *cobra.Command {
 		rows := [][]string{{"SETTING", "VALUE"}}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			if f.Name != "help" && f.Name != "config" {
-				rows = append(rows, []string{keyName(f.Name), f.Value.String()})
+				rows = append(rows, []string{keyName(f.Name), shown(f)})
 			}
 		})
 		return table(a.stdout, rows...)

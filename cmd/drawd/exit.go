@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/storage"
 )
 
@@ -54,6 +55,7 @@ func exitCode(err error) int {
 	var refused *problemError
 	var dial *net.OpError
 	var locked *storage.LockedError
+	var own *problem.Error
 	switch {
 	case err == nil:
 		return exitOK
@@ -61,6 +63,8 @@ func exitCode(err error) int {
 		return exit.code
 	case errors.As(err, &refused):
 		return statusExit(refused.status)
+	case errors.As(err, &own):
+		return statusExit(own.Code.Info().Status)
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &dial), errors.As(err, &locked), errors.Is(err, context.DeadlineExceeded):

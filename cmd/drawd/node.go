@@ -25,6 +25,7 @@ import (
 type node struct {
 	store  *storage.Store
 	log    *raftlog.Node
+	peers  *peers // nil on a node that runs alone
 	server *server.Server
 	scheme string
 	ended  chan error // from Serve
@@ -42,9 +43,11 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 		return nil, fmt.Errorf("--data: %w", err)
 	}
 	// The store comes first: its lock tells a second drawd on this directory from one whose addresses are taken.
-	key, err := storage.ClusterKey(o.Data, rand.Reader)
-	if err != nil {
-		return nil, err
+	var key [32]byte
+	if o.Peers.Raft == "" {
+		if key, err = storage.ClusterKey(o.Data, rand.Reader); err != nil {
+			return nil, err
+		}
 	}
 	if n.store, err = storage.Open(storage.Options{Dir: o.Data, Logger: logger}); err != nil {
 		return nil, err
@@ -60,21 +63,28 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 			starting.Close()
 		}
 	}()
+	say := func(what string) { starting.Say("The node is starting: " + what + ".") }
+	if o.Peers.Raft != "" {
+		if n.peers, err = openPeers(ctx, o, n.store, logger, say); err != nil {
+			return nil, err
+		}
+		key = n.peers.entry.Key
+	}
 	e, err := engine.New(engine.Options{ClusterKey: key, Alloc: new(hugepage.Allocator).Alloc})
 	if err != nil {
 		return nil, err
 	}
 	logMetrics := metrics.NewSet()
-	n.log, err = raftlog.Open(ctx, raftlog.Options{
-		NodeID: o.NodeID, Store: n.store, Engine: e, Logger: logger, Metrics: logMetrics, Skip: skipOf(o.SkipEntry),
-	})
-	if err != nil {
+	if err := n.openLog(ctx, o, e, logMetrics, logger, say); err != nil {
 		return nil, err
 	}
 	b := thisBuild()
 	planes.Engine, planes.Decider, planes.Records, planes.Node, planes.ClusterKey = e, n.log, n.store.State(), standing{n.log}, key
 	planes.Build = control.Build{Version: b.Version, Commit: b.Commit, Go: b.Go}
 	planes.Exposed = []control.MetricsWriter{logMetrics, storeMetrics{n.store}}
+	if n.peers != nil {
+		planes.Exposed = append(planes.Exposed, n.peers.metrics)
+	}
 	planes.Starting = starting
 	if n.server, err = server.New(planes); err != nil {
 		return nil, err
@@ -91,6 +101,21 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 	return n, nil
 }
 
+// openLog opens the log over an empty engine and returns when the engine has what was answered before.
+func (n *node) openLog(ctx context.Context, o serveOptions, e *engine.Engine, set *metrics.Set, logger *slog.Logger, say func(string)) (err error) {
+	of := raftlog.Options{NodeID: o.NodeID, Store: n.store, Engine: e, Logger: logger, Metrics: set, Skip: skipOf(o.SkipEntry)}
+	if n.peers != nil {
+		of.Peers, of.Found = n.peers.mux, n.peers.found()
+	}
+	if n.log, err = raftlog.Open(ctx, of); err != nil || n.peers == nil {
+		return err
+	}
+	if err := n.peers.serve(n.log, e, logger); err != nil {
+		return err
+	}
+	return catchUp(ctx, n.log, say)
+}
+
 // stop takes down what stands, in reverse: readiness off and drained, checkpoint written, disk closed.
 func (n *node) stop(within time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
@@ -104,6 +129,9 @@ func (n *node) stop(within time.Duration) error {
 			// Something may still write: the process ends without closing the disk under it, and the log is replayed.
 			return errors.Join(append(faults, err)...)
 		}
+	}
+	if n.peers != nil {
+		faults = append(faults, n.peers.close())
 	}
 	if n.store != nil {
 		faults = append(faults, n.store.Close())

@@ -78,6 +78,14 @@ func serve(t testing.TB, dir string, flags ...string) *daemon {
 // start starts a daemon and returns when its log says that it is ready.
 func start(t testing.TB, dir string, flags ...string) *daemon {
 	t.Helper()
+	d := launch(t, dir, flags...)
+	d.ready()
+	return d
+}
+
+// launch starts a daemon and does not wait for it.
+func launch(t testing.TB, dir string, flags ...string) *daemon {
+	t.Helper()
 	d := &daemon{t: t, events: make(chan map[string]any, 1024), exited: make(chan struct{})}
 	d.cmd = drawd(append([]string{"serve", "--data", dir, "--api", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, flags...)...)
 	stderr, err := d.cmd.StderrPipe()
@@ -112,9 +120,14 @@ func start(t testing.TB, dir string, flags ...string) *daemon {
 		d.err = d.cmd.Wait()
 		close(d.exited)
 	}()
+	return d
+}
+
+// ready waits until the daemon's log says that it is ready.
+func (d *daemon) ready() {
+	d.t.Helper()
 	ready := d.event("ready")
 	d.api, d.admin = ready["api"].(string), ready["admin"].(string)
-	return d
 }
 
 // event waits for a line of the daemon's log.

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,6 +41,8 @@ type serveOptions struct {
 	DrainTime time.Duration
 
 	AddressRate, UserRate uint32 // of requests that only a ticket admits
+
+	Peers peerOptions
 }
 
 // flags gives a command every setting of the daemon.
@@ -57,6 +62,7 @@ func (o *serveOptions) flags(c *cobra.Command) {
 	f.DurationVar(&o.DrainTime, "drain-time", 20*time.Second, "how long a stop may take before the process ends anyway")
 	f.Uint32Var(&o.AddressRate, "ticket-address-rate", dataplane.DefaultAddressPerSecond, "requests a second from one address that only a ticket admits, twice as many at once; 0 for no limit, as behind a proxy")
 	f.Uint32Var(&o.UserRate, "ticket-user-rate", dataplane.DefaultUserPerSecond, "the same for one user; 0 for no limit")
+	o.Peers.flags(c)
 	o.LogLevel = "info"
 }
 
@@ -84,10 +90,7 @@ func (o *serveOptions) validate() error {
 		fault(err != nil, "--%s is %q: it must be like %s", a.flag, a.addr, defaultAPI)
 	}
 	_, _, err := parseSkip(o.SkipEntry)
-	if err != nil {
-		faults = append(faults, err)
-	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, err, o.Peers.faults(o.NodeID))...)
 }
 
 // rateOf is the rate of a flag: twice as many at once as a second brings.
@@ -119,10 +122,15 @@ func (a *app) serveCommand() *cobra.Command {
 close. A second one ends the process at once; nothing that was answered is lost then either.
 
 Every flag is also a key of the configuration file (tls_cert for --tls-cert) and a variable of the environment
-(DRAWD_TLS_CERT). A flag wins over the environment, the environment over the file.`,
+(DRAWD_TLS_CERT). A flag wins over the environment, the environment over the file.
+
+With --raft the node is one of several. The first ones found a cluster together, each started with the same --bootstrap-expect;
+later ones join with --join-token. A node that has data needs neither again, only --raft and its certificates.`,
 		Example: `  drawd serve --data /var/lib/drawd
   drawd serve --data /var/lib/drawd --api 10.0.0.5:7070 --tls-cert tls.crt --tls-key tls.key
-  drawd serve --config /etc/drawd.yaml`,
+  drawd serve --config /etc/drawd.yaml
+  drawd serve --data /var/lib/drawd --node-id n1 --raft 10.0.0.1:7072 --peer-cert n1.crt --peer-key n1.key --peer-ca ca.crt \
+              --join 10.0.0.2:7072,10.0.0.3:7072 --bootstrap-expect 3`,
 		Args: cobra.NoArgs,
 	}
 	var o serveOptions
@@ -170,14 +178,23 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	}
 	logger.Info("ready", "api", n.apiURL(), "admin", n.adminURL(), "resp", n.respAddr(), "took", time.Since(began).Round(time.Millisecond).String())
 
-	select {
-	case s := <-a.signals:
-		logger.Info("stopping", "signal", s.String())
-	case err := <-n.failed():
-		logger.Error("a listener failed", "error", err)
-		return errors.Join(err, n.stop(o.DrainTime))
+	hangups := make(chan os.Signal, 1) // of a node alone SIGHUP stays what it is to every program: the terminal is gone
+	if o.Peers.Cert != "" {
+		signal.Notify(hangups, syscall.SIGHUP)
+		defer signal.Stop(hangups)
 	}
-	return a.stopOrLeave(n, o.DrainTime, logger)
+	for {
+		select {
+		case s := <-a.signals:
+			logger.Info("stopping", "signal", s.String())
+			return a.stopOrLeave(n, o.DrainTime, logger)
+		case <-hangups:
+			n.peers.reload(logger)
+		case err := <-n.failed():
+			logger.Error("a listener failed", "error", err)
+			return errors.Join(err, n.stop(o.DrainTime))
+		}
+	}
 }
 
 // stopOrLeave stops n in order; another signal, or more time than is allowed, ends it at once. Nothing acknowledged
