@@ -123,16 +123,22 @@ func (n *Node) Leader() (id, address string) {
 
 // Members returns the newest configuration that this node knows, committed or not, by id.
 func (n *Node) Members() []Member {
+	all, _ := n.configuration()
+	return all
+}
+
+// configuration returns the members and the log index that made them so.
+func (n *Node) configuration() ([]Member, uint64) {
 	f := n.raft.GetConfiguration()
 	if f.Error() != nil {
-		return nil
+		return nil, 0
 	}
 	var all []Member
 	for _, s := range f.Configuration().Servers {
 		all = append(all, Member{ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter})
 	}
 	slices.SortFunc(all, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
-	return all
+	return all, f.Index()
 }
 
 // readdress tells the others where the new leader is reached, when that is not what the configuration says: the data of a
@@ -158,13 +164,7 @@ func (n *Node) handOver(ctx context.Context) {
 	if !n.cluster() || !n.leading.Load() || n.stopped.Load() {
 		return
 	}
-	voters := 0
-	for _, m := range n.Members() {
-		if m.Voter {
-			voters++
-		}
-	}
-	if voters < 2 {
+	if voters(n.Members()) < 2 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, transferLimit*n.options.ElectionTimeout)

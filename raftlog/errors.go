@@ -24,6 +24,7 @@ const (
 	gaveUp
 	hasStopped
 	notAwaited
+	removed
 )
 
 var refusals = [...]problem.Error{
@@ -39,6 +40,7 @@ var refusals = [...]problem.Error{
 	gaveUp:         {Code: problem.UnknownOutcome, Detail: "the entry was not applied in time"},
 	hasStopped:     {Code: problem.UnknownOutcome, Detail: "this node stopped while the entry was on its way"},
 	notAwaited:     {Code: problem.UnknownOutcome, Detail: "the caller did not wait for the outcome"},
+	removed:        {Code: problem.NoLeader, Detail: "this node was removed from the cluster"},
 }
 
 // says returns the error of a refusal.

@@ -24,6 +24,7 @@ type machine interface {
 	AppliedIndex() engine.LogIndex
 	RunningHash() [16]byte
 	Initialized() bool
+	Level() uint32
 	Capture(full bool) (capture, error)
 	Loader() loader
 }
@@ -91,6 +92,7 @@ type fsm struct {
 	skip    SkipEntry     // the operator's escape
 	self    uint64        // the proposer's id
 	base    uint64        // the checkpoint's index: entries at or below it are in the machine already
+	hashes  *hashRing     // nil for a node that runs alone
 	applied atomic.Uint64 // the last entry applied. raft.AppliedIndex counts entries that are only queued
 
 	// A checkpoint holds the pages changed since the one before, unless the pages were replaced in between: era counts
@@ -174,6 +176,9 @@ func (f *fsm) command(l *raft.Log) (*engine.Outcome, error) {
 	if err := f.state.PutBlob(l.Index, out.Head[:], out.Offsets, out.Records, f.wins); err != nil {
 		return nil, fmt.Errorf("raftlog: store the records of log entry %d: %w", l.Index, err)
 	}
+	if f.hashes != nil {
+		f.hashes.add(l.Index, f.machine.RunningHash())
+	}
 	f.metrics.apply.Update((decided - begun).Seconds())
 	f.metrics.blob.Update((f.clock.Monotonic() - decided).Seconds())
 	if f.sinceCheckpoint.Add(int64(len(l.Data))) >= f.limit {
@@ -256,6 +261,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	if !i.loader.Foreign() { // the pages in memory are those of the checkpoint
 		f.durableEra.Store(era)
 	}
+	f.hashes.begin(uint64(f.machine.AppliedIndex()), f.machine.RunningHash())
 	f.time.observe(f.machine.LogTime())
 	f.kick()
 	return nil

@@ -14,6 +14,7 @@ const (
 	reasonStopped  reason = iota // the node found that it cannot go on; its process is about to end
 	reasonClosing                // Close was called
 	reasonNoLeader               // this node does not lead, or has not applied its barrier yet
+	reasonDiverged               // replicas have diverged, and nobody can tell which is right
 	reasonClock                  // the clock cannot be trusted
 	reasonStorage                // the disk is nearly full
 	reasons

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/raftlog/peer"
 )
 
 // lead follows the leadership: a new leader applies everything that earlier ones may have committed before it takes or
@@ -117,6 +118,9 @@ func (n *Node) close(ctx context.Context) error {
 		checkpointed = within(ctx, n.points.take)
 	}
 	err := within(ctx, n.raft.Shutdown().Error)
+	if n.cluster() {
+		n.options.Peers.Answer(peer.CallMembers, nil)
+	}
 	close(n.stop)
 	close(n.proposer.stop)
 	ended := within(ctx, func() error {

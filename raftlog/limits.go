@@ -72,6 +72,27 @@ const (
 	peerTimeout = 2 * time.Second
 	// configurationTimeout is for a change of the members to be taken by raft's main goroutine.
 	configurationTimeout = 5 * time.Second
+	// pingInterval is between two pings to one node, pingTimeout for one answer. An answer tells something for freshFor, its
+	// clock, if it came within clockRTT, for clockFor.
+	pingInterval = 500 * time.Millisecond
+	pingTimeout  = 2 * time.Second
+	freshFor     = 3 * time.Second
+	clockRTT     = 250 * time.Millisecond
+	clockFor     = 30 * time.Second
+	// clockTolerance is how far a clock may be off the voters' median and still stamp entries.
+	clockTolerance = 500 * time.Millisecond
+	// wedgedAfter is for how long a node may apply nothing while the leader is ahead, until it says so.
+	wedgedAfter = 5 * time.Second
+	// hashStride is how many log indexes lie between two running hashes that are kept for comparison; maxSamples of them
+	// travel in a ping, the newest one included.
+	hashStride = 256
+	maxSamples = 16
+	// promoteLag is how many entries a member may be behind and still become a voter.
+	promoteLag = 1024
+	// moveTimeout bounds what a node does by itself about the leadership or the feature level, movePause is the pause
+	// before it does so again.
+	moveTimeout = 10 * time.Second
+	movePause   = 5 * time.Second
 	// takeOverRetry is the pause after a take-over that failed while this node still leads.
 	takeOverRetry = 250 * time.Millisecond
 

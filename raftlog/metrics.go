@@ -21,6 +21,7 @@ type metricSet struct {
 	apply, blob         *metrics.Histogram
 	checkpoints, failed *metrics.Counter
 	checkpoint, pause   *metrics.Histogram
+	pingsFailed         *metrics.Counter
 
 	snapshotsSent, snapshotsTaken, snapshotsRefused *metrics.Counter
 	snapshotBytes                                   *metrics.Counter
@@ -46,6 +47,7 @@ func newMetricSet(s *metrics.Set) *metricSet {
 		failed:           s.GetOrCreateCounter("drawd_raft_checkpoints_failed_total"),
 		checkpoint:       s.GetOrCreateHistogram("drawd_raft_checkpoint_seconds"),
 		pause:            s.GetOrCreateHistogram("drawd_raft_checkpoint_pause_seconds"),
+		pingsFailed:      s.GetOrCreateCounter("drawd_raft_pings_failed_total"),
 		snapshotsSent:    s.GetOrCreateCounter("drawd_raft_snapshots_sent_total"),
 		snapshotsTaken:   s.GetOrCreateCounter("drawd_raft_snapshots_taken_total"),
 		snapshotsRefused: s.GetOrCreateCounter("drawd_raft_snapshots_refused_total"),
@@ -71,6 +73,11 @@ func (n *Node) gauges(s *metrics.Set) {
 	gauge("drawd_raft_last_index", func() float64 { return float64(n.log.disk.Last()) })
 	gauge("drawd_raft_log_bytes", func() float64 { return float64(n.log.disk.Bytes()) })
 	gauge("drawd_raft_log_bytes_since_checkpoint", func() float64 { return float64(n.fsm.sinceCheckpoint.Load()) })
+	gauge("drawd_raft_members", func() float64 { return float64(len(n.Members())) })
+	gauge("drawd_raft_feature_level", func() float64 { return float64(n.machine.Level()) })
+	gauge("drawd_raft_clock_offset_seconds", func() float64 { return n.time.offset().Seconds() })
+	gauge("drawd_raft_diverged", func() float64 { d, _, _ := n.judged.read(); return truth(d != "") })
+	gauge("drawd_raft_wedged", func() float64 { _, w, _ := n.judged.read(); return truth(w != "") })
 	gauge("drawd_raft_sync_age_seconds", func() float64 { return n.log.syncAge(n.options.Clock.Monotonic()).Seconds() })
 }
 

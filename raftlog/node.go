@@ -12,6 +12,7 @@ import (
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/raftlog/peer"
 	"github.com/drawd/drawd/storage"
 	"github.com/hashicorp/raft"
 )
@@ -32,6 +33,8 @@ type Node struct {
 	points    *checkpointer
 	snapshots *snapshotStore
 	raft      *raft.Raft
+	pinger    *pinger // nil for a node that runs alone
+	judged    judged
 	forwarder forwarder // nil: what this node does not decide is refused
 
 	leadership chan bool // from raft, which must never block on it
@@ -116,6 +119,10 @@ func assemble(o Options, m machine, disk logDisk, state stateDisk) *Node {
 		spare: n.proposer.outcome,
 	}
 	n.points.fsm, n.fsm.snapshots, n.snapshots.fsm = n.fsm, n.snapshots, n.fsm
+	if n.cluster() {
+		n.fsm.hashes, n.pinger = new(hashRing), newPinger(n)
+		n.judged.moving = make(chan struct{}, 1)
+	}
 	n.gauges(o.Metrics)
 	return n
 }
@@ -136,6 +143,7 @@ func (n *Node) load() error {
 		n.fsm.base = m.Index
 		n.fsm.applied.Store(m.Index)
 		n.fsm.conf.index, n.fsm.conf.data = m.ConfigurationIndex, m.Configuration
+		n.fsm.hashes.begin(uint64(n.machine.AppliedIndex()), m.Running)
 	}
 	if err := n.log.disk.Verify(storage.Base{Index: m.Index, Term: m.Term, Chain: m.Chain}); err != nil {
 		return fmt.Errorf("raftlog: %w", err)
@@ -190,6 +198,8 @@ func (n *Node) startRaft() error {
 		return errors.Join(err, n.raft.Shutdown().Error())
 	}
 	if n.cluster() {
+		n.pinger.start()
+		n.options.Peers.Answer(peer.CallMembers, n.answerMembers)
 		n.options.Peers.Serve()
 	}
 	return nil
@@ -197,7 +207,11 @@ func (n *Node) startRaft() error {
 
 func (n *Node) startLoops() {
 	n.proposer.start()
-	for _, loop := range []func(){n.lead, n.watch, n.space, n.ticker.run, n.points.run} {
+	loops := []func(){n.lead, n.watch, n.space, n.ticker.run, n.points.run}
+	if n.cluster() {
+		loops = append(loops, n.pinger.run)
+	}
+	for _, loop := range loops {
 		n.loops.Add(1)
 		go func() {
 			defer n.loops.Done()

@@ -65,6 +65,11 @@ type Options struct {
 	// passes the same list. Whoever passes it answers for it that none of them has had a data directory before: a node
 	// that lost its disk must come back under another id, by AddMember. On a directory with a past it means nothing.
 	Found []Member
+	// API is where clients reach this node, and Build the version of its program: both are told to the other members.
+	API, Build string
+	// BlobsComplete reports whether this node has the record blobs of everything that it applied; only then may it become
+	// a voter. Default: it has.
+	BlobsComplete func() bool
 
 	// Skip names one entry that is not applied: the escape from an entry that stops the node (poison). Both the index and
 	// the hash come from the message with which the node stopped. It is recorded in the log output.
@@ -111,6 +116,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Exit == nil {
 		o.Exit = exitProcess
+	}
+	if o.BlobsComplete == nil {
+		o.BlobsComplete = func() bool { return true }
 	}
 	if o.Metrics == nil {
 		o.Metrics = metrics.NewSet()

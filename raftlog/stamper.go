@@ -17,11 +17,15 @@ import (
 //     right again may catch up, because that time has really passed.
 //   - The first stamp of a process has no monotonic time to compare with. It must not be behind the log, nor more than
 //     startAhead ahead of it. An empty log takes any clock.
+//   - In a cluster the clock must agree with the median of the voters' clocks, and the first stamp of a process may be
+//     behind the log by as much as two clocks may differ.
 //   - Whatever breaks a rule is skew: no stamp, until the clock agrees again or an operator accepts it.
 type stamper struct {
 	last    engine.UnixMilli // log time; 0 before the first entry
 	movedAt time.Duration    // monotonic time at which it came to that
 	started bool             // a stamp was given, or a clock accepted, by this process
+	behind  time.Duration    // what the first stamp may be behind the log
+	off     time.Duration    // this clock minus the other voters' median, when that is too much; else 0
 }
 
 // skewKind says which rule a clock broke.
@@ -32,6 +36,7 @@ const (
 	skewBehind          // at the start: behind the last stamp
 	skewAhead           // at the start: too far ahead of the last stamp
 	skewJump            // while running: ahead of what the monotonic clock allows
+	skewPeers           // off the other nodes' clocks
 )
 
 // skew is a broken rule, and by how much.
@@ -48,6 +53,11 @@ func (s skew) String() string {
 		return fmt.Sprintf("the clock is %v behind the last entry of the log%s", s.by, remedy)
 	case skewAhead:
 		return fmt.Sprintf("the clock is %v ahead of the last entry of the log, more than the %v that a restart may take%s", s.by, startAhead, remedy)
+	case skewPeers:
+		if s.by < 0 {
+			return fmt.Sprintf("the clock is %v behind the other nodes': correct it", -s.by)
+		}
+		return fmt.Sprintf("the clock is %v ahead of the other nodes': correct it", s.by)
 	case skewJump:
 		return fmt.Sprintf("the clock jumped ahead by %v%s", s.by, remedy)
 	}
@@ -58,11 +68,13 @@ func (s skew) String() string {
 func (s *stamper) check(wall engine.UnixMilli, mono time.Duration) skew {
 	ahead := millis(wall - s.last)
 	switch {
+	case s.off != 0:
+		return skew{skewPeers, s.off}
 	case s.last == 0 && !s.started:
 		return skew{}
-	case !s.started && ahead < 0:
+	case !s.started && ahead < -s.behind:
 		return skew{skewBehind, -ahead}
-	case !s.started && ahead > startAhead:
+	case !s.started && ahead > max(startAhead, mono-s.movedAt+stampSlack): // it may have waited for days to lead
 		return skew{skewAhead, ahead}
 	case s.started && ahead > mono-s.movedAt+stampSlack:
 		return skew{skewJump, ahead - (mono - s.movedAt)}

@@ -25,6 +25,12 @@ type Status struct {
 	LogTime   engine.UnixMilli
 	ClockSkew string // what is wrong with the clock; empty when it is trusted
 
+	Level       uint32        // feature level of the state
+	ClockOffset time.Duration // this clock minus the voters' median; 0 when too few are known
+	Diverged    string        // with whom this node disagrees; empty when with nobody
+	Wedged      string        // what this node does not follow; empty when it does
+	Removed     bool          // this node is no member any more
+
 	QueueCommands int
 	QueueBytes    int
 	SyncAge       time.Duration // of the running write to the log; 0 when there is none
@@ -59,6 +65,8 @@ func (n *Node) Status() Status {
 	if m, ok := n.state.Manifest(); ok {
 		s.Checkpoint, s.CheckpointAt = m.Index, engine.UnixMilli(m.At)
 	}
+	s.Level, s.ClockOffset = n.machine.Level(), n.time.offset()
+	s.Diverged, s.Wedged, s.Removed = n.judged.read()
 	last := n.points.latest()
 	s.CheckpointTook, s.Stopped = last.took, n.stopped.Load()
 	if last.err != nil {

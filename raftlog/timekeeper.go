@@ -3,6 +3,7 @@ package raftlog
 import (
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
@@ -16,11 +17,16 @@ type timekeeper struct {
 	mu     struct {
 		sync.Mutex
 		stamper
+		offset time.Duration // this clock minus the voters' median; 0 for a node that runs alone
 	}
 }
 
 func newTimekeeper(o *Options, g *gate) *timekeeper {
-	return &timekeeper{clock: o.Clock, gate: g, logger: o.Logger}
+	k := &timekeeper{clock: o.Clock, gate: g, logger: o.Logger}
+	if o.Peers != nil {
+		k.mu.behind = clockTolerance // the entry before was stamped by another clock
+	}
+	return k
 }
 
 // stamp returns the time of an entry that is proposed now.
@@ -74,4 +80,19 @@ func (k *timekeeper) observe(at engine.UnixMilli) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.mu.observe(at, mono)
+}
+
+// compared learns how this clock stands to those of the other voters: by how much it differs from their median, and by how
+// much too far; 0 when not. While it is off, no entry is stamped.
+func (k *timekeeper) compared(offset, off time.Duration) {
+	k.mu.Lock()
+	k.mu.offset, k.mu.off = offset, off
+	k.mu.Unlock()
+	k.recheck()
+}
+
+func (k *timekeeper) offset() time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.mu.offset
 }

@@ -1,0 +1,191 @@
+package raftlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/raftlog/peer"
+)
+
+// pinger asks every other member, every pingInterval, where it stands. What is learnt on the way: its clock against ours,
+// its running hash against ours, its feature level, whether it may be promoted. Raft's own contact tells none of these.
+type pinger struct {
+	node  *Node
+	peers *peer.Mux
+	mu    struct {
+		sync.Mutex
+		asked map[string]*asked // by node id; members only
+	}
+}
+
+// asked is what is known of one other node.
+type asked struct {
+	under   bool // a question is under way
+	report  *report
+	at      time.Duration // monotonic, of the newest answer
+	rtt     time.Duration
+	offset  time.Duration // its clock minus ours
+	clockAt time.Duration // monotonic, when offset was measured; 0 never
+}
+
+func newPinger(n *Node) *pinger {
+	p := &pinger{node: n, peers: n.options.Peers}
+	p.mu.asked = make(map[string]*asked)
+	return p
+}
+
+// start answers other nodes' questions; run asks ours.
+func (p *pinger) start() { p.peers.Answer(peer.CallPing, p.answer) }
+
+func (p *pinger) run() {
+	defer p.peers.Answer(peer.CallPing, nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	t := time.NewTicker(pingInterval)
+	defer t.Stop()
+	for {
+		p.ask(ctx)
+		p.node.judge()
+		select {
+		case <-t.C:
+		case <-p.node.stop:
+			return
+		}
+	}
+}
+
+// answer tells another node where this one stands.
+func (p *pinger) answer(_ context.Context, name string, request []byte) ([]byte, error) {
+	r, err := parseReport(request)
+	if err != nil {
+		return nil, err
+	}
+	if name != "" && name != r.id {
+		return nil, problem.New(problem.Forbidden, fmt.Sprintf("the certificate is that of node %q, the ping that of %q", name, r.id))
+	}
+	return appendReport(nil, p.node.report(r.id)), nil
+}
+
+// ask sends one round of questions; a node that still owes an answer is left alone.
+func (p *pinger) ask(ctx context.Context) {
+	for _, m := range p.due(p.node.Members()) {
+		p.node.loops.Add(1)
+		go func() {
+			defer p.node.loops.Done()
+			p.askOne(ctx, m)
+		}()
+	}
+}
+
+// due marks who is asked now, and forgets who is no member any more.
+func (p *pinger) due(members []Member) []Member {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	present := make(map[string]bool, len(members))
+	var due []Member
+	for _, m := range members {
+		present[m.ID] = true
+		if m.ID == p.node.options.NodeID {
+			continue
+		}
+		a := p.mu.asked[m.ID]
+		if a == nil {
+			a = new(asked)
+			p.mu.asked[m.ID] = a
+		}
+		if !a.under {
+			a.under = true
+			due = append(due, m)
+		}
+	}
+	for id := range p.mu.asked {
+		if !present[id] {
+			delete(p.mu.asked, id)
+		}
+	}
+	return due
+}
+
+func (p *pinger) askOne(ctx context.Context, m Member) {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	clock := p.node.options.Clock
+	begun := clock.Monotonic()
+	b, err := p.peers.Ask(ctx, m.Address, peer.CallPing, appendReport(nil, p.node.report(m.ID)))
+	wall, now := clock.Now(), clock.Monotonic()
+	var r *report
+	if err == nil {
+		r, err = parseReport(b)
+	}
+	if err == nil && r.id != m.ID {
+		err = fmt.Errorf("raftlog: node %q answers at the address of node %q", r.id, m.ID)
+	}
+	if err != nil {
+		p.failed(m, err)
+		return
+	}
+	rtt := now - begun
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := p.mu.asked[m.ID]
+	if a == nil {
+		return // it was removed meanwhile
+	}
+	a.under, a.report, a.at, a.rtt = false, r, now, rtt
+	if rtt <= clockRTT { // the answer was written half a round trip ago, give or take as much
+		a.offset, a.clockAt = time.Duration(r.wallUS)*time.Microsecond-time.Duration(wall.Add(-rtt/2).UnixMicro())*time.Microsecond, max(1, now)
+	}
+}
+
+func (p *pinger) failed(m Member, err error) {
+	p.mu.Lock()
+	if a := p.mu.asked[m.ID]; a != nil {
+		a.under = false
+	}
+	p.mu.Unlock()
+	p.node.metrics.pingsFailed.Inc()
+	if !errors.Is(err, peer.ErrUnreachable) && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+		p.node.options.Logger.Debug("a node did not answer a ping", "peer", m.ID, "error", err)
+	}
+}
+
+// known returns a copy of what is known of one node, nil for one that never answered.
+func (p *pinger) known(id string) *asked {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a := p.mu.asked[id]
+	if a == nil || a.report == nil {
+		return nil
+	}
+	c := *a
+	return &c
+}
+
+// fresh returns the same, but nil for one whose newest answer is older than freshFor.
+func (p *pinger) fresh(id string) *asked {
+	a := p.known(id)
+	if a == nil || p.node.options.Clock.Monotonic()-a.at > freshFor {
+		return nil
+	}
+	return a
+}
+
+// report is what this node says of itself to another one.
+func (n *Node) report(to string) *report {
+	members, index := n.configuration()
+	r := &report{
+		id: n.options.NodeID, api: n.options.API, build: n.options.Build,
+		term: n.raft.CurrentTerm(), applied: uint64(n.machine.AppliedIndex()), members: index,
+		leads: n.leading.Load(), ready: n.gate.refusal.Load() == nil, complete: n.options.BlobsComplete(),
+		level: n.machine.Level(), supports: n.machine.Level(), samples: n.fsm.hashes.all(),
+	}
+	for _, m := range members {
+		r.youAreMember = r.youAreMember || m.ID == to
+	}
+	r.wallUS = n.options.Clock.Now().UnixMicro()
+	return r
+}

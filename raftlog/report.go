@@ -1,0 +1,81 @@
+package raftlog
+
+import (
+	"encoding/binary"
+)
+
+// report is what a node tells the others about itself in every ping, and in the answer to one.
+type report struct {
+	id, api, build string
+	term           uint64
+	applied        uint64 // the engine's: the last entry that decided something
+	members        uint64 // index of the configuration it knows
+	leads          bool
+	ready          bool
+	complete       bool // its record blobs are complete
+	youAreMember   bool // the other side is in its configuration
+	level          uint32
+	supports       uint32 // the newest feature level it knows
+	wallUS         int64  // its clock when it wrote this, in microseconds
+	samples        []sample
+}
+
+// sample is the running hash after one entry.
+type sample struct {
+	index uint64
+	hash  [16]byte
+}
+
+const reportVersion = 1
+
+// Bits of a report's flags. Append only.
+const (
+	flagLeads    = 1
+	flagReady    = 2
+	flagComplete = 4
+	flagMember   = 8
+)
+
+// appendReport encodes r.
+func appendReport(dst []byte, r *report) []byte {
+	dst = append(dst, reportVersion)
+	dst = appendStr(appendStr(appendStr(dst, r.id), r.api), r.build)
+	for _, v := range []uint64{r.term, r.applied, r.members} {
+		dst = binary.LittleEndian.AppendUint64(dst, v)
+	}
+	flags := byte(0)
+	for bit, on := range map[byte]bool{flagLeads: r.leads, flagReady: r.ready, flagComplete: r.complete, flagMember: r.youAreMember} {
+		if on { // order: bits commute
+			flags |= bit
+		}
+	}
+	dst = append(dst, flags)
+	dst = binary.LittleEndian.AppendUint32(dst, r.level)
+	dst = binary.LittleEndian.AppendUint32(dst, r.supports)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(r.wallUS))
+	dst = append(dst, byte(len(r.samples)))
+	for _, s := range r.samples {
+		dst = append(binary.LittleEndian.AppendUint64(dst, s.index), s.hash[:]...)
+	}
+	return dst
+}
+
+// parseReport decodes a report. What a later version appended is left.
+func parseReport(b []byte) (*report, error) {
+	w := words{b: b}
+	if w.u8() < reportVersion {
+		return nil, errWords
+	}
+	r := &report{id: w.str(), api: w.str(), build: w.str(), term: w.u64(), applied: w.u64(), members: w.u64()}
+	flags := w.u8()
+	r.leads, r.ready = flags&flagLeads != 0, flags&flagReady != 0
+	r.complete, r.youAreMember = flags&flagComplete != 0, flags&flagMember != 0
+	r.level, r.supports, r.wallUS = w.u32(), w.u32(), int64(w.u64())
+	for range w.u8() {
+		r.samples = append(r.samples, sample{w.u64(), w.hash()})
+		if w.bad || len(r.samples) > maxSamples {
+			return nil, errWords
+		}
+	}
+	return r, w.err()
+}
