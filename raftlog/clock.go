@@ -19,3 +19,9 @@ func newSystemClock() Clock { return systemClock{start: time.Now()} }
 func (systemClock) Now() time.Time { return time.Now() }
 
 func (c systemClock) Monotonic() time.Duration { return time.Since(c.start) }
+
+// from returns the instant at which something must be done that may take d, and left the time until an instant: connections
+// and contexts want instants.
+func from(d time.Duration) time.Time { return time.Now().Add(d) }
+
+func left(until time.Time) time.Duration { return time.Until(until) }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/raftlog/peer"
 	"github.com/hashicorp/raft"
 )
@@ -172,16 +171,4 @@ func (n *Node) handOver(ctx context.Context) {
 	if err := within(ctx, n.raft.LeadershipTransfer().Error); err != nil && !errors.Is(err, raft.ErrNotLeader) {
 		n.options.Logger.Warn("the leadership was not handed over: the others will elect a leader after their timeout", "error", err)
 	}
-}
-
-// elsewhere returns the node that decides what this one cannot take: somebody else leads, and there is a way there.
-func (n *Node) elsewhere(e *problem.Error) (leader Member, ok bool) {
-	if n.forwarder == nil || e != says(electing) {
-		return Member{}, false
-	}
-	id, address := n.Leader()
-	if address == "" || id == n.options.NodeID {
-		return Member{}, false
-	}
-	return Member{ID: id, Address: address, Voter: true}, true
 }

@@ -25,6 +25,11 @@ const (
 	hasStopped
 	notAwaited
 	removed
+	unreachable
+	moved
+	behind
+	leaderLost
+	tooLarge
 )
 
 var refusals = [...]problem.Error{
@@ -41,6 +46,11 @@ var refusals = [...]problem.Error{
 	hasStopped:     {Code: problem.UnknownOutcome, Detail: "this node stopped while the entry was on its way"},
 	notAwaited:     {Code: problem.UnknownOutcome, Detail: "the caller did not wait for the outcome"},
 	removed:        {Code: problem.NoLeader, Detail: "this node was removed from the cluster"},
+	unreachable:    {Code: problem.NoLeader, Detail: "this node does not lead, and does not reach the one that does; the command was not sent"},
+	moved:          {Code: problem.NoLeader, Detail: "the leadership has moved; the command was not sent"},
+	behind:         {Code: problem.NoLeader, Detail: "this node has not applied yet what the leader answered with"},
+	leaderLost:     {Code: problem.UnknownOutcome, Detail: "the leader, or the connection to it, was lost while the command was on its way"},
+	tooLarge:       {Code: problem.UnknownOutcome, Detail: "the answer is too large to be carried from the leader to this node"},
 }
 
 // says returns the error of a refusal.

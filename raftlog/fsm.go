@@ -86,6 +86,7 @@ type fsm struct {
 	metrics *metricSet
 	fatal   func(code int, why string)
 	stopped *atomic.Bool  // the process is about to end: nothing is applied any more
+	moved   func(uint64)  // called with the index of an entry, after it was applied
 	kick    func()        // called after an entry: something may have become due
 	grown   func()        // called when the log since the last checkpoint passed checkpointBytes
 	limit   int64         // checkpointBytes
@@ -141,7 +142,7 @@ func (f *fsm) Apply(l *raft.Log) any {
 			f.fatal(ExitFailed, err.Error())
 			return nil
 		}
-		f.applied.Store(l.Index)
+		f.advance(l.Index)
 		if out == nil {
 			return nil
 		}
@@ -150,8 +151,14 @@ func (f *fsm) Apply(l *raft.Log) any {
 		f.fatal(ExitFailed, fmt.Sprintf("raftlog: log record %d has type %d, which this drawd does not know: start the drawd that wrote it, or a newer one", l.Index, l.Type))
 		return nil
 	}
-	f.applied.Store(l.Index)
+	f.advance(l.Index)
 	return nil
+}
+
+// advance says that everything up to index is applied.
+func (f *fsm) advance(index uint64) {
+	f.applied.Store(index)
+	f.moved(index)
 }
 
 // command decides one entry and stores its blob. The outcome is nil when nobody here waits for it.
@@ -253,7 +260,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	}
 	i.loader.Swap()
 	f.base = i.manifest.Index
-	f.applied.Store(f.base)
+	f.advance(f.base)
 	f.keepConfiguration(i.manifest.ConfigurationIndex, i.manifest.Configuration)
 	f.sinceCheckpoint.Store(0)
 	f.lastDue = 0

@@ -147,6 +147,10 @@ func wakeAll(claimed []ticket, e *problem.Error) []ticket {
 func (h *hall) board(f *flight) {
 	h.air.Lock()
 	defer h.air.Unlock()
+	h.boardLocked(f)
+}
+
+func (h *hall) boardLocked(f *flight) {
 	for i, other := range h.air.flights {
 		if other == nil {
 			h.air.flights[i] = f
@@ -176,7 +180,7 @@ func (h *hall) spareFlight() *flight {
 }
 
 func (h *hall) release(f *flight) {
-	f.future = nil
+	f.future, f.link = nil, nil
 	clear(f.items)
 	f.items = f.items[:0]
 	select {

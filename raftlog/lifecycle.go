@@ -112,6 +112,9 @@ func (n *Node) close(ctx context.Context) error {
 	case <-ctx.Done():
 		n.proposer.drop(says(closing))
 	}
+	if n.forwarder != nil {
+		n.forwarder.close(ctx)
+	}
 	n.handOver(ctx)
 	var checkpointed error
 	if n.fsm.sinceCheckpoint.Load() > 0 && (n.cluster() || n.leading.Load()) && !n.stopped.Load() && ctx.Err() == nil {

@@ -96,6 +96,33 @@ const (
 	// takeOverRetry is the pause after a take-over that failed while this node still leads.
 	takeOverRetry = 250 * time.Millisecond
 
+	// Forwarding. maxFrames bounds the frames that one node has under way to the leader, maxTaken those that a leader takes
+	// from one connection before it stops reading it, maxTakers its connections of one node.
+	maxFrames = 32
+	maxTaken  = 64
+	maxTakers = 4
+	// maxOutcomeBytes bounds the payload of an answer; a larger one is told as an unknown outcome. maxRefusalDetail bounds
+	// the text of a refusal.
+	maxOutcomeBytes  = 64 << 20
+	maxRefusalDetail = 1 << 10
+	// forwardBuffer is the buffer of a connection; memory beyond keptBuffer is not kept for the next frame.
+	forwardBuffer = 64 << 10
+	keptBuffer    = 1 << 20
+	// linkTimeout is for making a connection to the leader, writeTimeout for writing what stands together; linkRetry is the
+	// pause after a connection that could not be made.
+	linkTimeout  = time.Second
+	writeTimeout = 5 * time.Second
+	linkRetry    = 100 * time.Millisecond
+	// laneGrace is for how long a former leader may still answer what it was sent.
+	laneGrace = 500 * time.Millisecond
+	// movedWait is for how long somebody who was refused because the leadership moves waits for the next leader, from the
+	// refusal; movedLook how often he looks. A node that led when it refused is believed to lead still after lostLooks.
+	movedWait = 250 * time.Millisecond
+	movedLook = 5 * time.Millisecond
+	lostLooks = 10
+	// behindLimit is for how long an answer waits until this node has applied what it tells of.
+	behindLimit = time.Second
+
 	// One node: a lone voter would otherwise wait its whole timeout for a leader that cannot exist.
 	oneNodeTimeout = 20 * time.Millisecond
 	commitTimeout  = 10 * time.Millisecond
@@ -109,5 +136,6 @@ const (
 const (
 	_ = uint(maxEntryCommands - engine.MaxBatchDraws)
 	_ = uint(DefaultQueueBytes - engine.MaxEntryBytes)
+	_ = uint(maxTaken - maxFrames)
 	_ = uint(engine.MaxEntryBytes - engine.EntryHeaderSize - engine.MaxCommandBytes - engine.CommandHeaderSize)
 )

@@ -35,7 +35,8 @@ type Node struct {
 	raft      *raft.Raft
 	pinger    *pinger // nil for a node that runs alone
 	judged    judged
-	forwarder forwarder // nil: what this node does not decide is refused
+	forwarder *forwarding // nil: what this node does not decide is refused
+	progress  *progress
 
 	leadership chan bool // from raft, which must never block on it
 	leading    atomic.Bool
@@ -119,9 +120,12 @@ func assemble(o Options, m machine, disk logDisk, state stateDisk) *Node {
 		spare: n.proposer.outcome,
 	}
 	n.points.fsm, n.fsm.snapshots, n.snapshots.fsm = n.fsm, n.snapshots, n.fsm
+	n.progress = newProgress(&n.fsm.applied, n.stop)
+	n.fsm.moved = n.progress.moved
 	if n.cluster() {
 		n.fsm.hashes, n.pinger = new(hashRing), newPinger(n)
 		n.judged.moving = make(chan struct{}, 1)
+		n.forwarder = n.newForwarding(o.Metrics)
 	}
 	n.gauges(o.Metrics)
 	return n
@@ -200,6 +204,7 @@ func (n *Node) startRaft() error {
 	if n.cluster() {
 		n.pinger.start()
 		n.options.Peers.Answer(peer.CallMembers, n.answerMembers)
+		n.takeForwarded()
 		n.options.Peers.Serve()
 	}
 	return nil
@@ -207,7 +212,7 @@ func (n *Node) startRaft() error {
 
 func (n *Node) startLoops() {
 	n.proposer.start()
-	loops := []func(){n.lead, n.watch, n.space, n.ticker.run, n.points.run}
+	loops := []func(){n.lead, n.watch, n.space, n.ticker.run, n.points.run, n.progress.run}
 	if n.cluster() {
 		loops = append(loops, n.pinger.run)
 	}
@@ -243,20 +248,13 @@ func (n *Node) DecideContext(ctx context.Context, b *engine.Batch) error {
 	if e := n.gate.refusal.Load(); e != nil {
 		return n.decideElsewhere(ctx, b, e)
 	}
-	if err := n.check(b); err != nil {
-		return err
-	}
-	return n.proposer.decide(ctx, b)
-}
-
-// decideElsewhere is DecideContext while the gate is shut.
-func (n *Node) decideElsewhere(ctx context.Context, b *engine.Batch, e *problem.Error) error {
-	leader, ok := n.elsewhere(e)
-	if !ok {
-		n.metrics.refused(e)
+	if e := n.check(b); e != nil {
 		return e
 	}
-	return n.forwarder.Forward(ctx, leader, b)
+	if err := n.proposer.decide(ctx, b); err != nil {
+		return n.decideAgain(ctx, b, n.options.NodeID, err)
+	}
+	return nil
 }
 
 // decideHere decides a batch on this node or not at all.
@@ -268,15 +266,9 @@ func (n *Node) decideHere(b *engine.Batch) error {
 	return n.proposer.decide(context.Background(), b)
 }
 
-// forwarder takes batches to the node that leads.
-type forwarder interface {
-	// Forward decides b on leader, which is another node. What it returns, and what it leaves in b, is as in DecideContext.
-	Forward(ctx context.Context, leader Member, b *engine.Batch) error
-}
-
 // check refuses what every node would stop at, before it is in the log for good. That one comes here is a fault of a front:
 // it is logged and counted.
-func (n *Node) check(b *engine.Batch) error {
+func (n *Node) check(b *engine.Batch) *problem.Error {
 	err := n.machine.CheckCommands(b.Commands(), b.Len())
 	if err == nil {
 		return nil
@@ -319,6 +311,9 @@ func (n *Node) watch() {
 		}
 		now := n.options.Clock.Monotonic()
 		n.proposer.watch(now)
+		if n.forwarder != nil {
+			n.forwarder.attend(now)
+		}
 		limit := n.options.SyncLimit
 		if !n.leading.Load() {
 			limit *= followerSyncFactor

@@ -227,6 +227,13 @@ func (q *queue) busy() bool {
 	return q.mu.batches > 0 || q.mu.inFlight > 0
 }
 
+// waiting reports whether something waits.
+func (q *queue) waiting() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.batches > 0
+}
+
 // size returns what waits.
 func (q *queue) size() (commands, bytes int) {
 	q.mu.Lock()
@@ -268,6 +275,12 @@ type flight struct {
 	sentAt   time.Duration // when it was handed to raft
 	givenUp  bool          // nobody waits for it any more; guarded by air
 	future   future
+
+	// Of a lane's.
+	number     uint64
+	link       *link           // that it was sent on
+	out        *engine.Outcome // what the leader answered; its memory is used again
+	answeredAt time.Duration
 }
 
 // item is one batch in an entry.

@@ -20,9 +20,7 @@ type waiter struct {
 	batch *engine.Batch
 	err   *problem.Error
 	done  chan struct{} // 1-buffered: one token per generation
-	// to, where there is one, takes the waiter instead of done: of a batch that another node has sent. It has room for
-	// every waiter that names it.
-	to chan<- *waiter
+	taken *taken        // of a batch that another node has sent: whoever answers that takes the token; nil for a caller here
 }
 
 const (
@@ -60,8 +58,8 @@ func (t ticket) claim(phase uint64) bool {
 // wake ends a claimed use.
 func (t ticket) wake(err *problem.Error) {
 	t.w.err = err
-	if t.w.to != nil {
-		t.w.to <- t.w
+	if x := t.w.taken; x != nil {
+		x.answered <- x
 		return
 	}
 	t.w.done <- struct{}{}

@@ -1,0 +1,92 @@
+package raftlog
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/raftlog/peer"
+)
+
+// newForwarding makes this node's way to whoever leads.
+func (n *Node) newForwarding(s *metrics.Set) *forwarding {
+	return &forwarding{
+		options: n.options, clock: n.options.Clock, leads: n.otherLeader, progress: n.progress, metrics: n.metrics,
+		figures: newForwardSet(s),
+		dial: func(address string, timeout time.Duration) (net.Conn, error) {
+			return n.options.Peers.Dial(peer.KindForward, address, timeout)
+		},
+	}
+}
+
+// takeForwarded lets other nodes send their batches here.
+func (n *Node) takeForwarded() {
+	s := &takers{proposer: n.proposer, gate: &n.gate, check: n.check, figures: n.forwarder.figures, stop: n.stop}
+	n.options.Peers.Handle(peer.KindForward, s.take)
+}
+
+// otherLeader returns the node that leads, if that is another one.
+func (n *Node) otherLeader() (leader Member, ok bool) {
+	id, address := n.Leader()
+	return Member{ID: id, Address: address, Voter: true}, address != "" && id != n.options.NodeID
+}
+
+// decideElsewhere is DecideContext while the gate is shut.
+func (n *Node) decideElsewhere(ctx context.Context, b *engine.Batch, e *problem.Error) error {
+	if n.forwarder == nil || e != says(electing) {
+		n.metrics.refused(e)
+		return e
+	}
+	leader, some := n.otherLeader()
+	if !some {
+		n.metrics.refused(e)
+		return n.decideAgain(ctx, b, "", e)
+	}
+	if err := n.forwarder.forward(ctx, leader, b); err != nil {
+		return n.decideAgain(ctx, b, leader.ID, err)
+	}
+	return nil
+}
+
+// decideAgain tries once more, on the next leader, what nobody has done because the leadership moves: it returns err when
+// that is not why, or when no other leader appears for movedWait. asked is who was asked.
+func (n *Node) decideAgain(ctx context.Context, b *engine.Batch, asked string, err error) error {
+	e, refused := err.(*problem.Error)
+	if n.forwarder == nil || !refused || e.Code != problem.NoLeader {
+		return err
+	}
+	until := n.options.Clock.Monotonic() + movedWait
+	timer := time.NewTimer(movedLook)
+	defer timer.Stop()
+	for looks := 0; ; looks++ {
+		leader, some := n.otherLeader()
+		switch now := n.gate.refusal.Load(); {
+		case now == nil && (asked != n.options.NodeID || looks >= lostLooks) && n.check(b) == nil: // it is this one
+			n.forwarder.figures.again.Inc()
+			return n.proposer.decide(ctx, b)
+		case now != nil && now != says(electing):
+			return err
+		case some && leader.ID != asked:
+			n.forwarder.figures.again.Inc()
+			return n.forwarder.forward(ctx, leader, b)
+		case n.options.Clock.Monotonic() >= until:
+			return err
+		}
+		select {
+		case <-timer.C:
+			timer.Reset(movedLook)
+		case <-ctx.Done():
+			return err
+		case <-n.stop:
+			return err
+		}
+	}
+}
+
+// Reach waits until this node has applied everything up to a log index; false when ctx ended or the node stopped first.
+func (n *Node) Reach(ctx context.Context, index engine.LogIndex) bool {
+	return n.progress.reach(ctx, uint64(index))
+}
