@@ -122,11 +122,22 @@ type meter interface{ CPU() time.Duration }
 // measureClosed runs a closed loop for span and counts what both sides cost. Answers of another class than want are an
 // error, but for refusals because of load, which do not count.
 func measureClosed(ctx context.Context, addr string, server meter, connections, loops int, work func(int) load.Workload, span time.Duration, want load.Class) (Capacity, error) {
-	c := Capacity{Connections: connections}
+	return closedLoop{server: server, want: want, opts: load.Options{Addr: addr, Connections: connections, Loops: loops}}.measure(ctx, work, span)
+}
+
+// closedLoop measures one server in a closed loop.
+type closedLoop struct {
+	server meter
+	want   load.Class // of the answers that count
+	opts   load.Options
+}
+
+func (l closedLoop) measure(ctx context.Context, work func(int) load.Workload, span time.Duration) (Capacity, error) {
+	c := Capacity{Connections: l.opts.Connections}
 	warm := warmup(span)
 	var used [2]time.Duration
 	sampled := make(chan struct{})
-	opts := load.Options{Addr: addr, Connections: connections, Loops: loops, OnStart: func(t0 time.Time) {
+	l.opts.OnStart = func(t0 time.Time) {
 		go func() {
 			defer close(sampled)
 			for i, at := range []time.Duration{warm, warm + span} {
@@ -134,18 +145,18 @@ func measureClosed(ctx context.Context, addr string, server meter, connections, 
 				case <-time.After(time.Until(t0.Add(at))):
 				case <-ctx.Done():
 				}
-				used[i] = server.CPU()
+				used[i] = l.server.CPU()
 			}
 		}()
-	}}
-	s, err := load.Run(ctx, opts, load.Schedule{Requests: 1 << 31, For: warm + span, Warmup: warm}, work)
+	}
+	s, err := load.Run(ctx, l.opts, load.Schedule{Requests: 1 << 31, For: warm + span, Warmup: warm}, work)
 	if s != nil {
 		<-sampled
 	}
 	if err != nil {
 		return c, err
 	}
-	n := s.Answered[want]
+	n := s.Answered[l.want]
 	c.Refused = s.Answered[load.Refused]
 	if n == 0 || s.Final() != n+c.Refused {
 		return c, fmt.Errorf("bench: closed loop: unexpected answers: decided %d, denied %d, refused %d, failed %d, lost %d",
@@ -154,7 +165,7 @@ func measureClosed(ctx context.Context, addr string, server meter, connections, 
 	c.Rate = float64(n) / s.Wall.Seconds()
 	c.GeneratorCPU = float64(s.CPU.Nanoseconds()) / 1e3 / float64(n)
 	c.ServerCPU = float64((used[1] - used[0]).Nanoseconds()) / 1e3 / float64(n)
-	c.Service = percentilesOf(s.Service[want])
+	c.Service = percentilesOf(s.Service[l.want])
 	return c, nil
 }
 

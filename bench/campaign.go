@@ -83,6 +83,18 @@ func steadyCampaign(users int, now time.Time) *campaignFile {
 	return f
 }
 
+// scaleCampaign is P7's campaign with so many prizes: three caps, stock that lasts.
+func scaleCampaign(users, prizes int, now time.Time) *campaignFile {
+	f := steadyCampaign(users, now)
+	f.Prizes = nil
+	for i := range prizes {
+		f.Prizes = append(f.Prizes, prizeFile{
+			ID: fmt.Sprintf("p%d", i+1), Kind: "coupon", Title: map[string]string{"en": "Coupon"}, Weight: 500_000 / prizes, Stock: 1_000_000_000,
+		})
+	}
+	return f
+}
+
 // deniedCampaign refuses: cappedAt draws a user, and one unit that the first draw takes when soldOut is set.
 func deniedCampaign(what string, users, cappedAt int, soldOut bool, now time.Time) *campaignFile {
 	f := newCampaign(what, users, now)

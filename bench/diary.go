@@ -30,6 +30,8 @@ type diary struct {
 	prizes []oracle.Prize
 	each   func(*runfile.Second) // is told of each complete row, in order
 
+	resident func() int64 // memory of the server; nil where it is not known
+
 	mu struct {
 		sync.Mutex
 		inbox []entry // told and not yet merged; a few seconds of it at most
@@ -184,6 +186,9 @@ func (d *diary) close(o *openSecond) {
 		r.P50, r.P90, r.P99, r.P999, r.Max = v[0], v[1], v[2], v[3], o.latency.Max()
 	}
 	r.Left = d.left(o.wins)
+	if d.resident != nil {
+		r.Resident = d.resident()
+	}
 	d.rows = append(d.rows, *r)
 	if d.hlog == nil {
 		d.hlog, d.fault = runfile.NewHLog(&d.log, d.begun)

@@ -37,6 +37,7 @@ func (r *DrawReport) Document() *runfile.Run {
 	if r.DaemonCPU > 0 {
 		d.Figures[0].Measures = append(d.Figures[0].Measures, runfile.NewMeasure("daemon", "us", runfile.Lower, []float64{r.DaemonCPU}))
 	}
+	d.Figures = append(d.Figures, r.Figures...)
 	if r.Proof != nil {
 		d.Verdict, d.Prizes = r.Proof.document(r.Needed)
 	}

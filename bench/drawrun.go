@@ -26,6 +26,8 @@ type plan struct {
 	timeout  time.Duration // of one answer; 0 for the generator's default
 	patience patience      // of clients; zero for the usual one
 
+	// figures adds rows to the report, from its seconds; nil for none.
+	figures func([]runfile.Second) []runfile.Figure
 	// meanwhile runs beside the load from the moment t0 at which the first request is due; an error ends the run.
 	meanwhile func(ctx context.Context, t0 time.Time) error
 }
@@ -188,6 +190,7 @@ func (f *drawRun) load(ctx context.Context) (*load.Stats, error) {
 	}
 	screen := newScreen(f)
 	f.diary = newDiary(f.o.Loops, f.rules, screen.second)
+	f.diary.resident = f.resident
 	var side sync.WaitGroup
 	f.diary.start()
 	done := make(chan struct{})
@@ -230,6 +233,17 @@ func (f *drawRun) daemonCPU() time.Duration {
 		return 0
 	}
 	return f.daemon.CPU()
+}
+
+// resident returns the memory of the daemon's process; 0 where it is not ours or is down.
+func (f *drawRun) resident() int64 {
+	if f.daemon == nil {
+		return 0
+	}
+	if c := f.daemon.current(); c != nil {
+		return residentBytes(c.cmd.Process.Pid)
+	}
+	return 0
 }
 
 // close ends what the run began: the daemon with its data, or the campaign on a daemon that stays.

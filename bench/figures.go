@@ -16,6 +16,7 @@ func Figures(ctx context.Context, o FiguresOptions) (*FiguresReport, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
+	orDefault(&o.Scenario, "figures")
 	orDefault(&o.Pairs, 5)
 	orDefault(&o.Seconds, 5)
 	orDefault(&o.Connections, 256)
@@ -28,7 +29,7 @@ func Figures(ctx context.Context, o FiguresOptions) (*FiguresReport, error) {
 		return nil, err
 	}
 	f := &figures{o: o, say: newConsole(&o.Environment)}
-	f.report = &FiguresReport{Scenario: "figures", Pairs: o.Pairs, Seconds: o.Seconds, Connections: o.Connections, BatchDraws: o.BatchDraws, BatchConns: o.BatchConns, Users: o.Users}
+	f.report = &FiguresReport{Scenario: o.Scenario, Pairs: o.Pairs, Seconds: o.Seconds, Connections: o.Connections, BatchDraws: o.BatchDraws, BatchConns: o.BatchConns, Users: o.Users}
 	begin := time.Now()
 	err := f.run(ctx)
 	f.say.clear()
@@ -241,15 +242,24 @@ func (f *figures) drawOnce(ctx context.Context, campaign string, users int) erro
 	return err
 }
 
-// steadyLoad sends unary draws for ever: each with a key of its own, by users in a fixed pseudo-random order.
+// steadyLoad sends unary draws for ever: each with a key of its own, by users in a fixed pseudo-random order, to its
+// campaigns in turn.
 type steadyLoad struct {
-	template *template
-	users    uint32 // 0: request i is by user i
-	sent     uint32
+	templates []*template
+	users     uint32 // 0: request i is by user i
+	sent      uint32
 }
 
 func newSteadyLoad(host, campaign string, users uint32) *steadyLoad {
-	return &steadyLoad{template: newDrawTemplate(host, "", campaign), users: users}
+	return newSteadyLoads(host, []string{campaign}, users)
+}
+
+func newSteadyLoads(host string, campaigns []string, users uint32) *steadyLoad {
+	l := &steadyLoad{users: users}
+	for _, c := range campaigns {
+		l.templates = append(l.templates, newDrawTemplate(host, "", c))
+	}
+	return l
 }
 
 // AppendRequest implements load.Workload.
@@ -260,7 +270,7 @@ func (l *steadyLoad) AppendRequest(dst []byte, _ uint32, _ bool) []byte {
 	if l.users > 0 {
 		user = uint32(uint64(n) * 0x9E3779B97F4A7C15 >> 32 % uint64(l.users))
 	}
-	return l.template.appendTo(dst, n, user, false)
+	return l.templates[n%uint32(len(l.templates))].appendTo(dst, n, user, false)
 }
 
 // Answer implements load.Workload.

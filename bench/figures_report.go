@@ -67,7 +67,7 @@ func (s spread) micros() string { return fmt.Sprintf("%.2f (%.2f–%.2f)", s.med
 // WriteText writes the table for people.
 func (r *FiguresReport) WriteText(w io.Writer) error {
 	p := &page{w: w}
-	p.line("drawd bench figures")
+	p.line("drawd bench %s", r.Scenario)
 	p.line("%s", r.Machine.String())
 	p.line("%s · one node, every draw durable before its answer", r.Machine.fsyncLine())
 	p.line("%d pairs of %d s each, drawd and the empty handler in turn; %d unary requests or %d batches in flight; %s users", r.Pairs, r.Seconds, r.Connections, r.BatchConns, count(r.Users))

@@ -91,6 +91,7 @@ type CalibrateOptions struct {
 type FiguresOptions struct {
 	Environment
 	Compile     func(file []byte) (*engine.Version, error) // required
+	Scenario    string                                     // under which it is reported. Default "figures"
 	Only        []string                                   // ids ("P1", "P9"). Default: all
 	Pairs       int                                        // A B pairs of each figure. Default 5
 	Seconds     int                                        // of each half of a pair. Default 5

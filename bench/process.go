@@ -28,15 +28,19 @@ type child struct {
 
 // startChild starts a command. Its standard output goes to out, if there is one.
 func startChild(out *os.File, command []string, args ...string) (*child, error) {
-	c := &child{last: &tail{}, ended: make(chan struct{})}
-	args = append(append([]string{}, command[1:]...), args...)
-	c.cmd = exec.Command(command[0], args...)
-	c.cmd.Stderr = c.last
+	cmd := exec.Command(command[0], append(append([]string{}, command[1:]...), args...)...)
 	if out != nil {
-		c.cmd.Stdout = out
+		cmd.Stdout = out
 	}
+	return startCommand(cmd)
+}
+
+// startCommand starts a command and keeps the end of what it writes to its standard error.
+func startCommand(cmd *exec.Cmd) (*child, error) {
+	c := &child{cmd: cmd, last: &tail{}, ended: make(chan struct{})}
+	c.cmd.Stderr = c.last
 	if err := c.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("bench: start %s: %w", strings.Join(command, " "), err)
+		return nil, fmt.Errorf("bench: start %s: %w", strings.Join(cmd.Args, " "), err)
 	}
 	go func() {
 		c.err = c.cmd.Wait()
@@ -86,21 +90,30 @@ func (c *child) CPU() time.Duration {
 	return processCPU(c.cmd.Process.Pid)
 }
 
-// processCPU reads utime + stime of a process. The kernel counts them in ticks of 10 ms.
+// processCPU reads utime + stime of a process.
 func processCPU(pid int) time.Duration {
+	_, used, _ := processTimes(pid)
+	return used
+}
+
+// processTimes reads the parent of a process, the time that it has used and that of its children that it has waited for.
+// The kernel counts in ticks of 10 ms.
+func processTimes(pid int) (parent int, used, reaped time.Duration) {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return 0
+		return 0, 0, 0
 	}
 	// The command's name, in parentheses, may hold anything: fields are counted from behind it.
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 13 {
-		return 0
+	if len(fields) < 15 {
+		return 0, 0, 0
 	}
-	user, _ := strconv.ParseInt(fields[11], 10, 64)
-	system, _ := strconv.ParseInt(fields[12], 10, 64)
 	const tick = 10 * time.Millisecond
-	return time.Duration(user+system) * tick
+	number := func(i int) time.Duration {
+		n, _ := strconv.ParseInt(fields[i], 10, 64) // the kernel writes numbers
+		return time.Duration(n)
+	}
+	return int(number(1)), (number(11) + number(12)) * tick, (number(13) + number(14)) * tick
 }
 
 // residentBytes reads how much memory a process has in core.
@@ -120,8 +133,10 @@ func residentBytes(pid int) int64 {
 // daemon is a drawd of our own: a data directory, two addresses, and the process that has them at the moment.
 type daemon struct {
 	command    []string
+	extra      []string // flags behind those that every daemon gets
 	dir        string
 	api, admin string
+	resp       string // address of the RESP front; empty for none
 	mu         struct {
 		sync.Mutex
 		child   *child
@@ -170,7 +185,7 @@ func freeAddress() (string, error) {
 // start starts the process and waits until it is ready; it returns how long that took.
 func (d *daemon) start(ctx context.Context) (time.Duration, error) {
 	begin := time.Now()
-	c, err := startChild(nil, d.command, "--data", filepath.Join(d.dir, "data"), "--api", d.api, "--admin", d.admin)
+	c, err := startChild(nil, d.command, append([]string{"--data", filepath.Join(d.dir, "data"), "--api", d.api, "--admin", d.admin}, d.extra...)...)
 	if err != nil {
 		return 0, err
 	}

@@ -48,6 +48,7 @@ type DrawReport struct {
 	DaemonCPU    float64 // µs per final answer; 0 where the daemon is not ours
 
 	Restarts []Restart
+	Figures  []runfile.Figure // of the scenario
 	Proof    *Proof
 	Enough   bool // so many logged draws that the verdict stands
 	Needed   int  // the least number of them
@@ -77,6 +78,9 @@ func newDrawReport(f *drawRun, s *load.Stats, used time.Duration) (*DrawReport, 
 	var err error
 	if r.hlog, err = f.diary.histograms(); err != nil {
 		return nil, err
+	}
+	if f.plan.figures != nil {
+		r.Figures = f.plan.figures(r.Seconds)
 	}
 	if f.restarts != nil {
 		r.Restarts = f.restarts()
@@ -205,6 +209,10 @@ func (r *DrawReport) WriteText(w io.Writer) error {
 	r.writeRates(p)
 	r.writeLatency(p)
 	r.writeRestarts(p)
+	if len(r.Figures) > 0 {
+		writeFigures(p, r.Figures)
+		p.line("")
+	}
 	r.writeVerdict(p)
 	return p.err
 }

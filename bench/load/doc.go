@@ -6,7 +6,7 @@
 // On a machine that the server shares, each microsecond of the generator is taken from the server. A loop here is one
 // thread with one epoll instance: a request is a template with a few bytes patched, one write and one read; there is no
 // goroutine, channel, timer or allocation per request. It understands just enough HTTP/1.1 for a server that answers
-// with a Content-Length.
+// with a Content-Length, and the framing of RESP2, so that Redis is measured by the same generator.
 //
 // # What is measured
 //

@@ -66,6 +66,9 @@ type Options struct {
 	Loops       int           // Default 1
 	Timeout     time.Duration // of one answer. Default 10 s
 	Connect     time.Duration // how long the first connections may take. Default 5 s
+	// Replies makes the answer to a request so many RESP2 replies, of the commands that it carries. Default 0: the answer
+	// is HTTP.
+	Replies int
 	// OnSecond is told of each second of each loop, on the loop's thread; it must not block.
 	OnSecond func(Second)
 	// OnStart is told when the first request may be sent.
@@ -83,6 +86,9 @@ func (o *Options) Validate() error {
 	}
 	if o.Loops < 0 || o.Loops > 64 {
 		all = append(all, fmt.Errorf("option Loops is %d; it must be between 0 and 64", o.Loops))
+	}
+	if o.Replies < 0 || o.Replies > 10_000 {
+		all = append(all, fmt.Errorf("option Replies is %d; it must be between 0 and 10000", o.Replies))
 	}
 	if o.Timeout < 0 || o.Connect < 0 {
 		all = append(all, errors.New("options Timeout and Connect must not be negative"))

@@ -341,7 +341,7 @@ func (l *loop) read(i int) {
 		}
 		c.have += n
 		var a Answer
-		size, err := parseAnswer(c.in[:c.have], &a)
+		size, err := l.parse(c.in[:c.have], &a)
 		if err != nil {
 			l.broken(i)
 			return
@@ -355,6 +355,14 @@ func (l *loop) read(i int) {
 		}
 		c.in = append(c.in, make([]byte, len(c.in))...)
 	}
+}
+
+// parse looks for one whole answer.
+func (l *loop) parse(b []byte, a *Answer) (int, error) {
+	if l.o.Replies > 0 {
+		return parseReplies(b, l.o.Replies, a)
+	}
+	return parseAnswer(b, a)
 }
 
 // answered hands an answer to the workload. surplus says that more bytes came than the answer has.

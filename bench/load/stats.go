@@ -6,10 +6,16 @@ import (
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
 )
 
+// Histogram counts durations in microseconds.
+type Histogram = hdr.Histogram
+
 // NewHistogram returns an empty histogram of microseconds, from 1 µs to 60 s with three digits.
-func NewHistogram() *hdr.Histogram { return hdr.New(1, maxMicros, 3) }
+func NewHistogram() *Histogram { return hdr.New(1, maxMicros, 3) }
 
 const maxMicros = int64(60 * time.Second / time.Microsecond)
+
+// Record adds d to h; what is beyond the range counts as its end.
+func Record(h *Histogram, d time.Duration) { record(h, d) }
 
 // record adds d to h; what is beyond the range counts as its end.
 func record(h *hdr.Histogram, d time.Duration) {

@@ -231,6 +231,8 @@ type Second struct {
 	Busy float64 `json:"busy"`
 	// Requests due and not yet written at the end of the second.
 	Waiting int `json:"waiting"`
+	// Memory of the server's process at the end of the second, where it is known.
+	Resident int64 `json:"resident_bytes,omitempty"`
 	// Units of each prize that were left by the answers so far, in the order of prizes; -1 for an unlimited one.
 	Left []int64 `json:"left,omitempty"`
 }

@@ -24,7 +24,17 @@ func (a *app) benchCommand() *cobra.Command {
   drawd bench flash --self --users 1000000 --duration 30s --kill9 10
   drawd bench calibrate                                           # what this machine can do at all`,
 	}
-	c.AddCommand(a.benchFlashCommand(), a.benchCalibrateCommand(), a.benchFiguresCommand(), a.benchCrashLoopCommand(), a.benchReportCommand(), a.benchCompareCommand(), a.benchEmptyCommand())
+	for _, s := range bench.Scenarios() {
+		if s.Table != nil {
+			c.AddCommand(a.benchTableCommand(s))
+		}
+	}
+	c.AddCommand(a.benchListCommand(), a.benchFlashCommand(), a.benchCalibrateCommand(),
+		a.benchSteadyCommand("steady", "  drawd bench steady --self --rate 10000 --pattern zipf", bench.Steady),
+		a.benchSteadyCommand("soak", "  drawd bench soak --self --rate 5000 --duration 30m --html soak.html", bench.Soak),
+		a.benchSteadyCommand("retry-storm", "  drawd bench retry-storm --self\n  drawd bench retry-storm --self --policy none", bench.RetryStorm),
+		a.benchFiguresCommand("figures"), a.benchFiguresCommand("denials", "P5"), a.benchFiguresCommand("restart", "P9"),
+		a.benchCrashLoopCommand(), a.benchReportCommand(), a.benchCompareCommand(), a.benchEmptyCommand())
 	return c
 }
 
@@ -120,7 +130,7 @@ func (a *app) scenario(c *cobra.Command, o *benchOutputs, f func(ctx context.Con
 func (a *app) benchFlashCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "flash",
-		Short: "A flash crowd, then the tail, and a verdict from the records",
+		Short: shortOf("flash"),
 		Example: `  drawd bench flash --self
   drawd bench flash --self --users 1000000 --duration 30s
   drawd bench flash --self --users 1000000 --duration 60s --kill9 10
@@ -143,6 +153,42 @@ func (a *app) benchFlashCommand() *cobra.Command {
 		return judged(a, out, report, err)
 	})
 	return c
+}
+
+// benchSteadyCommand is a scenario of draws at a steady rate.
+func (a *app) benchSteadyCommand(name, example string, run func(context.Context, bench.SteadyOptions) (*bench.DrawReport, error)) *cobra.Command {
+	c := &cobra.Command{Use: name, Short: shortOf(name), Example: example}
+	var o bench.SteadyOptions
+	f := c.Flags()
+	fill := a.drawOptions(c, &o.DrawOptions)
+	f.IntVar(&o.Rate, "rate", 0, "arrivals a second; default 5000")
+	f.DurationVar(&o.Duration, "duration", 0, "default 30s; of a retry storm 20s, of a soak 10m")
+	f.IntVar(&o.Users, "users", 0, "default 1000000")
+	f.StringVar(&o.Pattern, "pattern", "", "who comes: uniform, zipf or bots (a thousandth of the users sends three tenths); default uniform")
+	if name == "retry-storm" {
+		f.DurationVar(&o.Stall, "stall", 0, "how long the daemon stands still; default 2s")
+		f.StringVar(&o.Policy, "policy", "", "how clients ask again: jitter or none; default jitter")
+		f.DurationVar(&o.Timeout, "timeout", 0, "how long a client waits for an answer; default 500ms")
+	}
+	out := a.benchOutputs(c)
+	a.scenario(c, out, func(ctx context.Context) error {
+		if err := fill(&o); err != nil {
+			return err
+		}
+		report, err := run(ctx, o)
+		return judged(a, out, report, err)
+	})
+	return c
+}
+
+// shortOf is the line with which a scenario is listed.
+func shortOf(name string) string {
+	for _, s := range bench.Scenarios() {
+		if s.Name == name {
+			return s.Short
+		}
+	}
+	panic("BUG: no scenario " + name)
 }
 
 // drawOptions gives a scenario the flags of unary draws with a verdict. What it returns completes the options when the flags have been read.
@@ -183,7 +229,7 @@ func (a *app) drawOptions(c *cobra.Command, o *bench.DrawOptions) (fill func(all
 func (a *app) benchCalibrateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "calibrate",
-		Short:   "What this machine can do at all: fsync, loopback, an empty handler, the generator",
+		Short:   shortOf("calibrate"),
 		Example: "  drawd bench calibrate\n  drawd bench calibrate --seconds 5",
 	}
 	var o bench.CalibrateOptions
@@ -203,15 +249,16 @@ func (a *app) benchCalibrateCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) benchFiguresCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:     "figures",
-		Short:   "The table of performance figures, each beside its reference (minutes)",
-		Example: "  drawd bench figures\n  drawd bench figures --only P1,P3",
-	}
+// benchFiguresCommand is the table of figures, or a part of it under a name of its own.
+func (a *app) benchFiguresCommand(name string, only ...string) *cobra.Command {
+	c := &cobra.Command{Use: name, Short: shortOf(name), Example: fmt.Sprintf("  drawd bench %s\n  drawd bench %s --pairs 3 --seconds 2", name, name)}
 	var o bench.FiguresOptions
 	f := c.Flags()
-	f.StringSliceVar(&o.Only, "only", nil, "ids like P1,P9; default all")
+	if len(only) == 0 {
+		c.Aliases = []string{"table"}
+		c.Example += "\n  drawd bench table --only P1,P3"
+		f.StringSliceVar(&o.Only, "only", nil, "ids like P1,P9; default all")
+	}
 	f.IntVar(&o.Pairs, "pairs", 0, "A-B pairs of each figure; default 5")
 	f.IntVar(&o.Seconds, "seconds", 0, "of each half of a pair; default 5")
 	f.IntVar(&o.Connections, "connections", 0, "requests in flight; default 256")
@@ -223,7 +270,10 @@ func (a *app) benchFiguresCommand() *cobra.Command {
 	a.environment(c, &o.Environment)
 	out := a.benchOutputs(c)
 	a.scenario(c, out, func(ctx context.Context) error {
-		o.Compile = compileForBench
+		o.Compile, o.Scenario = compileForBench, name
+		if len(only) > 0 {
+			o.Only = only
+		}
 		if err := o.Validate(); err != nil {
 			return usage(err)
 		}
@@ -236,7 +286,7 @@ func (a *app) benchFiguresCommand() *cobra.Command {
 func (a *app) benchCrashLoopCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "crashloop",
-		Short:   "SIGKILL under load, again and again, with a verdict after each",
+		Short:   shortOf("crashloop"),
 		Example: "  drawd bench crashloop --kills 200",
 	}
 	var o bench.CrashLoopOptions

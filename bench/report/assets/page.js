@@ -117,6 +117,12 @@
       [{ label: "busy", color: "--c7", area: true }], { y: { range: [0, 100] }, axisText: share, text: share });
   }
 
+  if (rows.some((r) => r.resident_bytes > 0)) {
+    const mebibytes = (v) => (v == null ? "" : number(v) + " MiB");
+    plot("Memory", "of the daemon's process at the end of each second", [at, rows.map((r) => (r.resident_bytes > 0 ? r.resident_bytes / 1048576 : null))],
+      [{ label: "resident", color: "--c4", area: true }], { y: { range: (_, low, high) => [0, Math.max(high * 1.06, 1)] }, axisText: mebibytes, text: mebibytes });
+  }
+
   // Drawn when all boxes stand, so that each has its width.
   const again = () => made.forEach((m) => { if (m.u) m.u.destroy(); m.u = m.draw(); });
   again();

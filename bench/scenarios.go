@@ -1,0 +1,34 @@
+package bench
+
+import "context"
+
+// Scenario is one entry of the list of scenarios.
+type Scenario struct {
+	Name  string
+	Short string // what it shows, in a line
+	// Table runs a scenario whose result is a table; nil for the others, which have options of their own.
+	Table func(ctx context.Context, o TableOptions) (*TableReport, error)
+}
+
+// Scenarios returns all scenarios, in the order in which a reader wants them.
+func Scenarios() []Scenario {
+	return []Scenario{
+		{"calibrate", "What this machine can do at all: fsync, loopback, an empty handler, the generator", nil},
+		{"flash", "A flash crowd, then the tail, and a verdict from the records", nil},
+		{"steady", "Draws at a steady rate: latency, and a verdict", nil},
+		{"knee", "The highest rate at which p99 stays within a limit, by search, and the curve", Knee},
+		{"soak", "A steady rate for long: what drifts (p99, memory), and a verdict", nil},
+		{"overload", "More than the daemon can do: goodput and the latency of what is accepted, at 1, 3 and 10 times", Overload},
+		{"retry-storm", "The daemon stands still for a moment and every client asks again: with jitter and without", nil},
+		{"figures", "The table P1 to P13 with goals and peers (minutes)", nil},
+		{"denials", "Refusals without the log (exhausted, capped, ended) beside an empty handler", nil},
+		{"batch", "Batches of 1 to 1,000 draws, in JSON and in the binary form", Batch},
+		{"ladder", "Capacity and latency from 1 to 1,024 requests in flight: how entries form", Ladder},
+		{"durability", "What each guarantee costs: in memory, without a disk, on the disk; library and daemon", Durability},
+		{"peers", "drawd beside an empty handler, Redis with a Lua script, Postgres with a transaction", Peers},
+		{"scale", "What a draw costs as users, campaigns and prizes grow", Scale},
+		{"memory", "What the process holds for a user and for a key", Memory},
+		{"restart", "From SIGTERM and from SIGKILL to ready, with many users", nil},
+		{"crashloop", "SIGKILL under load, again and again, with a verdict after each", nil},
+	}
+}
