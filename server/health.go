@@ -12,8 +12,11 @@ type health struct{ server *Server }
 func (h health) Status() control.Status {
 	status := h.server.options.Node.Status()
 	check := control.Check{Name: "serving"}
-	if h.server.draining.Load() {
+	switch {
+	case h.server.draining.Load():
 		check.Code, check.Message = problem.NoLeader, "the node is shutting down"
+	case h.server.drained.Load():
+		check.Code, check.Message = problem.NoLeader, "an operator has drained the node: drawd cluster drain --off takes it back"
 	}
 	status.Checks = append(status.Checks[:len(status.Checks):len(status.Checks)], check)
 	return status

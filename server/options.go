@@ -35,6 +35,7 @@ type Options struct {
 	Decider    control.Decider // needed
 	Records    control.Records // needed
 	Node       control.Node    // needed
+	Cluster    control.Cluster // the nodes beside this one; nil on a node that runs alone
 	ClusterKey [32]byte        // seals the seeds of new campaigns
 	NodeNumber uint8           // told in request ids
 	Build      control.Build

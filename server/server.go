@@ -29,7 +29,8 @@ type Server struct {
 	http    *http.Server
 	tls     *tls.Config // nil without TLS
 
-	draining atomic.Bool
+	draining atomic.Bool // the end has begun
+	drained  atomic.Bool // an operator wants no traffic here, for a while
 	// giveUp ends what waits in the control plane: the long polls of the feed.
 	giveUp context.CancelFunc
 
@@ -63,7 +64,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	s.control, err = control.New(control.Options{
-		Engine: o.Engine, Decider: o.Decider, Records: o.Records, Node: health{s}, Gate: s.gate, Sealer: render.NewSealer(o.Engine, o.NodeNumber), ClusterKey: o.ClusterKey,
+		Engine: o.Engine, Decider: o.Decider, Records: o.Records, Node: health{s}, Cluster: o.Cluster, Drain: s.drained.Store, Gate: s.gate, Sealer: render.NewSealer(o.Engine, o.NodeNumber), ClusterKey: o.ClusterKey,
 		Build: o.Build, Metrics: o.Metrics, Exposed: append([]control.MetricsWriter{o.Metrics}, o.Exposed...), Logger: o.Logger, Now: o.Now,
 	})
 	if err != nil {

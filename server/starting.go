@@ -108,6 +108,9 @@ func (s *Starting) take() (data, control *net.TCPListener) {
 	return s.listeners.data.TCPListener, s.listeners.control.TCPListener
 }
 
+// API returns the address of the data plane.
+func (s *Starting) API() net.Addr { return s.listeners.data.Addr() }
+
 // Close ends the answers and closes both addresses.
 func (s *Starting) Close() {
 	data, control := s.take()

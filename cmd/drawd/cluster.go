@@ -13,10 +13,11 @@ import (
 func (a *app) clusterCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "cluster",
-		Short:   "Look at the node and its log",
-		Example: "  drawd cluster status\n  drawd cluster accept-clock --reason \"the machine was suspended\"",
+		Short:   "Look at the nodes, let them in and out",
+		Example: "  drawd cluster status\n  drawd cluster token create\n  drawd cluster promote n4 --reason \"caught up\"\n  drawd cluster remove n2 --reason \"its disk is dead\"",
 	}
-	c.AddCommand(a.clusterStatusCommand(), a.acceptClockCommand(), a.clusterCACommand())
+	c.AddCommand(a.clusterStatusCommand(), a.clusterAddCommand(), a.clusterPromoteCommand(), a.clusterRemoveCommand(), a.clusterTransferCommand(),
+		a.clusterDrainCommand(), a.acceptClockCommand(), a.clusterTokenCommand(), a.clusterCACommand())
 	return c
 }
 
@@ -56,6 +57,7 @@ func describeCluster(w io.Writer, body []byte) error {
 			OK      bool
 			Message string
 		}
+		Members []memberInfo
 	}
 	if err := decode(body, &s); err != nil {
 		return err
@@ -78,7 +80,10 @@ func describeCluster(w io.Writer, body []byte) error {
 			return err
 		}
 	}
-	return nil
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	return describeMembers(w, s.Members)
 }
 
 func (a *app) acceptClockCommand() *cobra.Command {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/netip"
 	"os"
 	"time"
 
@@ -75,22 +77,23 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 		return nil, err
 	}
 	logMetrics := metrics.NewSet()
-	if err := n.openLog(ctx, o, e, logMetrics, logger, say); err != nil {
+	if o.TLSCert != "" {
+		n.scheme = "https"
+	}
+	if err := n.openLog(ctx, o, e, logMetrics, logger, n.reached(starting.API(), o.Peers), say); err != nil {
 		return nil, err
 	}
 	b := thisBuild()
-	planes.Engine, planes.Decider, planes.Records, planes.Node, planes.ClusterKey = e, n.log, n.store.State(), standing{n.log}, key
+	planes.Engine, planes.Decider, planes.Records, planes.Node, planes.ClusterKey = e, n.log, n.store.State(), standing{log: n.log}, key
 	planes.Build = control.Build{Version: b.Version, Commit: b.Commit, Go: b.Go}
 	planes.Exposed = []control.MetricsWriter{logMetrics, storeMetrics{n.store}}
 	if n.peers != nil {
+		planes.Cluster, planes.Node = crowd{n.log, n.peers.host}, standing{n.log, n.peers}
 		planes.Exposed = append(planes.Exposed, n.peers.metrics)
 	}
 	planes.Starting = starting
 	if n.server, err = server.New(planes); err != nil {
 		return nil, err
-	}
-	if o.TLSCert != "" {
-		n.scheme = "https"
 	}
 	starting = nil // Listen takes its listeners, also when it fails
 	if err := n.server.Listen(); err != nil {
@@ -101,11 +104,26 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 	return n, nil
 }
 
+// reached is where clients of other machines reach the data plane: on a node that listens everywhere, at the host at which the
+// other nodes reach it.
+func (n *node) reached(api net.Addr, o peerOptions) string {
+	host, port, err := net.SplitHostPort(api.String())
+	if ip, perr := netip.ParseAddr(host); err == nil && perr == nil && ip.IsUnspecified() {
+		for _, of := range []string{o.Raft, o.Advertise} {
+			if name, _, err := net.SplitHostPort(of); err == nil {
+				host = name
+			}
+		}
+	}
+	return n.scheme + "://" + net.JoinHostPort(host, port)
+}
+
 // openLog opens the log over an empty engine and returns when the engine has what was answered before.
-func (n *node) openLog(ctx context.Context, o serveOptions, e *engine.Engine, set *metrics.Set, logger *slog.Logger, say func(string)) (err error) {
+func (n *node) openLog(ctx context.Context, o serveOptions, e *engine.Engine, set *metrics.Set, logger *slog.Logger, api string, say func(string)) (err error) {
 	of := raftlog.Options{NodeID: o.NodeID, Store: n.store, Engine: e, Logger: logger, Metrics: set, Skip: skipOf(o.SkipEntry)}
 	if n.peers != nil {
 		of.Peers, of.Found = n.peers.mux, n.peers.found()
+		of.API, of.Build = api, thisBuild().Version
 	}
 	if n.log, err = raftlog.Open(ctx, of); err != nil || n.peers == nil {
 		return err
@@ -154,7 +172,10 @@ func (n *node) respAddr() string {
 }
 
 // standing tells the planes where the node stands.
-type standing struct{ log *raftlog.Node }
+type standing struct {
+	log   *raftlog.Node
+	peers *peers // nil on a node that runs alone
+}
 
 // AcceptClock hands the operator's word on.
 func (s standing) AcceptClock() error { return s.log.AcceptClock() }
@@ -182,8 +203,12 @@ func (s standing) Status() control.Status {
 	if from.CheckpointError != "" {
 		checkpoint.Message = from.CheckpointError
 	}
+	checks := []control.Check{log, clock, checkpoint}
+	if s.peers != nil {
+		checks = append(checks, s.peers.check())
+	}
 	return control.Status{
 		Node: from.NodeID, Leader: from.Leader, Term: from.Term, Last: from.LastLog, Checkpoint: from.Checkpoint,
-		LogBytes: from.LogBytes, Queued: from.QueueCommands, ClockAhead: ahead, Checks: []control.Check{log, clock, checkpoint},
+		LogBytes: from.LogBytes, Queued: from.QueueCommands, ClockAhead: ahead, Checks: checks,
 	}
 }

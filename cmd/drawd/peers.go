@@ -11,11 +11,11 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"github.com/drawd/drawd/engine"
-	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/raftlog"
 	"github.com/drawd/drawd/raftlog/join"
 	"github.com/drawd/drawd/raftlog/peer"
 	"github.com/drawd/drawd/raftlog/peer/mtls"
+	"github.com/drawd/drawd/server/control"
 	"github.com/drawd/drawd/storage"
 )
 
@@ -85,6 +85,17 @@ func (p *peers) serve(n *raftlog.Node, e *engine.Engine, logger *slog.Logger) (e
 	return err
 }
 
+// check tells of the certificates. What is wrong with them stops nothing yet, so it does not make the node unready.
+func (p *peers) check() control.Check {
+	check := control.Check{Name: "certificates"}
+	if p.line != nil {
+		if err := p.line.Health(); err != nil {
+			check.Message = err.Error()
+		}
+	}
+	return check
+}
+
 // reload reads the certificates again, after SIGHUP.
 func (p *peers) reload(logger *slog.Logger) {
 	if p == nil || p.line == nil {
@@ -114,12 +125,7 @@ func (l peerLog) Members() (all []join.Member) {
 
 // AddMember adds a member without a vote.
 func (l peerLog) AddMember(ctx context.Context, node, address string) error {
-	if n, ok := any(l.Node).(interface {
-		AddMember(context.Context, raftlog.Member) error
-	}); ok {
-		return n.AddMember(ctx, raftlog.Member{ID: node, Address: address})
-	}
-	return problem.New(problem.Conflict, "this node cannot change the members")
+	return l.Node.AddMember(ctx, raftlog.Member{ID: node, Address: address})
 }
 
 // caughtUpPace is how often a starting node looks whether it has what the others have.

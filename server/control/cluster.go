@@ -40,6 +40,8 @@ type clusterView struct {
 	Level        uint32      `json:"level"`
 	RunningHash  string      `json:"running_hash"`
 	Checks       []checkView `json:"checks"`
+
+	Members []memberView `json:"members"`
 }
 
 func (p *Plane) getCluster(x *exchange) *render.Problem {
@@ -52,6 +54,7 @@ func (p *Plane) getCluster(x *exchange) *render.Problem {
 		Applied: uint64(p.Engine.AppliedIndex()), Last: s.Last, Queued: s.Queued, LogTime: stamp(p.Engine.LogTime()),
 		ClockAheadMS: s.ClockAhead.Milliseconds(), Checkpoint: s.Checkpoint, LogBytes: s.LogBytes, Level: p.Engine.Level(),
 		RunningHash: hex.EncodeToString(running[:]), Checks: viewChecks(s.Checks),
+		Members: p.members(),
 	})
 }
 

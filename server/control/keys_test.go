@@ -135,7 +135,7 @@ func TestScopesOfRoutes(t *testing.T) {
 		return keys[string(name)]
 	}
 	for _, r := range document.Routes("control") {
-		path := strings.NewReplacer("{campaign}", "flash", "{prize}", "phone", "{version}", "1", "{id}", "0123456789abcdef", "{profile}", "none", "{user}", "u1", "{purse}", "points", "{list}", "deny", "{raffle}", "tv", "{kind}", "cash", "{pool}", "seats").Replace(r.Path)
+		path := strings.NewReplacer("{campaign}", "flash", "{prize}", "phone", "{version}", "1", "{id}", "0123456789abcdef", "{profile}", "none", "{user}", "u1", "{purse}", "points", "{list}", "deny", "{raffle}", "tv", "{kind}", "cash", "{pool}", "seats", "{node}", "n4").Replace(r.Path)
 		if len(r.Scopes) == 0 {
 			if a := w.do(r.Method, path, ""); a.status != http.StatusOK {
 				t.Errorf("%s %s needs a key: %d", r.Method, path, a.status)

@@ -82,6 +82,8 @@ type Options struct {
 	Decider    Decider        // needed
 	Records    Records        // needed
 	Node       Node           // needed
+	Cluster    Cluster        // nil on a node that runs alone
+	Drain      func(on bool)  // makes the node not ready, or ready again; nil when it cannot be
 	Gate       *access.Gate   // needed
 	Sealer     *render.Sealer // makes request ids; default: of node 0
 	ClusterKey [32]byte       // seals the seeds of new campaigns

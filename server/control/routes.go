@@ -109,7 +109,7 @@ func table() []route {
 		{name: "profile", method: "GET", pattern: "/debug/pprof/", need: changers, reach: reachCluster, other: true, handle: (*Plane).profile},
 		{name: "profile", method: "GET", pattern: "/debug/pprof/{profile}", need: changers, reach: reachCluster, other: true, handle: (*Plane).profile},
 	}
-	routes = slices.Concat(routes, raffleRoutes(), defensiveRoutes(), deliveryRoutes(), poolRoutes())
+	routes = slices.Concat(routes, raffleRoutes(), defensiveRoutes(), deliveryRoutes(), poolRoutes(), memberRoutes())
 	for i := range routes {
 		routes[i].segments = segments(routes[i].pattern)
 	}
@@ -168,7 +168,7 @@ func (p *Plane) find(method, path string, into *params) (*route, []string) {
 
 // params are the values of a path's parameters.
 type params struct {
-	campaign, prize, version, id, profile, user, purse, list, raffle, kind, pool string
+	campaign, prize, version, id, profile, user, purse, list, raffle, kind, pool, node string
 }
 
 func (ps *params) field(name string) *string {
@@ -193,6 +193,8 @@ func (ps *params) field(name string) *string {
 		return &ps.kind
 	case "pool":
 		return &ps.pool
+	case "node":
+		return &ps.node
 	case "profile":
 		return &ps.profile
 	}
