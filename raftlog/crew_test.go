@@ -22,6 +22,7 @@ type crew struct {
 	rigs  map[string]*rig
 	disks map[string]*storage.CrashFS
 	tune  func(id string, o *Options)
+	wrap  func(id string, m machine) machine
 
 	listen func(id string) peer.Stream
 }
@@ -48,6 +49,9 @@ func (c *crew) start(id string) *rig {
 	r.options.NodeID, r.options.Found = id, c.found
 	if c.tune != nil {
 		c.tune(id, &r.options)
+	}
+	if c.wrap != nil {
+		r.wrapMachine = func(m machine) machine { return c.wrap(id, m) }
 	}
 	r.mux = peer.NewMux(c.listen(id))
 	c.rigs[id] = r

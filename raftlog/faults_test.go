@@ -82,13 +82,19 @@ func (s *order) BeginCheckpoint() *storage.CheckpointWriter {
 type setClock struct {
 	start  time.Time
 	offset atomic.Int64 // of the wall clock, ns
+	passed atomic.Int64 // time that the test did not wait for, ns
 }
 
 func newSetClock() *setClock { return &setClock{start: time.Now()} }
 
-func (c *setClock) Now() time.Time           { return time.Now().Add(time.Duration(c.offset.Load())) }
-func (c *setClock) Monotonic() time.Duration { return time.Since(c.start) }
-func (c *setClock) jump(d time.Duration)     { c.offset.Add(int64(d)) }
+func (c *setClock) Now() time.Time {
+	return time.Now().Add(time.Duration(c.offset.Load() + c.passed.Load()))
+}
+func (c *setClock) Monotonic() time.Duration {
+	return time.Since(c.start) + time.Duration(c.passed.Load())
+}
+func (c *setClock) pass(d time.Duration) { c.passed.Add(int64(d)) }
+func (c *setClock) jump(d time.Duration) { c.offset.Add(int64(d)) }
 
 // slowMachine can be held up before an entry is applied, or be made to refuse one.
 type slowMachine struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/raftlog/peer"
@@ -265,7 +266,12 @@ func (n *Node) transfer(ctx context.Context, to string) error {
 	defer cancel()
 	err := within(ctx, f.Error)
 	if err == nil || errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrLeadershipLost) {
-		return nil // it leads no more, which is what was asked for
+		for n.leading.Load() && n.raft.State() != raft.Leader { // until lead has heard of it, too
+			if err := n.pause(ctx, time.Millisecond); err != nil {
+				return nil
+			}
+		}
+		return nil
 	}
 	return problem.New(problem.Conflict, fmt.Sprintf("the leadership was not handed over: %v", err))
 }
