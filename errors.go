@@ -38,6 +38,7 @@ type Error struct {
 
 	cause  error
 	undone bool // nothing was done, where the code leaves that open
+	kept   bool // the refusal stands under Key
 }
 
 // Error returns the code and what a person should know.
@@ -56,6 +57,9 @@ func (e *Error) Error() string {
 	}
 	if e.Campaign != "" {
 		s += " (campaign " + e.Campaign + ")"
+	}
+	if e.kept {
+		s += "; this answer stands under its key, ask again with a new one"
 	}
 	if e.cause != nil {
 		s += ": " + e.cause.Error()
@@ -77,8 +81,11 @@ func (e *Error) Effect() problem.Effect {
 	return (&problem.Error{Code: e.Code, Undone: e.undone}).Effect()
 }
 
-// Retryable reports whether the same call, with the same key, may succeed later.
-func (e *Error) Retryable() bool { return e.Code.Info().Retryable && !e.undone }
+// Retryable reports whether the same call, with the same key, may succeed later. A refused hold or take stands under its key: ask
+// again with a new one.
+func (e *Error) Retryable() bool {
+	return e.Code.Info().Retryable && !e.undone && !e.kept && (e.Code != problem.Capped || !e.ResetsAt.IsZero())
+}
 
 // sentinel is an error that stands for a code: a constant, so that nobody can change it.
 type sentinel problem.Code

@@ -101,7 +101,7 @@ func Example_stock() {
 	// two hold:  available 4 held 6 issued 0
 	// ann paid:  available 4 held 4 issued 2
 	// bob left:  available 8 held 0 issued 2
-	// true drawd: capped: cap limit_per_owner has counted 2 of 4 (pool seats)
+	// true drawd: capped: cap limit_per_owner has counted 2 of 4 (pool seats); this answer stands under its key, ask again with a new one
 }
 
 // Caps only: how often may a user be notified? No draw, no stock.

@@ -22,7 +22,7 @@ type HoldRequest struct {
 	Items []Item // all of them or none
 	// TTL is how long the hold lasts, in whole seconds rounded up; 0 for the shortest that its pools say.
 	TTL time.Duration
-	Ref string // the host's, for instance an order id, at most 64 bytes
+	Ref string // the host's, for instance an order id: 1 to 64 visible ASCII characters
 }
 
 // TakeRequest takes units for an owner at once.
@@ -39,6 +39,7 @@ type Hold struct {
 	ID       string // by which it is confirmed, released and extended
 	State    engine.HoldState
 	Owner    string // empty where only the id was known
+	Ref      string // as Owner
 	Key      string // of the request that made it
 	Items    []Item
 	Deadline time.Time // until which it can be confirmed
@@ -103,8 +104,8 @@ func (db *DB) keyOf(key, owner, ref string) (string, error) {
 		return "", invalid("Owner must be 1 to %d of the characters A-Z a-z 0-9 . _ ~ : @ = + -", engine.MaxUserBytes)
 	case !db.users.allow(db.namespace.Policy(), owner):
 		return "", invalid("the policy (user_pattern) does not allow this Owner")
-	case len(ref) > engine.MaxRefBytes:
-		return "", invalid("Ref has %d bytes; at most %d are kept", len(ref), engine.MaxRefBytes)
+	case ref != "" && !names.Key(ref):
+		return "", invalid("Ref must be 1 to %d visible ASCII characters", engine.MaxRefBytes)
 	case key == "":
 		return db.keyFor()
 	case !names.Key(key):
@@ -146,7 +147,7 @@ func (db *DB) made(ctx context.Context, k *call, kind engine.IDKind, owner engin
 		return Hold{}, &Error{Code: problem.Internal, Detail: "BUG: the record of a hold is of something else", User: name, Key: key}
 	}
 	k.text = db.engine.AppendHoldID(k.text[:0], kind, engine.RefOf(r.At, &owner))
-	h := Hold{ID: string(k.text), State: engine.StateHeld, Owner: name, Key: key, Replayed: r.Replayed}
+	h := Hold{ID: string(k.text), State: engine.StateHeld, Owner: name, Ref: string(k.record.Reason), Key: key, Replayed: r.Replayed}
 	if h.Items = make([]Item, m.Count); kind == engine.IDTake {
 		h.State = engine.StateTaken
 	} else {
@@ -241,66 +242,4 @@ func (db *DB) FindHold(id string) (Hold, error) {
 		return Hold{}, &Error{Code: problem.HoldNotFound}
 	}
 	return db.holdAt(id, ref)
-}
-
-// HoldQuery chooses holds and takes. Zero fields choose all.
-type HoldQuery struct {
-	Owner string
-	Ref   string
-	State engine.HoldState
-	Pool  string
-	Limit int // 1 to 1000; 0 for 100
-}
-
-// Holds lists holds and takes, newest first: how a host that crashed finds what it had asked for.
-func (db *DB) Holds(q HoldQuery) ([]Hold, error) {
-	from := engine.HoldQuery{Ref: []byte(q.Ref), State: q.State, Limit: q.Limit}
-	if q.Limit == 0 {
-		from.Limit = 100
-	}
-	if q.Limit < 0 || q.Limit > engine.MaxHoldPage || len(q.Ref) > engine.MaxRefBytes {
-		return nil, invalid("Limit is at most %d, and a Ref has at most %d bytes", engine.MaxHoldPage, engine.MaxRefBytes)
-	}
-	if q.Owner != "" {
-		if !names.Subject(q.Owner) {
-			return nil, invalid("Owner must be of the characters A-Z a-z 0-9 . _ ~ : @ = + -")
-		}
-		owner := db.keyer.User([]byte(q.Owner))
-		from.Owner = &owner
-	}
-	if q.Pool != "" {
-		p, ok := db.namespace.Pool([]byte(q.Pool))
-		if !ok {
-			return nil, &Error{Code: problem.PoolNotFound, Pool: q.Pool}
-		}
-		from.Pool = p.Ref()
-	}
-	found := db.engine.Holds(db.namespace, &from)
-	all := make([]Hold, len(found))
-	for i := range found {
-		all[i] = db.viewed(&found[i], "")
-		all[i].Owner = q.Owner
-	}
-	return all, nil
-}
-
-// viewed tells a hold or take as the engine sees it; without an id it finds that.
-func (db *DB) viewed(v *engine.HoldView, id string) Hold {
-	if id == "" {
-		kind := engine.IDHold
-		if v.Taken {
-			kind = engine.IDTake
-		}
-		id = string(db.engine.AppendHoldID(nil, kind, v.Ref))
-	}
-	h := Hold{ID: id, State: v.State, Items: make([]Item, 0, v.Count)}
-	for _, x := range v.Items[:v.Count] {
-		if p, ok := db.namespace.PoolByRef(x.Pool); ok {
-			h.Items = append(h.Items, Item{p.ID(), int64(x.Units)})
-		}
-	}
-	if v.Deadline != 0 {
-		h.Deadline, h.Latest = timeOf(v.Deadline), timeOf(v.Latest)
-	}
-	return h
 }

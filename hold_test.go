@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/drawd/drawd"
 	"github.com/drawd/drawd/drawdtest"
 	"github.com/drawd/drawd/engine"
+	"github.com/zeebo/xxh3"
 )
 
 func mustPool(t testing.TB, db *drawdtest.DB, id string, total int64, p drawd.PoolPolicy) *drawd.Pool {
@@ -101,13 +103,62 @@ func TestOrderFlow(t *testing.T) {
 
 		// A host that crashed finds what belongs to its order.
 		all, err := db.Holds(drawd.HoldQuery{Ref: "o1"})
-		if err != nil || len(all) != 2 || all[0].State != engine.StateTaken || all[1].ID != h.ID {
+		if err != nil || len(all) != 2 || all[0].State != engine.StateTaken || all[1].ID != h.ID || all[0].Owner != "u4" || all[1].Ref != "o1" {
 			t.Errorf("%+v, %v", all, err)
 		}
 		if u, err := seats.Owner("u1"); err != nil || u.Issued != 2 || len(u.Open) != 0 {
 			t.Errorf("%+v, %v", u, err)
 		}
 	})
+}
+
+// References with one hash are told apart, and a listing goes through all pages.
+func TestHoldsByReference(t *testing.T) {
+	db, ctx := drawdtest.Open(t), context.Background()
+	mustPool(t, db, "p", 1<<30, drawd.PoolPolicy{})
+	one, other := sameHash()
+	for i, ref := range []string{one, other, one, ""} {
+		if _, err := db.Take(ctx, drawd.TakeRequest{Owner: "u" + strconv.Itoa(i), Pool: "p", Units: 1, Ref: ref}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := db.Holds(drawd.HoldQuery{Ref: one})
+	if err != nil || len(found) != 2 || found[0].Owner != "u2" || found[1].Owner != "u0" {
+		t.Errorf("%+v %v", found, err)
+	}
+	for i := range 2500 {
+		if _, err := db.Take(ctx, drawd.TakeRequest{Owner: "u" + strconv.Itoa(i), Pool: "p", Units: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := 0
+	for _, err := range db.AllHolds(drawd.HoldQuery{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all++
+	}
+	if all != 2504 {
+		t.Errorf("%d takes, want 2504", all)
+	}
+	if _, err := db.Take(ctx, drawd.TakeRequest{Owner: "u", Pool: "p", Units: 1, Ref: "two words"}); !errors.Is(err, drawd.ErrInvalidField) {
+		t.Error(err)
+	}
+	if _, err := db.Holds(drawd.HoldQuery{Ref: "\x00"}); !errors.Is(err, drawd.ErrInvalidField) {
+		t.Error(err)
+	}
+}
+
+// sameHash finds two references with one hash of 32 bits, as the engine keeps it.
+func sameHash() (one, other string) {
+	seen := make(map[uint32]string)
+	for i := 0; ; i++ {
+		ref := "order-" + strconv.Itoa(i)
+		if first, found := seen[uint32(xxh3.HashString(ref))]; found {
+			return first, ref
+		}
+		seen[uint32(xxh3.HashString(ref))] = ref
+	}
 }
 
 func TestStockFaults(t *testing.T) {

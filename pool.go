@@ -154,7 +154,7 @@ func (db *DB) stock(ctx context.Context, k *call, owner, key string) (*engine.Re
 
 // refused returns the error of a command on stock.
 func (db *DB) refused(r *engine.Result, owner, key string) error {
-	e := &Error{Code: r.Code, User: owner, Key: key, MayReturn: r.MayReturn}
+	e := &Error{Code: r.Code, User: owner, Key: key, MayReturn: r.MayReturn, kept: r.Records > 0}
 	if p, ok := db.namespace.PoolByRef(r.Pool); ok {
 		e.Pool = p.ID()
 	}

@@ -1,6 +1,9 @@
 package engine
 
-import "slices"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // agenda keeps sums of units by the second at which they come back: one number per second that has any, however many holds
 // end in it. Seconds stand in minutes, ascending. The default TTL makes deadlines ascend, so a minute is mostly found last.
@@ -8,6 +11,15 @@ type agenda struct {
 	minutes []minute
 	// spare is of a minute that has just emptied: a hold that is given back at once, over and over, needs the same one again.
 	spare *[60]Quantity
+	// all counts the minutes of every agenda of the engine: MaxAgendaMinutes bounds them. nil in copies.
+	all *atomic.Int64
+}
+
+// counted notes that so many minutes more are there.
+func (a *agenda) counted(more int) {
+	if a.all != nil && more != 0 {
+		a.all.Add(int64(more))
+	}
 }
 
 type minute struct {
@@ -38,12 +50,21 @@ func (a *agenda) add(second uint32, n Quantity) {
 		}
 		a.minutes = slices.Insert(a.minutes, at, minute{number: second / 60, sums: a.spare})
 		a.spare = nil
+		a.counted(1)
 	}
 	m := &a.minutes[at]
 	if m.sums[second%60] == 0 {
 		m.filled++
 	}
 	m.sums[second%60] += n
+}
+
+// opens returns how many minutes add would make: 1 or 0.
+func (a *agenda) opens(second uint32) int64 {
+	if _, found := a.find(second / 60); found {
+		return 0
+	}
+	return 1
 }
 
 // has reports whether so many units come back at a second.
@@ -65,6 +86,7 @@ func (a *agenda) remove(second uint32, n Quantity) {
 	if m.filled--; m.filled == 0 {
 		a.spare = m.sums // all zero
 		a.minutes = slices.Delete(a.minutes, at, at+1)
+		a.counted(-1)
 	}
 }
 
@@ -89,6 +111,7 @@ func (a *agenda) due(second uint32) (n Quantity) {
 	}
 	// Minutes of the past are empty now: the ones that are not stand behind them.
 	a.minutes = slices.Delete(a.minutes, 0, whole)
+	a.counted(-whole)
 	return n
 }
 
@@ -157,6 +180,9 @@ func (w *writer) agenda(a *agenda) {
 		}
 	}
 }
+
+// agendaMinuteBytes is what a minute takes in a meta at most.
+const agendaMinuteBytes = 4 + 1 + 60*(1+8)
 
 // maxAgendaMinutes is how many minutes can have units: deadlines and what is spread behind them.
 const maxAgendaMinutes = (MaxHoldLife+MaxReturnJitter)/60_000 + 2

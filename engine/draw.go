@@ -150,7 +150,7 @@ func (t *tx) commit(d *Draw, c *Campaign, print uint32, word uint64, natural int
 		t.watch(c)
 	}
 	if t.plan.pools != nil {
-		t.endPools()
+		t.endPools(c)
 	}
 	if !apart {
 		t.unlockCampaign(c)

@@ -65,6 +65,9 @@ type world struct {
 	returns atomic.Int64 // when settleStock has something to do next; units of pools come back
 	turns   atomic.Int64 // when it next changes what can be won: at or after due
 
+	minutes atomic.Int64 // of the agendas of all pools
+	pools   int          // of all namespaces; every shard is locked when it changes
+
 	_ [128]byte // what follows is written by every command, what stands before is read by every command
 	// clock is the leaf of the lock order. As a library it also gives out positions.
 	clock struct {

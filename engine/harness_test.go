@@ -23,7 +23,12 @@ const start UnixMilli = 1_794_355_200_000
 
 func newTable(t *testing.T) *table {
 	t.Helper()
-	e, err := New(Options{Shards: 4})
+	return newTableOf(t, 4)
+}
+
+func newTableOf(t *testing.T, shards int) *table {
+	t.Helper()
+	e, err := New(Options{Shards: shards})
 	if err != nil {
 		t.Fatal(err)
 	}

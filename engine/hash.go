@@ -99,6 +99,9 @@ func (e *Engine) CheckInvariants() error {
 			keys[c.namespace.ref] += c.awards.rows()
 		}
 	}
+	if err := w.checkMinutes(); err != nil {
+		return err
+	}
 	for _, n := range *w.namespaces.Load() {
 		if err := n.checkStock(w.clock.now); err != nil {
 			return fmt.Errorf("namespace %q: %w", n.name, err)

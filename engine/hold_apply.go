@@ -19,6 +19,7 @@ type stocking struct {
 	locked   bool                       // the pools' locks are held
 	want     [MaxHoldItems]Quantity     // of a confirmation
 	accounts [MaxHoldItems]ownerAccount // the owner's in the pools, as they stood when the locks were taken
+	owes     uint64                     // rows of him and of his accounts that a hold of him adds
 	news     [MaxHoldItems]poolNews     // what is to be told of the pools behind the command's own record
 	view     ownerView
 	moves    HoldMoves
@@ -170,9 +171,20 @@ func (t *tx) acquireHome(x *stocking, c *Hold, taken bool) bool {
 // meet looks the owner up, with his accounts in the pools: what his shard's lock covers is read before the pools' locks are
 // taken, which other owners wait for.
 func (x *stocking) meet(owner *Key) {
-	x.view.load(x.n, owner)
+	v := &x.view
+	v.load(x.n, owner)
+	x.owes = 0
+	if v.data == nil {
+		x.owes = 1
+	}
+	inline := v.empty()
 	for i := range x.count {
-		x.accounts[i] = x.view.account(x.pools[i].ref)
+		a, known := v.look(x.pools[i].ref)
+		x.accounts[i] = a
+		if !known && !inline {
+			x.owes++
+		}
+		inline = inline && known
 	}
 }
 
@@ -225,10 +237,10 @@ func (t *tx) decideHold(x *stocking, c *Hold, taken bool, print uint32) Result {
 	}
 	r, item := x.refusal(t.now, taken)
 	rules, owners := x.n.rules.Load(), uint64(0)
-	if x.view.data == nil && r.Code == problem.OK {
-		owners = 1
+	if r.Code == problem.OK {
+		owners = x.owes
 	}
-	if !x.n.countStock(rules, owners) {
+	if r.Code == problem.OK && !taken && !x.roomToReturn(t.now, c) || !x.n.countStock(rules, owners) {
 		return refuse(problem.Capacity)
 	}
 	if r.Code != problem.OK {
@@ -237,7 +249,18 @@ func (t *tx) decideHold(x *stocking, c *Hold, taken bool, print uint32) Result {
 	return t.commitHold(x, c, taken, print)
 }
 
-// countStock counts the rows of an owner and of a key that are about to be added; false when that would pass a bound. As of
+// roomToReturn reports whether the pools' agendas have room for what a hold adds to them. As a library goroutines that ask at once may pass
+// the bound by as many minutes as they are.
+func (x *stocking) roomToReturn(now UnixMilli, c *Hold) bool {
+	deadline, _ := x.times(now, c.TTL)
+	more := int64(0)
+	for _, p := range x.pools[:x.count] {
+		more += p.holds.opens(deadline + p.putOff(&c.Digest))
+	}
+	return more == 0 || x.n.world.minutes.Load()+more <= MaxAgendaMinutes
+}
+
+// countStock counts the rows of an owner with his accounts and of a key that are about to be added; false when that would pass a bound. As of
 // countRows.
 func (n *Namespace) countStock(r *rules, owners uint64) bool {
 	if !countWithin(&n.stock.keys, 1, r.maxKeys) {

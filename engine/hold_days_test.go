@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/drawd/drawd/engine/problem"
@@ -144,7 +145,7 @@ func TestListingHolds(t *testing.T) {
 		t.Helper()
 		seen := make(map[HoldRef]bool)
 		for q.Limit = 7; ; {
-			page := x.Holds(n, &q)
+			page, next := x.Holds(n, &q)
 			for i, v := range page {
 				if seen[v.Ref] || i > 0 && !v.Ref.At.Less(page[i-1].Ref.At) {
 					t.Errorf("%s: %v comes twice or out of order", what, v.Ref)
@@ -154,10 +155,15 @@ func TestListingHolds(t *testing.T) {
 					t.Errorf("%s: %+v is listed as %+v", what, got, v)
 				}
 			}
-			if len(page) < q.Limit {
+			if next.Done() {
 				break
 			}
-			q.Before = page[len(page)-1].Ref.At
+			text := x.AppendHoldCursor(nil, next)
+			back, ok := x.ParseHoldCursor(text)
+			if !ok || back != next {
+				t.Fatalf("%s: cursor %+v comes back as %+v", what, next, back)
+			}
+			q.After = back
 		}
 		if len(seen) != want {
 			t.Errorf("%s: %d holds, want %d", what, len(seen), want)
@@ -173,6 +179,51 @@ func TestListingHolds(t *testing.T) {
 	count("all of that", HoldQuery{Pool: q.ref, State: StateHeld, Owner: &u}, 0)
 	if _, open := x.Owner(p, u); len(open) != 4 {
 		t.Errorf("%d holds are open", len(open))
+	}
+}
+
+// A listing of many holds looks at so many rows a page and goes on: every hold comes once, also while others are made.
+func TestListingManyHolds(t *testing.T) {
+	x := newTableOf(t, 64)
+	n, p := x.Namespaces()[0], x.pool("p", 1<<30)
+	const first = holdStretch * 5 / 4
+	want := make(map[HoldRef]int)
+	for i := 0; i < first; {
+		var b Batch
+		var owners []Key
+		for ; len(owners) < 500 && i < first; i++ {
+			owner := x.keys.User([]byte(userName(i)))
+			owners = append(owners, owner)
+			b.AddTake(&Take{Namespace: 1, Pool: p.ref, Units: 1, Owner: owner, OwnerID: []byte("o"), Digest: x.keys.Take(p.ref, owner, []byte("1"))})
+		}
+		for j, r := range x.apply(&b) {
+			want[RefOf(r.At, &owners[j])] = 0
+		}
+	}
+	pages, after := 0, HoldCursor{}
+	for done := false; !done; done = after.Done() {
+		var found []HoldView
+		found, after = x.Holds(n, &HoldQuery{Limit: MaxHoldPage, After: after, State: StateTaken})
+		for _, v := range found {
+			if times, known := want[v.Ref]; known && times != 0 {
+				t.Fatalf("%v comes again", v.Ref)
+			} else if known {
+				want[v.Ref]++
+			}
+		}
+		for i := range 20 { // made meanwhile
+			x.take(userName(first+i), fmt.Sprint(pages), p, 1)
+		}
+		pages++
+	}
+	for ref, times := range want {
+		if times == 0 {
+			t.Fatalf("%d pages: %v never came", pages, ref)
+		}
+	}
+	none, next := x.Holds(n, &HoldQuery{Limit: 1, State: StateReleased})
+	if len(none) != 0 || next.Done() {
+		t.Errorf("nothing is chosen of more rows than one page looks at: %d found, %+v", len(none), next)
 	}
 }
 

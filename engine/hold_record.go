@@ -122,7 +122,7 @@ func (r *Record) HoldRefusal() (x Result, ok bool) {
 	}
 	m, ok := r.Moves()
 	x = Result{
-		Code: problem.Code(r.Flags), Cap: uint8(r.Flags >> 8), MayReturn: r.Flags&refusedMayReturn != 0, Now: r.At,
+		Code: problem.Code(r.Flags), Records: 1, Cap: uint8(r.Flags >> 8), MayReturn: r.Flags&refusedMayReturn != 0, Now: r.At,
 		ResetsAt: UnixMilli(r.Delta), Used: uint32(uint64(r.Total) >> 32), Limit: uint32(r.Total),
 	}
 	if item := uint8(r.Flags >> 16); item < m.Count {

@@ -321,6 +321,9 @@ func (t *tx) extend(x *stocking) Result {
 		t.fencePool(p, "holds of "+p.id)
 		return Result{Code: problem.CampaignFenced, Pool: p.ref}
 	}
+	if !x.roomToExtend(until) {
+		return refuse(problem.Capacity)
+	}
 	x.moving()
 	for i := range x.count {
 		p, item := x.pools[i], x.items[i]
@@ -336,6 +339,15 @@ func (t *tx) extend(x *stocking) Result {
 	r := Result{State: StateHeld, Value: uint64(until) * 1000}
 	t.noteMoves(x, &r)
 	return r
+}
+
+// roomToExtend is roomToReturn for another deadline.
+func (x *stocking) roomToExtend(until uint32) bool {
+	more := int64(0)
+	for i, p := range x.pools[:x.count] {
+		more += p.agendaOf(x.data.forfeit()).opens(until + x.items[i].back)
+	}
+	return more == 0 || x.n.world.minutes.Load()+more <= MaxAgendaMinutes
 }
 
 // applyVoidUnits takes a confirmed hold or a take back, once. Every shard is locked.

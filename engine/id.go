@@ -19,6 +19,8 @@ const (
 	IDHelp     IDKind = 'p' // what passed between two people
 	IDHold     IDKind = 'h'
 	IDTake     IDKind = 't'
+
+	idHoldCursor IDKind = 'l' // HoldCursor
 )
 
 // idBytes is the length of a public id: the letter and one AES block in base32.

@@ -89,6 +89,8 @@ const (
 	MaxListEntries     = 255     // in one command: a result counts its records in a byte
 
 	MaxPools         = 4096             // of one namespace
+	MaxPoolsEver     = 1 << 16          // of all namespaces: pools are kept for good
+	MaxAgendaMinutes = 1 << 19          // minutes in which units of some pool come back, each pool's counted: more than that are not held
 	MaxPoolDocument  = 4 << 10          // bytes
 	MaxHoldItems     = 8                // of one hold
 	MaxHoldUnits     = 1 << 20          // of one item
@@ -138,5 +140,8 @@ const (
 	_ = uint(255 - MaxUserBytes)
 	_ = uint(1<<16 - MaxPrizesEver)
 	_ = uint(maxMetaBytes - MaxFormsBytes - MaxDocumentsBytes - MaxDocuments*(MaxDocumentNameBytes+32) -
-		MaxCodesEver*(len(Key{})+sealedCodeMost+2) - MaxEntrantsEver*(1+MaxUserBytes))
+		MaxCodesEver*(len(Key{})+sealedCodeMost+2) - MaxEntrantsEver*(1+MaxUserBytes) -
+		MaxPoolsEver*(MaxPoolDocument+MaxIDBytes+MaxReasonBytes+256) -
+		// What is given back may be spread over minutes of its own: those of an hour and a bit, in each pool.
+		(MaxAgendaMinutes+MaxPoolsEver*(MaxReturnJitter/60_000+2))*agendaMinuteBytes)
 )

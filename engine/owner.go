@@ -16,6 +16,8 @@ type ownerView struct {
 	data  []byte // nil: there is no row
 	chain [MaxOpenHolds]chainedHold
 	count int
+	// opened counts the rows of accounts that keep added, until somebody sets it back.
+	opened uint64
 }
 
 type chainedHold struct {
@@ -94,19 +96,28 @@ func (v *ownerView) useOf(p *Pool, a ownerAccount, now UnixMilli) (u OwnerUse) {
 }
 
 // account returns the owner's account in a pool.
-func (v *ownerView) account(p PoolRef) (a ownerAccount) {
+func (v *ownerView) account(p PoolRef) ownerAccount {
+	a, _ := v.look(p)
+	return a
+}
+
+// look is account; known says that there is one.
+func (v *ownerView) look(p PoolRef) (a ownerAccount, known bool) {
 	if v.data == nil {
-		return a
+		return a, false
 	}
 	if v.inline(p) {
-		return getAccount(v.data[ownerAccountAt:])
+		return getAccount(v.data[ownerAccountAt:]), true
 	}
 	part, k := v.accountRow(p)
 	if row, ok := part.Find((*pages.Key)(&k)); ok {
-		a = getAccount(part.Payload(row))
+		return getAccount(part.Payload(row)), true
 	}
-	return a
+	return a, false
 }
+
+// empty reports whether no account stands in the owner's row yet: the first one needs none of its own.
+func (v *ownerView) empty() bool { return v.data == nil || v.inline(0) }
 
 // keep writes the owner's account in a pool. create was called.
 func (v *ownerView) keep(p PoolRef, a ownerAccount) {
@@ -121,6 +132,7 @@ func (v *ownerView) keep(p PoolRef, a ownerAccount) {
 	row, ok := part.Find((*pages.Key)(&k))
 	if !ok {
 		row = part.Insert((*pages.Key)(&k))
+		v.opened++
 	}
 	a.put(part.Mutable(row))
 }

@@ -47,10 +47,11 @@ func (t *tx) makePool(n *Namespace, c *PutPool) Result {
 		return refuse(problem.VersionConflict)
 	case c.Total == StockUnstated:
 		return refuse(problem.InvalidField)
-	case len(index.all) >= MaxPools:
+	case len(index.all) >= MaxPools || t.world.pools >= MaxPoolsEver:
 		return refuse(problem.Capacity)
 	}
 	p := &Pool{namespace: n, ref: PoolRef(len(index.all) + 1), id: c.ID}
+	p.counted()
 	p.books = cell{ID: c.ID, Live: true, Total: c.Total, Available: c.Total}
 	p.terms.Store(&poolTerms{c.Policy, 1})
 	p.mu.seq = 1
@@ -58,6 +59,16 @@ func (t *tx) makePool(n *Namespace, c *PutPool) Result {
 	n.openStock()
 	t.world.returns.Store(min(t.world.returns.Load(), int64(n.turnDay(t.now, t.at.Index))))
 	return t.notePolicy(p, c)
+}
+
+// counted makes a new pool one of the engine's, whose minutes count.
+func (p *Pool) counted() {
+	w := p.namespace.world
+	w.pools++
+	for _, a := range [...]*agenda{&p.holds, &p.spread, &p.forfeits} {
+		a.all = &w.minutes
+		a.counted(len(a.minutes))
+	}
 }
 
 func (n *Namespace) addPool(p *Pool) {

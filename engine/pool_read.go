@@ -1,10 +1,6 @@
 package engine
 
 import (
-	"slices"
-	"sort"
-
-	"github.com/drawd/drawd/engine/internal/pages"
 	"github.com/drawd/drawd/engine/problem"
 )
 
@@ -37,16 +33,6 @@ type OwnerUse struct {
 	Held, Issued  Quantity
 	Unconfirmed   uint16
 	CooldownUntil UnixMilli // 0 for none
-}
-
-// HoldQuery chooses holds and takes. Zero fields choose all.
-type HoldQuery struct {
-	Owner  *Key
-	Ref    []byte // by a hash of 32 bits: whoever needs to be sure compares the records' reasons
-	State  HoldState
-	Pool   PoolRef
-	Before Location // only those that were made before it: where the last page ended
-	Limit  int      // 1 to MaxHoldPage
 }
 
 // Pool returns the pool with the id. It allocates nothing.
@@ -119,55 +105,6 @@ func viewHold(h HoldRef, row holdRow, now UnixMilli) HoldView {
 		v.ResolvedAt = UnixMilli(row.deadline()) * 1000
 	}
 	return v
-}
-
-// Holds returns the holds and takes that q chooses, newest first. It walks through all rows of the namespace, or of one
-// shard when q names the owner, and takes each shard's lock for its part.
-func (e *Engine) Holds(n *Namespace, q *HoldQuery) []HoldView {
-	limit, now := min(max(q.Limit, 1), MaxHoldPage), n.world.time()
-	var found []HoldView // newest first
-	for shard := range n.world.shards {
-		if q.Owner != nil && n.world.shardOf(q.Owner) != shard {
-			continue
-		}
-		mu := &n.world.shards[shard].mu
-		mu.Lock()
-		for _, d := range n.stockDays() {
-			for _, t := range [...]*rowTable{d.narrow, d.wide} {
-				if t == nil || !q.Before.IsZero() && q.Before.Index < d.first {
-					continue
-				}
-				t.parts[shard].Range(func(k pages.Key, payload []byte) bool {
-					found = q.choose(found, limit, (*Key)(&k), payload, now)
-					return true
-				})
-			}
-		}
-		mu.Unlock()
-	}
-	return found
-}
-
-// choose puts a row that q chooses into its place among those found.
-func (q *HoldQuery) choose(found []HoldView, limit int, k *Key, row holdRow, now UnixMilli) []HoldView {
-	state := row.state()
-	if state == StateHeld && !row.open(now) {
-		state = StateExpired
-	}
-	switch {
-	case q.State != 0 && state != q.State,
-		q.Owner != nil && string(q.Owner[:subjectKeyBytes]) != string(row[holdOwnerAt:holdItemsAt]),
-		len(q.Ref) > 0 && hashOfRef(q.Ref) != row.hash(),
-		q.Pool != 0 && !row.has(q.Pool):
-		return found
-	}
-	h := refOf(k)
-	if !q.Before.IsZero() && !h.At.Less(q.Before) || len(found) == limit && h.At.Less(found[limit-1].Ref.At) {
-		return found
-	}
-	at := sort.Search(len(found), func(i int) bool { return found[i].Ref.At.Less(h.At) })
-	found = slices.Insert(found, at, viewHold(h, row, now))
-	return found[:min(len(found), limit)]
 }
 
 func (r holdRow) has(p PoolRef) bool {

@@ -7,7 +7,8 @@ type poolTurn struct {
 	was   [MaxPoolsPerCampaign]Quantity // what was available before the draw
 	given bool                          // the sub-draw in hand took units: recordPool
 	could bool                          // a pool that the draw can come to has units
-	owes  bool                          // the user is no owner yet, and his row was counted
+	owes  uint64                        // rows of the user as an owner, and of his accounts, that the draw can add: they were counted
+	fresh bool                          // he is none yet
 	seen  bool                          // at rung 5 some pool could give something
 }
 
@@ -26,7 +27,14 @@ func (t *tx) unlockPools() {
 }
 
 // endPools says what the draw made of its pools, behind the draw's own records, and lets their locks go.
-func (t *tx) endPools() {
+func (t *tx) endPools(c *Campaign) {
+	if t.pooled.owes > 0 {
+		added := t.store.view.opened
+		if t.pooled.fresh {
+			added++
+		}
+		t.dismissOwner(c, added)
+	}
 	for i, p := range t.plan.pools.pools {
 		t.notePool(p, t.pooled.was[i])
 	}
@@ -108,11 +116,9 @@ func (t *tx) unbalancedPool() string {
 
 // meetOwner looks the user up as an owner, if a pool could give him something. The pools' locks are held.
 func (t *tx) meetOwner(d *Draw, c *Campaign, natural int) {
-	t.pooled.could, t.pooled.owes = false, false
+	t.pooled.could, t.pooled.owes = false, 0
 	for i := range t.plan.prizes {
-		if z := &t.plan.prizes[i]; z.pool != nil && (d.Times > 1 || t.leadsTo(natural, i)) {
-			t.pooled.could = t.pooled.could || z.pool.pool.books.Available >= z.units
-		}
+		t.pooled.could = t.pooled.could || t.canCome(d, natural, i)
 	}
 	if !t.pooled.could {
 		return
@@ -121,20 +127,47 @@ func (t *tx) meetOwner(d *Draw, c *Campaign, natural int) {
 		t.store = new(stocking)
 	}
 	t.store.n = c.namespace
-	t.store.view.load(c.namespace, &d.User)
-	t.pooled.owes = t.store.view.data == nil
-}
-
-// admitOwner counts the row that the user will get as an owner; false when there is no room for it. As of admitted.
-func (t *tx) admitOwner(c *Campaign) bool {
-	return !t.pooled.owes || countWithin(&c.namespace.stock.rows, 1, t.rules.maxUsers)
-}
-
-// dismissOwner takes it back: the draw is refused.
-func (t *tx) dismissOwner(c *Campaign) {
-	if t.pooled.owes {
-		c.namespace.stock.rows.Add(^uint64(0))
+	v := &t.store.view
+	v.load(c.namespace, &d.User)
+	v.opened = 0
+	if t.pooled.fresh = v.data == nil; t.pooled.fresh {
+		t.pooled.owes = 1
 	}
+	inline := v.empty()
+	for _, p := range t.plan.pools.pools {
+		if _, known := v.look(p.ref); !known && t.comesTo(d, natural, p) {
+			if !inline {
+				t.pooled.owes++
+			}
+			inline = false
+		}
+	}
+}
+
+// comesTo reports whether the draw can win units of a pool.
+func (t *tx) comesTo(d *Draw, natural int, p *Pool) bool {
+	for i := range t.plan.prizes {
+		if z := t.plan.prizes[i].pool; z != nil && z.pool == p && t.canCome(d, natural, i) {
+			return true
+		}
+	}
+	return false
+}
+
+// canCome reports whether the draw can come to a prize from a pool which has units for it.
+func (t *tx) canCome(d *Draw, natural, prize int) bool {
+	z := &t.plan.prizes[prize]
+	return z.pool != nil && (d.Times > 1 || t.leadsTo(natural, prize)) && z.pool.pool.books.Available >= z.units
+}
+
+// admitOwner counts the rows that the user can get as an owner; false when there is no room for them. As of admitted.
+func (t *tx) admitOwner(c *Campaign) bool {
+	return countWithin(&c.namespace.stock.rows, t.pooled.owes, t.rules.maxUsers)
+}
+
+// dismissOwner takes back what was counted and not added: all of it, when the draw is refused.
+func (t *tx) dismissOwner(c *Campaign, added uint64) {
+	c.namespace.stock.rows.Add(added - t.pooled.owes)
 }
 
 // admitted counts the rows that the draw will add against the namespace's bounds; false when one is reached.
@@ -146,13 +179,13 @@ func (t *tx) admitted(c *Campaign) bool {
 	if t.plan.pools == nil {
 		return c.namespace.countRows(t.rules, users, 1)
 	}
-	if !t.admitOwner(c) {
+	if t.plan.pools.holds && t.world.minutes.Load()+int64(t.draw.Times) > MaxAgendaMinutes || !t.admitOwner(c) {
 		return false
 	}
 	if c.namespace.countRows(t.rules, users, 1) {
 		return true
 	}
-	t.dismissOwner(c)
+	t.dismissOwner(c, 0)
 	return false
 }
 

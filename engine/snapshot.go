@@ -15,7 +15,7 @@ const (
 	snapshotMagic = 0x44575331 // "DWS1"
 	snapshotForm  = 1
 	snapshotEnd   = 1<<64 - 1
-	maxMetaBytes  = 1<<32 - 1 // what its length can say. Agendas of pools are the part of it that only holds bound
+	maxMetaBytes  = 1<<32 - 1 // what its length can say
 )
 
 // WriteSnapshot writes the whole state. Nothing may be applied while the cut is taken; afterwards it may.

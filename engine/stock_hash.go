@@ -37,6 +37,23 @@ type stockCheck struct {
 	open     int        // holds that are open
 }
 
+// checkMinutes counts the minutes of all agendas again. Every shard is locked.
+func (w *world) checkMinutes() error {
+	minutes, pools := 0, 0
+	for _, n := range *w.namespaces.Load() {
+		for _, p := range n.Pools() {
+			p.mu.Lock()
+			minutes += len(p.holds.minutes) + len(p.spread.minutes) + len(p.forfeits.minutes)
+			p.mu.Unlock()
+			pools++
+		}
+	}
+	if counted := w.minutes.Load(); int64(minutes) != counted || pools != w.pools {
+		return fmt.Errorf("%d pools with %d minutes in agendas, the counters say %d and %d", pools, minutes, w.pools, counted)
+	}
+	return nil
+}
+
 // checkStock compares the books of n's pools with its rows. Every shard is locked.
 func (n *Namespace) checkStock(now UnixMilli) error {
 	pools := n.Pools()
@@ -56,8 +73,8 @@ func (n *Namespace) checkStock(now UnixMilli) error {
 			}
 		}
 	}
-	if rows := n.stock.owners.rows(); rows != n.stock.rows.Load() || keys != n.stock.keys.Load() {
-		return fmt.Errorf("%d owners and %d keys of holds, the counters say %d and %d", rows, keys, n.stock.rows.Load(), n.stock.keys.Load())
+	if rows := n.stock.owners.rows() + n.stock.accounts.rows(); rows != n.stock.rows.Load() || keys != n.stock.keys.Load() {
+		return fmt.Errorf("%d rows of owners and %d keys of holds, the counters say %d and %d", rows, keys, n.stock.rows.Load(), n.stock.keys.Load())
 	}
 	for i, p := range pools {
 		if err := x.compare(p, i); err != nil {

@@ -13,7 +13,7 @@ type stockroom struct {
 	days     atomic.Pointer[[]*stockDay] // ascending; like byID
 	owners   *rowTable                   // nil before the first pool
 	accounts *rowTable                   // of owners in pools beyond their first
-	// rows counts owners, keys the keys of holds and takes: the policy's max_users and max_keys bound them.
+	// rows counts owners and accounts, keys the keys of holds and takes: the policy's max_users and max_keys bound them.
 	rows, keys atomic.Uint64
 }
 

@@ -9,7 +9,7 @@ import (
 // stockCut is what a capture takes along of pools and holds.
 type stockCut struct {
 	pools                  []poolCut
-	rows, keys             uint64
+	keys                   uint64
 	ownerRows, accountRows uint64
 	days                   []stockDayCut
 }
@@ -42,7 +42,7 @@ func (n *Namespace) cutStock() *stockCut {
 		return nil
 	}
 	s := &n.stock
-	x := &stockCut{rows: s.rows.Load(), keys: s.keys.Load(), ownerRows: s.owners.rows(), accountRows: s.accounts.rows()}
+	x := &stockCut{keys: s.keys.Load(), ownerRows: s.owners.rows(), accountRows: s.accounts.rows()}
 	for _, p := range pools {
 		p.mu.Lock()
 		x.pools = append(x.pools, poolCut{
@@ -115,7 +115,7 @@ func (w *writer) holdTables(x *stockCut) {
 	if x == nil {
 		return
 	}
-	for _, n := range [...]uint64{x.rows, x.keys, x.ownerRows, x.accountRows} {
+	for _, n := range [...]uint64{x.ownerRows, x.keys, x.ownerRows, x.accountRows} {
 		w.u64(n)
 	}
 	w.u32(uint32(len(x.days)))
@@ -134,7 +134,7 @@ func (w *writer) holdTables(x *stockCut) {
 const maxStockDays = 16
 
 func (r *reader) holdTables(x *stockCut) {
-	x.rows, x.keys, x.ownerRows, x.accountRows = r.u64(), r.u64(), r.u64(), r.u64()
+	_, x.keys, x.ownerRows, x.accountRows = r.u64(), r.u64(), r.u64(), r.u64()
 	for range r.count(maxStockDays) {
 		d := stockDayCut{number: r.u32(), first: LogIndex(r.u64()), open: r.flag(), narrow: r.u64(), wide: r.u64(), keys: r.u64(), desk: r.u64()}
 		if r.fail || d.number > 1<<16-1 || len(x.days) > 0 && x.days[len(x.days)-1].number >= d.number {
@@ -160,6 +160,7 @@ func (n *Namespace) restoreStock(x *stockCut) error {
 			return fmt.Errorf("engine: meta: pool %q twice: %w", c.id, errTruncated)
 		}
 		p := &Pool{namespace: n, ref: PoolRef(i + 1), id: c.id, books: c.books, holds: c.holds, spread: c.spread, forfeits: c.forfeits, low: c.low, fenced: c.fenced}
+		p.counted()
 		p.terms.Store(c.terms)
 		p.epoch.Store(c.epoch)
 		p.mu.seq = c.seq
@@ -167,7 +168,7 @@ func (n *Namespace) restoreStock(x *stockCut) error {
 	}
 	n.stock.byID.Store(index)
 	n.openStock()
-	n.stock.rows.Store(x.rows)
+	n.stock.rows.Store(x.ownerRows + x.accountRows)
 	n.stock.keys.Store(x.keys)
 	var days []*stockDay
 	for i := range x.days {

@@ -25,7 +25,7 @@ func diffStock(what string, got *engine.Record, want *Decided) string {
 	}
 	if refused {
 		x := *want.Refused
-		x.At, x.Records = engine.Location{}, 0
+		x.At = engine.Location{}
 		got.Flags, got.Delta, got.Total = 0, 0, 0 // they were decoded
 		return same(what+" refusal", refusal, x)
 	}

@@ -100,11 +100,7 @@ func (r *Reference) hold(c *engine.Hold, taken bool) Decided {
 		}
 	}
 	refused := r.holdRefusal(c, order, taken)
-	owners := map[engine.Key]bool{}
-	for _, h := range r.holds {
-		owners[h.owner] = true
-	}
-	if r.stockKeyCount() >= r.maxKeys() || refused.Code == problem.OK && !owners[c.Owner] && uint64(len(owners)) >= r.maxUsers(1) {
+	if r.stockKeyCount() >= r.maxKeys() || refused.Code == problem.OK && !r.roomForOwner(c.Owner, order) {
 		return refuse(0, problem.Capacity)
 	}
 	h := &hold{at: r.here(0), made: r.now, owner: c.Owner, taken: taken, items: slices.Clone(order), state: engine.StateHeld}
@@ -117,8 +113,9 @@ func (r *Reference) hold(c *engine.Hold, taken bool) Decided {
 	}
 	if refused.Code != problem.OK {
 		r.reach("hold refused: " + refused.Code.String())
+		refused.Records = 1
 		out := Decided{Result: refused, Records: []engine.Record{rec}, Refused: &refused}
-		out.Result.At, out.Result.Records = h.at, 1
+		out.Result.At = h.at
 		out.Moves = r.moved(h, func(x *piece) (units, back engine.Quantity) { return x.units, 0 })
 		return out
 	}

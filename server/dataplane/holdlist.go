@@ -10,8 +10,8 @@ import (
 	"github.com/drawd/drawd/engine/problem"
 )
 
-// listHolds answers GET /v1/holds: holds and takes, newest first, by owner, reference, state and pool. It is how a host finds
-// after a crash what it had asked for.
+// listHolds answers GET /v1/holds: holds and takes by owner, reference, state and pool. It is how a host finds after a crash what it had
+// asked for. A page looks at so many rows and may be empty: the cursor says whether there is more.
 func (w *worker) listHolds() {
 	if !w.ofNamespace() {
 		return
@@ -21,7 +21,7 @@ func (w *worker) listHolds() {
 		return
 	}
 	e := w.server.options.Engine
-	found := e.Holds(w.grant.Namespace, &q)
+	found, next := e.Holds(w.grant.Namespace, &q)
 	b := append(w.buf[:0], `{"items":[`...)
 	empty := len(b)
 	for i := range found {
@@ -43,8 +43,8 @@ func (w *worker) listHolds() {
 		}
 	}
 	b = append(b, `],"next_cursor":"`...)
-	if len(found) == q.Limit {
-		b = e.AppendID(b, idCursor, found[len(found)-1].Ref.At)
+	if !next.Done() {
+		b = e.AppendHoldCursor(b, next)
 	}
 	w.buf = append(b, `"}`...)
 	w.sendFresh(typeJSON)
@@ -100,7 +100,7 @@ func (w *worker) holdQuery() (q engine.HoldQuery, ok bool) {
 		q.Limit = int(n)
 	}
 	if v := value("cursor"); len(v) > 0 {
-		if q.Before, ok = w.server.options.Engine.ParseID(idCursor, v); !ok {
+		if q.After, ok = w.server.options.Engine.ParseHoldCursor(v); !ok {
 			w.invalidCursor()
 			return q, false
 		}

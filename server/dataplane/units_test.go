@@ -195,6 +195,9 @@ func TestRefusedHoldsAreRemembered(t *testing.T) {
 			}
 			delete(first.json, "request_id")
 			delete(again.json, "request_id")
+			if detail, _ := first.json["detail"].(string); first.json["retryable"] != false || !strings.Contains(detail, "ask again with a new one") {
+				t.Errorf("%s stands under its key and says retryable %v, %q", x.name, first.json["retryable"], detail)
+			}
 			if len(first.json) != len(again.json) {
 				t.Errorf("%s: %v, again %v", x.name, first.json, again.json)
 			}

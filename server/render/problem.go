@@ -17,6 +17,7 @@ type Problem struct {
 	Detail    string // for a person; the code's title when empty. Never holds what the caller sent
 	RequestID []byte
 	Undone    bool // nothing was done, where the code leaves that open, and sending it again does not help
+	Kept      bool // the refusal stands under the request's idempotency key: only a new key may get another answer
 
 	StartsAt engine.UnixMilli // not_started
 	Now      engine.UnixMilli // not_started: the time that was compared
@@ -67,7 +68,7 @@ func (p *Problem) DeniedUnits(r *engine.Result, pools Pools) {
 		cap = engine.HoldCap(r.Cap).String()
 	}
 	p.Denied(r, cap)
-	p.MayReturn, p.State = r.MayReturn, r.State
+	p.MayReturn, p.State, p.Kept = r.MayReturn, r.State, r.Records > 0
 	if pool, ok := pools.PoolByRef(r.Pool); ok {
 		p.Pool = pool.ID()
 	}
@@ -77,6 +78,14 @@ func (p *Problem) DeniedUnits(r *engine.Result, pools Pools) {
 func (p *Problem) Effect() problem.Effect {
 	return (&problem.Error{Code: p.Code, Undone: p.Undone}).Effect()
 }
+
+// retryable reports whether the same request, with the same key, may succeed later.
+func (p *Problem) retryable() bool {
+	return p.Code.Info().Retryable && !p.Undone && !p.Kept && (p.Code != problem.Capped || p.ResetsAt != 0)
+}
+
+// newKey is the sentence behind a refusal that stands under its key.
+const newKey = " This answer stands under its idempotency key: ask again with a new one."
 
 // AppendProblem appends p as an RFC 9457 document.
 func AppendProblem(dst []byte, p *Problem) []byte {
@@ -88,17 +97,20 @@ func AppendProblem(dst []byte, p *Problem) []byte {
 	dst = append(dst, `,"status":`...)
 	dst = appendUint(dst, uint64(info.Status))
 	dst = append(dst, `,"detail":`...)
-	if p.Detail == "" {
-		dst = AppendString(dst, info.Title)
-	} else {
+	switch {
+	case p.Detail != "":
 		dst = AppendString(dst, p.Detail)
+	case p.Kept:
+		dst = AppendString(dst, info.Title+newKey)
+	default:
+		dst = AppendString(dst, info.Title)
 	}
 	dst = append(dst, `,"code":"`...)
 	dst = append(dst, info.Name...)
 	dst = append(dst, `","effect":"`...)
 	dst = append(dst, p.Effect().String()...)
 	dst = append(dst, `","retryable":`...)
-	dst = appendBool(dst, info.Retryable && !p.Undone)
+	dst = appendBool(dst, p.retryable())
 	dst = append(dst, `,"request_id":"`...)
 	dst = append(dst, p.RequestID...)
 	dst = append(dst, '"')
@@ -163,9 +175,8 @@ func appendErrors(dst []byte, errors []FieldError) []byte {
 
 // AppendProblemBinary appends p in the binary form (docs/wire.md, "Problem"). Of several errors the first is told.
 func AppendProblemBinary(dst []byte, p *Problem) []byte {
-	info := p.Code.Info()
 	retryable := byte(0)
-	if info.Retryable && !p.Undone {
+	if p.retryable() {
 		retryable = 1
 	}
 	dst = append(dst, byte(p.Code), byte(p.Effect()), retryable, byte(min(p.Allowed, 255)))

@@ -278,6 +278,9 @@ func (c *conn) denyUnits(w *waiting, r *engine.Result) {
 	if p.Code == problem.InsufficientStock {
 		b = strconv.AppendBool(append(b, " may_return="...), p.MayReturn)
 	}
+	if p.Kept {
+		b = append(b, " key=used"...)
+	}
 	if p.State != 0 {
 		b = append(append(b, " state="...), p.State.String()...)
 	}

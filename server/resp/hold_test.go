@@ -30,9 +30,9 @@ func TestHolds(t *testing.T) {
 	}
 	c.want("HOLD o1 k1 ITEMS seats 1", "-IDEMPOTENCY_MISMATCH ")
 	c.want("STOCK POOL seats", "[id seats total :4 unreleased :0 available :2 reserved :0 held :2 issued :0 ")
-	c.want("HOLD o1 k2 ITEMS seats 2", "-CAPPED A cap is reached. cap=limit_per_owner used=2 limit=3 resets_at=never allowed=0 pool=seats effect=none")
+	c.want("HOLD o1 k2 ITEMS seats 2", "-CAPPED A cap is reached. cap=limit_per_owner used=2 limit=3 resets_at=never allowed=0 pool=seats key=used effect=none")
 	short := c.want("HOLD o2 k1 ITEMS seats 1 meals 2", "-INSUFFICIENT_STOCK ")
-	if !strings.Contains(short, " pool=meals may_return=true effect=none") {
+	if !strings.Contains(short, " pool=meals may_return=true key=used effect=none") {
 		t.Error(short)
 	}
 	c.want("RELEASE "+id(first), "[state released already :0]")

@@ -173,28 +173,56 @@ func (t *Table) Mutable(r Row) []byte {
 // not change the table nor keep or write the payload. Pages of an older width are read as they will be, not rewritten.
 func (t *Table) Range(fn func(k Key, payload []byte) bool) {
 	var wide []byte
-	t.eachPage(func(_ uint32, p *page) bool {
-		g := &t.geo
-		if p.width() != t.geo.width {
-			old := geometryOf(t.keyBytes, p.width())
-			g = &old
-			wide = make([]byte, t.geo.width)
-		}
-		for s := 0; s < g.slots; s++ {
-			if !occupied(p[:], s) {
-				continue
-			}
-			payload := g.row(p[:], s)[g.rest:]
-			if g != &t.geo {
-				copy(wide, payload)
-				payload = wide
-			}
-			if !fn(g.key(p[:], s), payload) {
-				return false
-			}
-		}
+	t.eachPage(func(_ uint32, p *page) bool { return t.rangePage(p, 0, &wide, fn) })
+}
+
+// Walk is Range in steps, between which the table may change: it calls fn for the rows from a place on, of so many pages with what
+// hangs on them, and returns the place from which the next step goes on; done says that there is no more. It begins at 0. A row that is
+// there from the first step to the last is seen once.
+func (t *Table) Walk(from uint32, pages int, fn func(k Key, payload []byte)) (next uint32, done bool) {
+	var wide []byte
+	each := func(k Key, payload []byte) bool {
+		fn(k, payload)
 		return true
-	})
+	}
+	for at := int(uint64(from) >> (t.shift & 63)); pages > 0; pages-- {
+		n := t.dir[at]
+		if n == 0 {
+			return 0, true
+		}
+		first := t.arena.page(n)
+		for ; n != 0; n = t.chain[n] {
+			t.rangePage(t.arena.page(n), from, &wide, each)
+		}
+		if _, at = t.span(first); at >= len(t.dir) {
+			return 0, true
+		}
+		from = first.last() + 1
+	}
+	return from, false
+}
+
+// rangePage calls fn for the rows of a page whose hash is not below from, until it returns false.
+func (t *Table) rangePage(p *page, from uint32, wide *[]byte, fn func(k Key, payload []byte) bool) bool {
+	g := &t.geo
+	if p.width() != t.geo.width {
+		old := geometryOf(t.keyBytes, p.width())
+		g, *wide = &old, make([]byte, t.geo.width)
+	}
+	for s := 0; s < g.slots; s++ {
+		if !occupied(p[:], s) || from > 0 && hashOf(g.head(p[:], s)) < from {
+			continue
+		}
+		payload := g.row(p[:], s)[g.rest:]
+		if g != &t.geo {
+			copy(*wide, payload)
+			payload = *wide
+		}
+		if !fn(g.key(p[:], s), payload) {
+			return false
+		}
+	}
+	return true
 }
 
 // Widen makes rows wider: the new bytes at their end are zero. It takes no time; pages follow when they are next used.
