@@ -215,7 +215,7 @@ func (w *CheckpointWriter) Commit(m Manifest) (err error) {
 	}
 	m.Generation = w.stored.Generation
 	w.stored.Manifest = m
-	w.row(manifestKey(), w.stored.encode())
+	w.seal()
 	if w.lacks != (Range{}) {
 		w.s.missing.turn.Lock()
 		defer w.s.missing.turn.Unlock()
@@ -250,6 +250,16 @@ func (w *CheckpointWriter) Commit(m Manifest) (err error) {
 	defer c.Unlock()
 	c.manifest, c.has = w.stored, true
 	return nil
+}
+
+// seal writes the manifest and the blob mark, into the same table.
+func (w *CheckpointWriter) seal() {
+	last, err := w.s.lastBlobUpTo(w.stored.Index)
+	if err != nil && w.err == nil {
+		_ = w.fail("find its last blob", err)
+	}
+	w.row(manifestKey(), w.stored.encode())
+	w.row(blobMarkKey(), encodeBlobMark(last))
 }
 
 // row writes a row that is no page.

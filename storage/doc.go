@@ -19,6 +19,7 @@
 //	state/  0x01 ‖ index u64 ‖ first ordinal u16        chunk of a record blob: checksum, counts, head (first chunk), ends, records
 //	        0x02 ‖ page u64                             page: checksum, generation, data
 //	        0x03                                        manifest of the checkpoint, with the number of pages and the sum of their checksums
+//	        0x03 ‖ 0x01                                 blob mark: the last blob at or below the checkpoint's index, its xxh3-64
 //	        0x04 ‖ campaign u32 ‖ prize u16 ‖ index u64 ordinals of the wins of that entry, u16 big endian each
 //	        0x05                                        ranges of entries whose records are not here
 //
@@ -46,7 +47,8 @@
 // are not enough: where a WAL ends, a damaged record looks like an unfinished write and is dropped in silence, with everything after it.
 // So each log record carries the hash of the one before and of itself; the watermark, in another file, says up to where the
 // chain once was synced; stable writes are counted, in the database and in the watermark; and the newest record blob, written
-// only after its entry was synced, must not be beyond the log. LoadPages proves every page and that none is missing.
+// only after its entry was synced, must not be beyond the log. LoadPages proves every page and that none is missing. The blob mark
+// of the checkpoint proves that the state database has not lost the newest of its tables or the end of its WAL.
 //
 // What is left: damage to the last block of the newest WAL that takes only what was written in the last 250 ms before the process
 // ended, less if the node lived on; and a whole data directory replaced by an older copy of itself, which only peers can know. A

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // ErrNotFound says that there is no such record, and that this is not a fault.
@@ -28,9 +29,15 @@ func (e *DamagedError) Error() string {
 		s += fmt.Sprintf(" (log index %d)", e.Index)
 	}
 	if e.Err != nil {
-		s += ": " + e.Err.Error()
+		s += ": " + firstLine(e.Err)
 	}
 	return s + ". " + e.Remedy
+}
+
+// firstLine is what an error says, without the lines that Pebble adds for its own tools.
+func firstLine(err error) string {
+	s, _, _ := strings.Cut(err.Error(), "\n")
+	return s
 }
 
 func (e *DamagedError) Unwrap() error { return e.Err }

@@ -42,6 +42,7 @@ func TestGoldenBytes(t *testing.T) {
 		"win-key":       win[:],
 		"missing":       append(missingKey(), encodeMissing([]Range{{From: 1, To: 9, Running: [16]byte{1, 2}}, {From: 11, To: 12}})...),
 		"manifest":      append(manifestKey(), m.encode()...),
+		"blob-mark":     append(blobMarkKey(), encodeBlobMark(0x0102030405060708)...),
 		"page-key":      pageKey[:],
 		"page-checksum": fmt.Appendf(nil, "%016x", pageSum(0x0a0b, 4, []byte("page"))),
 		"watermark":     slot[:],
@@ -99,6 +100,7 @@ func FuzzDecoders(f *testing.F) {
 			}
 		}
 		decodeManifest(b)
+		decodeBlobMark(b)
 		_, _, _ = decodeFormat(b)
 	})
 }

@@ -78,9 +78,9 @@ func (s *Store) events(name string, c *counters) *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) {
 			c.backgroundErrors.Add(1)
-			log.Error("background work of the database failed", "err", err)
+			log.Error("background work of the database failed", "err", firstLine(err))
 			if s.phase.Load() == phaseOpen {
-				s.o.fatal(fmt.Errorf("storage: %s database: background work failed: %w", name, err))
+				s.o.fatal(backgroundFault(name, err))
 			}
 		},
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
@@ -98,6 +98,14 @@ func (s *Store) events(name string, c *counters) *pebble.EventListener {
 		},
 		WriteStallEnd: func() { c.stalled.Store(false) },
 	}
+}
+
+// backgroundFault is the error of a flush or compaction that failed: what it read was damaged, or the disk refused.
+func backgroundFault(name string, err error) error {
+	if pebble.IsCorruptionError(err) {
+		return &DamagedError{What: "a compaction of the " + name + " database found a damaged file", Remedy: remedyReplace, Err: err}
+	}
+	return fmt.Errorf("storage: %s database: background work failed: %w", name, err)
 }
 
 func (s *Store) diskSlow(i vfs.DiskSlowInfo) {

@@ -91,7 +91,7 @@ func (s *State) load() error {
 	if err := errors.Join(it.Error(), it.Close()); err != nil {
 		return damagedRead("the newest record blob", 0, err)
 	}
-	return nil
+	return s.proveBlobMark()
 }
 
 // incoming is the directory of the tables of a checkpoint that is being written.
