@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/drawd/drawd/engine"
@@ -117,6 +118,20 @@ type CrashLoopOptions struct {
 	Out         string
 }
 
+// DiskOptions describe the fault matrix of a node's disk.
+type DiskOptions struct {
+	Environment
+	Compile     func(file []byte) (*engine.Version, error) // required
+	Only        []string                                   // DiskFiles. Default: all
+	Positions   int                                        // bytes flipped in each part of each file. Default 3
+	Load        time.Duration                              // before each stop or kill. Default 250 ms
+	Connections int                                        // Default 32
+	Users       int                                        // Default 5 000
+	Seed        uint64                                     // of places, users and keys. Default 1
+	Rows        string                                     // file for the rows as JSON; empty for none
+	Ledger      string                                     // reliability ledger that gets a row; empty for none
+}
+
 // EmptyOptions describe the empty handler.
 type EmptyOptions struct {
 	Listen string // Default "127.0.0.1:0"
@@ -198,6 +213,20 @@ func (o *CrashLoopOptions) Validate() error {
 	f.check(o.MinLoad >= 0 && o.MaxLoad >= 0, "MinLoad and MaxLoad must not be negative")
 	f.check(o.MaxLoad == 0 || o.MinLoad <= o.MaxLoad, "MinLoad must not be longer than MaxLoad")
 	return f.err("crashloop")
+}
+
+// Validate reports every fault of o at once.
+func (o *DiskOptions) Validate() error {
+	var f faults
+	f.check(o.Compile != nil, "Compile must be set")
+	for _, part := range o.Only {
+		f.check(slices.Contains(diskParts[:], part), fmt.Sprintf("Only names %q; the parts are %v", part, diskParts))
+	}
+	f.within("Positions", o.Positions, 0, 1000)
+	f.within("Connections", o.Connections, 0, MaxConnections)
+	f.within("Users", o.Users, 0, 10_000_000)
+	f.check(o.Load >= 0 && o.Load <= time.Minute, "Load must be between 0 and 1m")
+	return f.err("disk")
 }
 
 // Validate reports every fault of o at once.

@@ -70,15 +70,23 @@ func (p *prover) run(ctx context.Context, n int, work func() load.Workload) (*lo
 		load.Schedule{Requests: uint32(n), Drain: 60 * time.Second}, func(int) load.Workload { return work() })
 }
 
-// prove judges the run: the bytes of every answer that still stand behind its key, a sample by id, then the feed.
-func (p *prover) prove(ctx context.Context, replays, byID int, seed uint64) (*Proof, error) {
-	begin := time.Now()
-	proof := &Proof{}
-	c := oracle.Case{
+// oracleCase is what the judge is told of the answers so far.
+func (p *prover) oracleCase() oracle.Case {
+	return oracle.Case{
 		Rules: p.rules, Version: p.version, Alone: p.alone, Unresolved: uint64(len(p.unknown())),
 		Hasher: p.journal.hasher, Name: func(id uint32) string { return "key " + p.template.key(id) },
 		Answers: p.journal.answers(func(dst []byte, id uint32) []byte { return appendUser(dst, p.user(id)) }),
 	}
+}
+
+// acknowledged returns the requests that were answered with a draw.
+func (p *prover) acknowledged() []uint32 { return p.sample(len(p.journal.state), 0) }
+
+// prove judges the run: the bytes of every answer that still stand behind its key, a sample by id, then the feed.
+func (p *prover) prove(ctx context.Context, replays, byID int, seed uint64) (*Proof, error) {
+	begin := time.Now()
+	proof := &Proof{}
+	c := p.oracleCase()
 	var err error
 	if c.Aggregates, err = p.control.aggregates(ctx); err != nil {
 		return nil, err
