@@ -154,10 +154,11 @@ func (r *FiguresReport) Document() *runfile.Run {
 }
 
 func (f *Figure) document() runfile.Figure {
-	d := runfile.Figure{ID: f.ID, Name: f.Name, Goal: f.Goal, Text: f.Text, Note: f.Note}
+	d := runfile.Figure{ID: f.ID, Name: f.Name, Goal: f.Goal, Text: f.Text, Note: f.Note, Measures: f.Measures}
 	if len(f.Samples) == 0 {
 		return d
 	}
+	d.Measures = nil
 	measure := func(name, unit string, better runfile.Direction, of func(*Sample) float64) {
 		values := make([]float64, len(f.Samples))
 		for i := range f.Samples {

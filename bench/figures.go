@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/bench/load"
+	"github.com/drawd/drawd/bench/runfile"
 )
 
 // Figures makes the table of performance figures: each beside an empty handler that answers the same request with as
@@ -41,7 +42,7 @@ func Figures(ctx context.Context, o FiguresOptions) (*FiguresReport, error) {
 }
 
 // figureIDs are all figures of the table, in its order.
-var figureIDs = []string{"P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P13"}
+var figureIDs = []string{"P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P11", "P12", "P13"}
 
 func figureKnown(id string) bool { return slices.Contains(figureIDs, id) }
 
@@ -87,23 +88,27 @@ func (f *figures) figure(ctx context.Context, id string) ([]Figure, error) {
 	case "P1":
 		return f.unary(ctx)
 	case "P3":
-		return f.batches(ctx, "P3", "durable draws/s, batches in binary", "≥ 1,000,000", true)
+		return f.batches(ctx, "P3", "durable draws/s, batches in binary", 1_000_000, true)
 	case "P4":
-		return f.batches(ctx, "P4", "durable draws/s, batches in JSON", "≥ 600,000", false)
+		return f.batches(ctx, "P4", "durable draws/s, batches in JSON", 600_000, false)
 	case "P5":
 		return f.denials(ctx)
 	case "P9":
 		return f.restart(ctx)
-	case "P2":
-		return []Figure{{ID: id, Name: "P1 ÷ Redis with a Lua script, AOF always", Goal: "≥ 3", Note: "comes with the bench of peers, a later issue"}}, nil
+	case "P2", "P13":
+		return f.peers(ctx, id)
 	case "P6":
-		return []Figure{{ID: id, Name: "three nodes, unary and batched", Goal: "≥ 50,000 and ≥ 400,000", Note: "comes with the cluster, a later issue"}}, nil
-	case "P13":
-		return []Figure{{ID: id, Name: "Postgres, one transaction a draw", Goal: "reported", Note: "comes with the bench of peers, a later issue"}}, nil
+		return []Figure{{ID: id, Name: "three nodes with mTLS on these processors, unary and batched", Goal: "≥ 50,000 and ≥ 400,000", Note: "not measured by this build"}}, nil
 	case "P7":
-		return []Figure{{ID: id, Name: "engine: one draw on one core", Goal: "≤ 300 ns, 0 allocations", Note: "go test -run '^$' -bench . -benchmem ./engine"}}, nil
+		return f.engineDraw(ctx)
 	case "P8":
-		return []Figure{{ID: id, Name: "memory per user and per key", Goal: "≤ 72 B and ≤ 28 B", Note: "go test -run '^$' -bench . -benchmem ./engine; P9 shows the whole process"}}, nil
+		return f.engineMemory(ctx)
+	case "P10":
+		return []Figure{{ID: id, Name: "failover: first draw after the leader was killed", Goal: "≤ 2 s p99", Note: "drawd bench failover, where this build has it"}}, nil
+	case "P11":
+		return f.engineScale(ctx)
+	case "P12":
+		return []Figure{{ID: id, Name: "overload limited at the log", Goal: "goodput ≥ 0.9 of the peak; p99 ≤ 2 ×", Note: "drawd bench overload limits at the processor, which has no goal"}}, nil
 	}
 	panic("BUG: no such figure: " + id)
 }
@@ -139,7 +144,7 @@ func (f *figures) unary(ctx context.Context) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	fig := Figure{ID: "P1", Name: "durable unary draws/s", Goal: "≥ 0.75 of empty; ≤ 5.4 µs above it", Units: 1}
+	fig := Figure{ID: "P1", Name: "durable unary draws/s", Goal: "≥ 0.75 of empty; ≤ 5.4 µs above it", Units: 1, goals: []goal{{"ratio", atLeast, 0.75}, {"cpu_above", atMost, 5.4}}}
 	err = f.pairs(ctx, &fig, f.o.Connections, load.Decided, func(host string) load.Workload { return newSteadyLoad(host, campaign, uint32(f.o.Users)) })
 	return []Figure{fig}, err
 }
@@ -203,6 +208,65 @@ func (p *sizeProbe) Answer(id uint32, a *load.Answer) (load.Class, time.Duration
 	return p.Workload.Answer(id, a)
 }
 
+// peers is P2 or P13: one kind of peer beside drawd, in turn.
+func (f *figures) peers(ctx context.Context, id string) (rows []Figure, err error) {
+	campaign, err := f.publish(ctx, steadyCampaign(f.o.Users, time.Now()))
+	if err != nil {
+		return nil, err
+	}
+	span := time.Duration(f.o.Seconds) * time.Second
+	ours := closedContender(contender{id: "drawd", name: "drawd over HTTP, one by one"}, closedLoop{server: f.daemon, opts: load.Options{Addr: f.host, Connections: f.o.Connections}}, 1,
+		newSteadyLoad(f.host, campaign, uint32(f.o.Users)))
+	fig := Figure{ID: id, Name: "drawd, unary, durable ÷ Redis with a Lua script, AOF always", Goal: "≥ 3", goals: []goal{{"ratio", atLeast, 3}}}
+	peer := contender{id: "peer", name: "Redis, Lua, AOF always"}
+	if id == "P13" {
+		fig.Name, fig.Goal, fig.goals = "drawd, unary, durable ÷ Postgres, one transaction a draw", "reported", nil
+		peer.name = fmt.Sprintf("Postgres, %d clients, prepared", postgresClients)
+	}
+	stop, err := f.startPeer(ctx, id, &peer)
+	if errors.Is(err, errNotInstalled) {
+		fig.Note = err.Error()
+		return []Figure{fig}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	both, err := contest(ctx, f.say, f.o.Pairs, span, []contender{ours, peer})
+	if err != nil {
+		return nil, err
+	}
+	over, under := samplesOf(both, "drawd", "rate"), samplesOf(both, "peer", "rate")
+	ratios := make([]float64, len(over))
+	for i := range over {
+		ratios[i] = over[i] / under[i]
+	}
+	fig.Measures = []runfile.Measure{
+		runfile.NewMeasure("ratio", "share", runfile.Higher, ratios), runfile.NewMeasure("rate", "per_second", runfile.Higher, over), runfile.NewMeasure("peer_rate", "per_second", "", under),
+	}
+	fig.Beside = fmt.Sprintf("%s %s/s; drawd %s/s", peer.name, measureCell(&both[1], "rate"), measureCell(&both[0], "rate"))
+	return []Figure{fig}, nil
+}
+
+// startPeer starts the peer of a figure.
+func (f *figures) startPeer(ctx context.Context, id string, peer *contender) (stop func() error, err error) {
+	if id == "P13" {
+		p, err := startPostgres(ctx, &f.o.Environment)
+		if err != nil {
+			return nil, err
+		}
+		peer.measure = p.measure
+		return p.stop, nil
+	}
+	p, err := startRedis(ctx, &f.o.Environment, redisModes[redisAlways])
+	if err != nil {
+		return nil, err
+	}
+	work := newRedisLoad(p, uint32(f.o.Users), 1)
+	*peer = closedContender(*peer, closedLoop{server: p, opts: load.Options{Addr: p.addr, Connections: f.o.Connections, Replies: work.replies()}}, 1, work)
+	return p.stop, nil
+}
+
 // denials is P5: three refusals that need no log.
 func (f *figures) denials(ctx context.Context) ([]Figure, error) {
 	const capped = 10_000 // users who have drawn all they may
@@ -223,7 +287,7 @@ func (f *figures) denials(ctx context.Context) ([]Figure, error) {
 		if err := d.prepare(campaign); err != nil {
 			return nil, err
 		}
-		fig := Figure{ID: "P5", Name: "denials/s, " + d.code, Goal: "≥ 0.90 of empty", Units: 1}
+		fig := Figure{ID: "P5", Name: "denials/s, " + d.code, Goal: "≥ 0.90 of empty", Units: 1, goals: []goal{{"ratio", atLeast, 0.9}}}
 		if err := f.pairs(ctx, &fig, f.o.Connections, load.Denied, func(host string) load.Workload { return newSteadyLoad(host, campaign, capped) }); err != nil {
 			return nil, err
 		}

@@ -11,12 +11,13 @@ import (
 )
 
 // batches is P3 or P4.
-func (f *figures) batches(ctx context.Context, id, name, goal string, wire bool) ([]Figure, error) {
+func (f *figures) batches(ctx context.Context, id, name string, least int, wire bool) ([]Figure, error) {
 	campaign, err := f.publish(ctx, steadyCampaign(f.o.Users, time.Now()))
 	if err != nil {
 		return nil, err
 	}
-	fig := Figure{ID: id, Name: fmt.Sprintf("%s of %d", name, f.o.BatchDraws), Goal: goal, Units: f.o.BatchDraws}
+	fig := Figure{ID: id, Name: fmt.Sprintf("%s of %d", name, f.o.BatchDraws), Goal: "≥ " + count(least), Units: f.o.BatchDraws,
+		goals: []goal{{"rate", atLeast, float64(least)}}}
 	err = f.pairs(ctx, &fig, f.o.BatchConns, load.Decided, func(host string) load.Workload {
 		return newBatchLoad(host, campaign, f.o.BatchDraws, uint32(f.o.Users), wire)
 	})

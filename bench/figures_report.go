@@ -3,45 +3,115 @@ package bench
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
+
+	"github.com/drawd/drawd/bench/runfile"
 )
 
 // FiguresReport is the table of figures, with the raw samples.
 type FiguresReport struct {
-	Scenario    string   `json:"scenario"` // "figures"
-	Machine     Machine  `json:"machine"`
-	Pairs       int      `json:"pairs"`
-	Seconds     int      `json:"seconds"` // of each half of a pair
-	Connections int      `json:"connections"`
-	BatchDraws  int      `json:"batch_draws"`
-	BatchConns  int      `json:"batch_connections"`
-	Users       int      `json:"users"`
-	Wall        float64  `json:"wall_seconds"`
-	Figures     []Figure `json:"figures"`
+	Scenario    string // "figures"
+	Machine     Machine
+	Pairs       int
+	Seconds     int // of each half of a pair
+	Connections int
+	BatchDraws  int
+	BatchConns  int
+	Users       int
+	Wall        float64
+	Figures     []Figure
 }
 
 // Figure is one row.
 type Figure struct {
-	ID          string   `json:"id"`
-	Name        string   `json:"name"`
-	Goal        string   `json:"goal"`
-	Units       int      `json:"units,omitempty"` // draws in a request
-	AnswerBytes int      `json:"answer_bytes,omitempty"`
-	Samples     []Sample `json:"samples,omitempty"` // pair by pair
-	Refused     uint64   `json:"refused,omitempty"` // requests that drawd refused because of load, in all pairs; not in the rates
-	Text        string   `json:"text,omitempty"`    // of a figure that is no rate
-	Note        string   `json:"note,omitempty"`
+	ID          string
+	Name        string
+	Goal        string
+	Units       int // draws in a request
+	AnswerBytes int
+	Samples     []Sample // pair by pair
+	Refused     uint64   // requests that drawd refused because of load, in all pairs; not in the rates
+	Text        string   // of a figure that is no rate
+	Beside      string   // what was measured beside it, in words
+	Note        string
+
+	Measures []runfile.Measure // of a figure that has no pairs
+	goals    []goal            // what Goal says, so that it can be held against the measures
+}
+
+// goal is a bound on a measure's median.
+type goal struct {
+	measure string
+	bound   bound
+	value   float64
+}
+
+type bound bool
+
+const (
+	atLeast bound = true
+	atMost  bound = false
+)
+
+// reached says whether the medians keep the goals: "yes", "no", or a dash where there is nothing to hold against them.
+func (f *Figure) reached() string {
+	if len(f.goals) == 0 {
+		return "–"
+	}
+	d := f.document()
+	verdict := "yes"
+	for _, g := range f.goals {
+		at := slices.IndexFunc(d.Measures, func(m runfile.Measure) bool { return m.Name == g.measure })
+		if at < 0 {
+			return "–"
+		}
+		if m := d.Measures[at].Median; g.bound == atLeast && m < g.value || g.bound == atMost && m > g.value {
+			verdict = "no"
+		}
+	}
+	return verdict
+}
+
+// here is the figure's result in a cell: the measures that its goal is about.
+func (f *Figure) here() string {
+	d := f.document()
+	var parts []string
+	for _, g := range f.goals {
+		parts = append(parts, measureCell(&d, g.measure))
+	}
+	if len(f.goals) == 0 && len(d.Measures) > 0 {
+		parts = append(parts, measureCell(&d, d.Measures[0].Name))
+	}
+	if len(parts) == 0 {
+		return orDash(f.Text)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// beside is what stands beside the figure in the same run.
+func (f *Figure) beside() string {
+	switch {
+	case len(f.Samples) > 0 && f.Units > 1:
+		return "" // an empty handler that answers a batch with as many bytes shows nothing
+	case len(f.Samples) > 0:
+		return "empty handler " + f.spread(func(s *Sample) float64 { return s.EmptyRate }).rate() + "/s; here " + f.spread(func(s *Sample) float64 { return s.Rate }).rate() + "/s"
+	case f.Beside != "":
+		return f.Beside
+	}
+	return f.Note
 }
 
 // Sample is one pair: drawd, then the empty handler. Rates and costs are per draw (of a batch too) or denial.
 type Sample struct {
-	Rate              float64 `json:"per_second"`
-	CPU               float64 `json:"cpu_us"`
-	GeneratorCPU      float64 `json:"generator_cpu_us"`
-	P50               int64   `json:"p50_us"` // service time of a request
-	P99               int64   `json:"p99_us"`
-	EmptyRate         float64 `json:"empty_per_second"`
-	EmptyCPU          float64 `json:"empty_cpu_us"`
-	EmptyGeneratorCPU float64 `json:"empty_generator_cpu_us"`
+	Rate              float64
+	CPU               float64
+	GeneratorCPU      float64
+	P50               int64 // service time of a request
+	P99               int64
+	EmptyRate         float64
+	EmptyCPU          float64
+	EmptyGeneratorCPU float64
 }
 
 // spread is the median of a figure over its pairs, with the smallest and the largest.
@@ -73,14 +143,14 @@ func (r *FiguresReport) WriteText(w io.Writer) error {
 	p.line("%d pairs of %d s each, drawd and the empty handler in turn; %d unary requests or %d batches in flight; %s users", r.Pairs, r.Seconds, r.Connections, r.BatchConns, count(r.Users))
 	p.line("medians (smallest–largest); CPU is the server's, in µs per draw or denial")
 	p.line("")
-	rates, costs, others := &grid{}, &grid{}, &grid{}
+	r.writeTable(p)
+	rates, costs := &grid{}, &grid{}
 	rates.row("id", "per second", "empty handler", "ratio", "goal")
 	costs.row("id", "CPU", "empty handler", "above it", "p50", "p99", "generator's CPU")
 	var names []string
 	for i := range r.Figures {
 		f := &r.Figures[i]
 		if len(f.Samples) == 0 {
-			others.row(f.ID, f.Name, f.Goal, orDash(f.Text), f.Note)
 			continue
 		}
 		names = append(names, fmt.Sprintf("%s %s", f.ID, f.Name))
@@ -103,12 +173,19 @@ func (r *FiguresReport) WriteText(w io.Writer) error {
 			p.line("  %s %s: %s requests were refused because of load; they do not count", f.ID, f.Name, count(f.Refused))
 		}
 	}
-	if len(others.rows) > 0 {
-		others.left = 5
-		others.rows = append([][]string{{"id", "figure", "goal", "here", ""}}, others.rows...)
-		p.grid(others)
-	}
 	return p.err
+}
+
+// writeTable writes the figures beside their goals.
+func (r *FiguresReport) writeTable(p *page) {
+	g := &grid{left: 6}
+	g.row("id", "figure", "goal", "here", "reached", "beside it in this run")
+	for i := range r.Figures {
+		f := &r.Figures[i]
+		g.row(f.ID, f.Name, f.Goal, f.here(), f.reached(), f.beside())
+	}
+	p.grid(g)
+	p.line("")
 }
 
 func orDash(s string) string {

@@ -35,6 +35,9 @@ var redisModes = []redisMode{
 	{"redis.wait", "Redis, Lua, AOF always, WAIT 1", "the answer waits for one replica; no consensus, a failover may lose it", []string{"--appendonly", "yes", "--appendfsync", "always"}, true},
 }
 
+// redisAlways is the mode that promises what drawd does.
+const redisAlways = 2
+
 // redisPeer is a Redis of our own, with a replica where its mode wants one.
 type redisPeer struct {
 	mode      redisMode

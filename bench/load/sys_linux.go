@@ -56,7 +56,10 @@ func tuneThread() {
 }
 
 // threadCPU returns the processor time that the calling thread has used.
-func threadCPU() time.Duration {
+func threadCPU() time.Duration { return ThreadCPU() }
+
+// ThreadCPU returns the processor time of the calling thread; 0 where the system does not tell.
+func ThreadCPU() time.Duration {
 	var ru unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_THREAD, &ru) != nil {
 		return 0

@@ -1,0 +1,235 @@
+package bench
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync/atomic"
+
+	"github.com/drawd/drawd/bench/load"
+	"github.com/drawd/drawd/bench/runfile"
+	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/internal/hugepage"
+)
+
+const (
+	entryDraws  = 256     // draws of an entry, in P7
+	engineRound = 500_000 // draws of a round
+)
+
+// engineCampaign is P7's: three caps, so many prizes, stock that lasts.
+func engineCampaign(id string, prizes int, users uint64) *engine.Version {
+	v := &engine.Version{
+		Campaign: id, TimeZone: "UTC", StartsAt: 1_000, EndsAt: 10_000_000_000, Denominator: 1_000_000, UserExhausted: engine.Miss, ExpectedUsers: users,
+		Caps: []engine.Cap{
+			{ID: "day", Window: engine.Window{Kind: engine.WindowDay}, Limit: 1_000_000, Prize: -1},
+			{ID: "hour", Window: engine.Window{Kind: engine.WindowHour}, Limit: 1_000_000, Prize: -1},
+			{ID: "wins", Counts: engine.CountWins, Window: engine.Window{Kind: engine.WindowCampaign}, Limit: 1_000_000, Prize: -1},
+		},
+	}
+	for i := range prizes {
+		v.Prizes = append(v.Prizes, engine.Prize{ID: fmt.Sprintf("p%d", i), Weight: uint32(500_000 / prizes), Stock: 1 << 40, Units: 1, Fallback: -1, Slot: -1})
+	}
+	return v
+}
+
+// engineLoad is an engine in this process with entries of random users and fresh keys: no log, no network.
+type engineLoad struct {
+	engine    *engine.Engine
+	users     uint64
+	campaigns uint64
+	inTurn    bool // users draw one after the other
+	turn      uint64
+	state     uint64
+	index     engine.LogIndex
+	batch     engine.Batch
+	out       engine.Outcome
+}
+
+func newEngineLoad(users uint64, campaigns, prizes int, alloc func(int) []byte) (*engineLoad, error) {
+	e, err := engine.New(engine.Options{Alloc: alloc})
+	if err != nil {
+		return nil, fmt.Errorf("bench: engine: %w", err)
+	}
+	x := &engineLoad{engine: e, users: users, campaigns: uint64(campaigns), state: 1}
+	x.batch.AddInit(&engine.Init{Namespace: engine.NewNamespace{Name: "default"}})
+	x.batch.AddPolicy(&engine.PutPolicy{Namespace: 1, Expect: engine.AnyRevision, Policy: &engine.NamespacePolicy{TimeZone: "UTC", MaxUsers: 1 << 40, MaxKeys: 1 << 40}})
+	for i := range campaigns {
+		x.batch.AddPublish(&engine.Publish{
+			Namespace: 1, Version: engineCampaign(fmt.Sprint("bench", i), prizes, users/uint64(campaigns)),
+			SealedSeed: engine.SealSeed([32]byte{}, [12]byte{}, [16]byte{byte(i), byte(i >> 8)}),
+		})
+	}
+	return x, x.apply(x.entry(2_000))
+}
+
+// entry is what the batch holds, as the log has it.
+func (x *engineLoad) entry(at engine.UnixMilli) []byte {
+	return append(engine.AppendEntryHeader(nil, &engine.EntryHeader{Stamp: at, Count: uint32(x.batch.Len())}), x.batch.Commands()...)
+}
+
+// apply applies an entry in which nothing may be refused.
+func (x *engineLoad) apply(entry []byte) error {
+	x.index++
+	if err := x.engine.Apply(x.index, entry, &x.out); err != nil {
+		return fmt.Errorf("bench: engine: %w", err)
+	}
+	for i := range x.out.Results {
+		if x.out.Results[i].Code != 0 {
+			return fmt.Errorf("bench: engine: command %d of entry %d was refused: %+v", i, x.index, x.out.Results[i])
+		}
+	}
+	return nil
+}
+
+// random is splitmix64.
+func (x *engineLoad) random() uint64 {
+	x.state += 0x9E3779B97F4A7C15
+	return mixed(x.state)
+}
+
+func mixed(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
+	z = (z ^ z>>27) * 0x94D049BB133111EB
+	return z ^ z>>31
+}
+
+// draws makes one entry.
+func (x *engineLoad) draws(n int) []byte {
+	x.batch.Reset()
+	var id [8]byte
+	for range n {
+		user := x.random() % x.users
+		if x.inTurn {
+			user = x.turn % x.users
+			x.turn++
+		}
+		d := engine.Draw{Campaign: 1, Times: 1}
+		if x.campaigns > 1 {
+			d.Campaign = engine.CampaignRef(1 + x.random()%x.campaigns)
+		}
+		binary.LittleEndian.PutUint64(d.User[:], mixed(user*2+1))
+		binary.LittleEndian.PutUint64(d.User[8:], mixed(user*2+2))
+		binary.LittleEndian.PutUint64(d.Digest[:], x.random())
+		binary.LittleEndian.PutUint64(d.Digest[8:], x.random())
+		// A key lies in its user's shard, by its first ten bits.
+		d.Digest[0] = d.User[0]
+		d.Digest[1] = d.User[1]&0xC0 | d.Digest[1]&0x3F
+		binary.LittleEndian.PutUint64(id[:], user)
+		d.UserID = id[:]
+		x.batch.AddDraw(&d)
+	}
+	return x.entry(3_000)
+}
+
+// run applies draws and returns the processor time of one, in nanoseconds, and what was allocated for it. Entries are made
+// beforehand, a few at a time, so that their bytes are as warm as the log leaves them.
+func (x *engineLoad) run(ctx context.Context, draws int) (ns, allocations float64, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var (
+		entries       [64][]byte
+		before, after runtime.MemStats
+		used, mallocs uint64
+		done          int
+	)
+	for done < draws {
+		for i := range entries {
+			entries[i] = x.draws(entryDraws)
+		}
+		runtime.ReadMemStats(&before)
+		began := load.ThreadCPU()
+		for _, e := range entries {
+			if err := x.apply(e); err != nil {
+				return 0, 0, err
+			}
+		}
+		used += uint64(load.ThreadCPU() - began)
+		runtime.ReadMemStats(&after)
+		mallocs += after.Mallocs - before.Mallocs
+		done += len(entries) * entryDraws
+		if err := ctx.Err(); err != nil {
+			return 0, 0, err
+		}
+	}
+	return float64(used) / float64(done), float64(mallocs) / float64(done), nil
+}
+
+// engineDraw is P7: one draw in the engine, on one core.
+func (f *figures) engineDraw(ctx context.Context) ([]Figure, error) {
+	fig := Figure{ID: "P7", Name: fmt.Sprintf("engine, one core: a draw in entries of %d, %s users", entryDraws, count(f.o.Users)), Goal: "≤ 300 ns, 0 allocations",
+		goals: []goal{{"cpu", atMost, 0.3}, {"allocations", atMost, 0.01}}}
+	f.say.now("P7: %s users draw once …", count(f.o.Users))
+	ns, allocations, err := f.engineRounds(ctx, uint64(f.o.Users), 1, 8)
+	if err != nil {
+		return nil, err
+	}
+	fig.Measures = []runfile.Measure{runfile.NewMeasure("cpu", "us", runfile.Lower, ns), runfile.NewMeasure("allocations", "count", runfile.Lower, allocations)}
+	return []Figure{fig}, nil
+}
+
+// engineRounds warms an engine up with a draw for each user and measures a round for each pair. Times are in µs.
+func (f *figures) engineRounds(ctx context.Context, users uint64, campaigns, prizes int) (micros, allocations []float64, err error) {
+	var huge hugepage.Allocator
+	x, err := newEngineLoad(users, campaigns, prizes, huge.Alloc)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, _, err = x.run(ctx, int(users)); err != nil {
+		return nil, nil, err
+	}
+	for range f.o.Pairs {
+		ns, mallocs, err := x.run(ctx, engineRound)
+		if err != nil {
+			return nil, nil, err
+		}
+		micros, allocations = append(micros, ns/1e3), append(allocations, mallocs)
+	}
+	return micros, allocations, nil
+}
+
+// engineMemory is P8: what the engine's tables have taken when every user has drawn once.
+func (f *figures) engineMemory(ctx context.Context) ([]Figure, error) {
+	f.say.now("P8: %s users draw once …", count(f.o.Users))
+	var taken atomic.Int64
+	x, err := newEngineLoad(uint64(f.o.Users), 1, 8, func(n int) []byte { taken.Add(int64(n)); return make([]byte, n) })
+	if err != nil {
+		return nil, err
+	}
+	x.inTurn = true
+	if _, _, err := x.run(ctx, f.o.Users); err != nil {
+		return nil, err
+	}
+	fig := Figure{ID: "P8", Name: fmt.Sprintf("memory taken for a user with three caps and one remembered key, %s users", count(f.o.Users)), Goal: "≤ 72 B + 28 B",
+		Note: "taken with the room that 64 arenas have not used yet; the goal is of what is used: go test -run '^$' -bench Memory ./engine/internal/pages"}
+	fig.Measures = []runfile.Measure{runfile.NewMeasure("bytes", "bytes", runfile.Lower, []float64{float64(taken.Load()) / float64(f.o.Users)})}
+	return []Figure{fig}, nil
+}
+
+// engineScale is P11 in the engine: P7's draw with more users, campaigns and prizes, one thing at a time, against ten thousand
+// users in one campaign with eight prizes.
+func (f *figures) engineScale(ctx context.Context) ([]Figure, error) {
+	base, _, err := f.engineRounds(ctx, 10_000, 1, 8)
+	if err != nil {
+		return nil, err
+	}
+	var all []Figure
+	for _, c := range []struct{ users, campaigns, prizes int }{{f.o.Users, 1, 8}, {10_000, 1, 1}, {10_000, 1, 256}, {f.o.Users, 1000, 8}} {
+		f.say.now("P11: %s users, %s campaigns, %d prizes …", count(c.users), count(c.campaigns), c.prizes)
+		got, _, err := f.engineRounds(ctx, uint64(c.users), c.campaigns, c.prizes)
+		if err != nil {
+			return nil, err
+		}
+		ratios := slices.Clone(got)
+		for i := range ratios {
+			ratios[i] /= base[i]
+		}
+		all = append(all, Figure{
+			ID: "P11", Name: fmt.Sprintf("engine, cost of a draw: %s users, %s campaigns, %d prizes", count(c.users), count(c.campaigns), c.prizes), Goal: "≤ 2 × (10,000 users, 1, 8)",
+			Measures: []runfile.Measure{runfile.NewMeasure("ratio", "share", runfile.Lower, ratios), runfile.NewMeasure("cpu", "us", runfile.Lower, got)}, goals: []goal{{"ratio", atMost, 2}},
+		})
+	}
+	return all, nil
+}
