@@ -77,6 +77,8 @@ const (
 	ErrCapacity       Code = "capacity"
 	ErrCampaignFenced Code = "campaign_fenced"
 
+	ErrRecordElsewhere Code = "record_elsewhere"
+
 	ErrUnknownOutcome Code = "unknown_outcome" // also of every *Unanswered whose effect is unknown
 	ErrInternal       Code = "internal"
 )

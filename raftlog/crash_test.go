@@ -25,6 +25,7 @@ type crowd struct {
 		faults  []error
 	}
 	stop chan struct{}
+	once sync.Once
 	done sync.WaitGroup
 }
 
@@ -65,7 +66,7 @@ func (c *crowd) sofar() []answer {
 }
 
 func (c *crowd) end() {
-	close(c.stop)
+	c.once.Do(func() { close(c.stop) })
 	c.done.Wait()
 }
 

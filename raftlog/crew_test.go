@@ -23,6 +23,7 @@ type crew struct {
 	disks map[string]*storage.CrashFS
 	tune  func(id string, o *Options)
 	wrap  func(id string, m machine) machine
+	ring  int64 // storage.Options.RingBytes: beyond it a leader cannot give entries that were cut from its log
 
 	listen func(id string) peer.Stream
 }
@@ -46,7 +47,14 @@ func newCrew(t *testing.T, n int) *crew {
 func (c *crew) start(id string) *rig {
 	c.t.Helper()
 	r := newRig(c.t, c.disks[id])
-	r.options.NodeID, r.options.Found = id, c.found
+	c.startAs(id, r)
+	return r
+}
+
+// startAs opens a node on a rig that was prepared.
+func (c *crew) startAs(id string, r *rig) {
+	c.t.Helper()
+	r.options.NodeID, r.options.Found, r.store.RingBytes = id, c.found, c.ring
 	if c.tune != nil {
 		c.tune(id, &r.options)
 	}
@@ -56,7 +64,6 @@ func (c *crew) start(id string) *rig {
 	r.mux = peer.NewMux(c.listen(id))
 	c.rigs[id] = r
 	r.mustStart()
-	return r
 }
 
 func (c *crew) startAll() {

@@ -34,7 +34,7 @@
 //   - watch: every 25 ms, ages: of commands in the queue and in flight, of a running sync; the clock, while it is not trusted.
 //     It touches neither disk nor logger.
 //   - lead: on a new leadership, waits for the barrier, proposes the cluster's first entry if need be, opens the gate.
-//   - ticker, checkpointer, space: what their names say; they sleep while there is nothing to do.
+//   - ticker, checkpointer, space, blobs: what their names say; they sleep while there is nothing to do.
 //
 // # Locks
 //
@@ -60,6 +60,10 @@
 // it does not have; the log is deleted, the snapshot's chain hash its new base; and Restore swaps the machine. A stream that
 // breaks at any point leaves the old state. While one is sent, and for two minutes after, the log from it on is kept (pins.go).
 //
+// The records of the entries before it are fetched behind it, from any node that has them, piece by piece in the order of the
+// log, proven, across restarts (blobs.go). Until then [Node.Records] asks another node for one that is not here, and refuses
+// with record_elsewhere when none gives it. A node without all its records is not to be promoted: [Node.BlobsComplete].
+//
 // # What ends the process
 //
 // Options.Exit is called, with a reason that says what to do, when a write to the log or a stable value fails, when such a
@@ -74,6 +78,7 @@
 //	clock_skew       see Time                                                                   effect none
 //	storage_low      less than MinFreeBytes on the disk                                         effect none
 //	unknown_outcome  the leadership or the node went while the entry was on its way; GiveUp     effect unknown
+//	record_elsewhere of Records and Scan: decided, and not here yet                            effect none
 //	ErrBatchTooLarge the caller did not bound its batch                                         effect none
 //
 // errors.go has the one table from raft's errors to these. After an unknown outcome the batch must be dropped.

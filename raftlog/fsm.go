@@ -71,6 +71,11 @@ type stateDisk interface {
 	BeginCheckpoint() *storage.CheckpointWriter
 	LoadPages(fn func(page uint64, data []byte) error) error
 	OpenCheckpoint() (*storage.CheckpointReader, error)
+	Missing() []storage.Range
+	AppendBlobs(dst []byte, from, to uint64, size int) (rows []byte, through uint64, err error)
+	PutBlobs(from, through uint64, rows []byte) error
+	Records(dst []byte, index uint64, ordinal uint16, n int) ([]byte, error)
+	Scan(index uint64, ordinal uint16, fn func(index uint64, head []byte, ordinal uint16, record []byte) (more bool)) error
 }
 
 // fsm adapts the machine to raft. All of it but the atomics and conf belongs to raft's FSM goroutine.
@@ -101,6 +106,7 @@ type fsm struct {
 	era, durableEra atomic.Uint64
 
 	snapshots *snapshotStore // where what Restore puts in force comes from
+	lacking   func()         // called after a restore: records are missing
 
 	sinceCheckpoint atomic.Int64 // bytes of entries applied after the last capture
 	lastDue         engine.UnixMilli
@@ -271,5 +277,6 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	f.hashes.begin(uint64(f.machine.AppliedIndex()), f.machine.RunningHash())
 	f.time.observe(f.machine.LogTime())
 	f.kick()
+	f.lacking()
 	return nil
 }

@@ -124,6 +124,7 @@ func (n *Node) close(ctx context.Context) error {
 	if n.cluster() {
 		n.options.Peers.Answer(peer.CallMembers, nil)
 	}
+	n.blobs.close()
 	close(n.stop)
 	close(n.proposer.stop)
 	ended := within(ctx, func() error {

@@ -27,6 +27,15 @@ const (
 	// pinGrace is how long the log behind a snapshot that was sent is kept, and maxPinnedBytes how much of it (pins.go).
 	pinGrace       = 2 * time.Minute
 	maxPinnedBytes = 1 << 30
+	// blobsPiece is how much of the records behind a snapshot is asked for at once; one entry may have more, up to
+	// maxBlobsBytes. After a failure it is tried again after blobsRetry, up to maxBlobsRetry.
+	blobsPiece    = 1 << 20
+	maxBlobsBytes = 1 << 28
+	blobsRetry    = 250 * time.Millisecond
+	maxBlobsRetry = 15 * time.Second
+	// maxMisses reads at once, each for missTimeout, ask another node for a record that is not here.
+	maxMisses   = 16
+	missTimeout = 2 * time.Second
 	// minTrailingLogs keeps the log from ever becoming empty, so that no truncation reaches its last index.
 	minTrailingLogs = 16
 

@@ -25,6 +25,7 @@ type metricSet struct {
 
 	snapshotsSent, snapshotsTaken, snapshotsRefused *metrics.Counter
 	snapshotBytes                                   *metrics.Counter
+	blobsFetched, blobsGiven, blobMisses            *metrics.Counter
 }
 
 func newMetricSet(s *metrics.Set) *metricSet {
@@ -51,6 +52,9 @@ func newMetricSet(s *metrics.Set) *metricSet {
 		snapshotsSent:    s.GetOrCreateCounter("drawd_raft_snapshots_sent_total"),
 		snapshotsTaken:   s.GetOrCreateCounter("drawd_raft_snapshots_taken_total"),
 		snapshotsRefused: s.GetOrCreateCounter("drawd_raft_snapshots_refused_total"),
+		blobsFetched:     s.GetOrCreateCounter("drawd_raft_blobs_fetched_bytes_total"),
+		blobsGiven:       s.GetOrCreateCounter("drawd_raft_blobs_given_bytes_total"),
+		blobMisses:       s.GetOrCreateCounter("drawd_raft_blob_misses_total"),
 		snapshotBytes:    s.GetOrCreateCounter("drawd_raft_snapshot_bytes_total"),
 	}
 }
@@ -78,6 +82,7 @@ func (n *Node) gauges(s *metrics.Set) {
 	gauge("drawd_raft_clock_offset_seconds", func() float64 { return n.time.offset().Seconds() })
 	gauge("drawd_raft_diverged", func() float64 { d, _, _ := n.judged.read(); return truth(d != "") })
 	gauge("drawd_raft_wedged", func() float64 { _, w, _ := n.judged.read(); return truth(w != "") })
+	gauge("drawd_raft_blobs_missing", func() float64 { return float64(missingEntries(n.state.Missing())) })
 	gauge("drawd_raft_sync_age_seconds", func() float64 { return n.log.syncAge(n.options.Clock.Monotonic()).Seconds() })
 }
 

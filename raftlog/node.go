@@ -32,6 +32,7 @@ type Node struct {
 	ticker    *ticker
 	points    *checkpointer
 	snapshots *snapshotStore
+	blobs     *blobs
 	raft      *raft.Raft
 	pinger    *pinger // nil for a node that runs alone
 	judged    judged
@@ -119,6 +120,11 @@ func assemble(o Options, m machine, disk logDisk, state stateDisk) *Node {
 		stopped: &n.stopped, kick: n.ticker.kick, grown: n.points.grown, limit: o.CheckpointBytes, skip: o.Skip, self: id,
 		spare: n.proposer.outcome,
 	}
+	n.blobs = newBlobs(n)
+	if n.options.BlobsComplete == nil {
+		n.options.BlobsComplete = n.BlobsComplete
+	}
+	n.fsm.lacking = n.blobs.kick
 	n.points.fsm, n.fsm.snapshots, n.snapshots.fsm = n.fsm, n.snapshots, n.fsm
 	n.progress = newProgress(&n.fsm.applied, n.stop)
 	n.fsm.moved = n.progress.moved
@@ -205,6 +211,7 @@ func (n *Node) startRaft() error {
 		n.pinger.start()
 		n.options.Peers.Answer(peer.CallMembers, n.answerMembers)
 		n.takeForwarded()
+		n.options.Peers.Answer(peer.CallBlobs, n.blobs.give)
 		n.options.Peers.Serve()
 	}
 	return nil
@@ -212,7 +219,7 @@ func (n *Node) startRaft() error {
 
 func (n *Node) startLoops() {
 	n.proposer.start()
-	loops := []func(){n.lead, n.watch, n.space, n.ticker.run, n.points.run, n.progress.run}
+	loops := []func(){n.lead, n.watch, n.space, n.ticker.run, n.points.run, n.progress.run, n.blobs.run}
 	if n.cluster() {
 		loops = append(loops, n.pinger.run)
 	}

@@ -117,9 +117,6 @@ func (o Options) withDefaults() Options {
 	if o.Exit == nil {
 		o.Exit = exitProcess
 	}
-	if o.BlobsComplete == nil {
-		o.BlobsComplete = func() bool { return true }
-	}
 	if o.Metrics == nil {
 		o.Metrics = metrics.NewSet()
 	}

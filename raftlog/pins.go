@@ -23,8 +23,9 @@ type pin struct {
 	until time.Duration // monotonic; 0 while the snapshot is under way
 }
 
-// pin keeps the log from index on, until release is called and pinGrace has passed.
-func (p *pins) pin(index uint64) (release func()) {
+// pin keeps the log from index on, until release is called and, if the snapshot was sent whole, pinGrace has passed. One that was
+// not keeps nothing: raft goes on trying to reach a node that is gone.
+func (p *pins) pin(index uint64) (release func(whole bool)) {
 	one := &pin{index: index}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -32,9 +33,13 @@ func (p *pins) pin(index uint64) (release func()) {
 		p.mu.all = map[*pin]struct{}{}
 	}
 	p.mu.all[one] = struct{}{}
-	return func() {
+	return func(whole bool) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
+		if !whole {
+			delete(p.mu.all, one)
+			return
+		}
 		one.until = max(1, p.clock.Monotonic()+pinGrace)
 	}
 }

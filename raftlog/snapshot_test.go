@@ -376,6 +376,7 @@ func TestPins(t *testing.T) {
 		if got := p.keep(100, 1); got != 100 {
 			t.Errorf("without a pin: %d", got)
 		}
+		p.pin(10)(false) // it was not sent
 		release, second := p.pin(50), p.pin(40)
 		if got := p.keep(100, 1); got != 39 {
 			t.Errorf("two pins: %d", got)
@@ -383,7 +384,7 @@ func TestPins(t *testing.T) {
 		if got := p.keep(100, maxPinnedBytes+1); got != 100 {
 			t.Errorf("beyond the bound: %d", got)
 		}
-		second()
+		second(true)
 		time.Sleep(pinGrace - 1)
 		if got := p.keep(100, 1); got != 39 {
 			t.Errorf("within the grace: %d", got)
@@ -392,7 +393,7 @@ func TestPins(t *testing.T) {
 		if got := p.keep(100, 1); got != 49 {
 			t.Errorf("after the grace: %d", got)
 		}
-		release()
+		release(true)
 		time.Sleep(pinGrace)
 		if got := p.keep(100, 1); got != 100 || len(p.mu.all) != 0 {
 			t.Errorf("after all: %d, %d pins", got, len(p.mu.all))

@@ -63,7 +63,7 @@ func (s *snapshotStore) Open(string) (*raft.SnapshotMeta, io.ReadCloser, error) 
 	r.frames = frames.NewWriter(&r.out, streamMagic)
 	release := s.log.pins.pin(meta.Index)
 	r.close = sync.OnceValue(func() error {
-		release()
+		release(r.ended)
 		if r.ended {
 			s.metrics.snapshotsSent.Inc()
 		}

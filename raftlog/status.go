@@ -41,6 +41,9 @@ type Status struct {
 	CheckpointError string           // of the newest try, when it failed
 	SinceCheckpoint int64            // bytes of log
 
+	BlobsMissing uint64 // entries whose records are not here yet (a snapshot came without them)
+	BlobsNext    uint64 // the first of them; 0 for none
+
 	Stopped bool // the node found a reason to end its process
 }
 
@@ -67,6 +70,9 @@ func (n *Node) Status() Status {
 	}
 	s.Level, s.ClockOffset = n.machine.Level(), n.time.offset()
 	s.Diverged, s.Wedged, s.Removed = n.judged.read()
+	if missing := n.state.Missing(); len(missing) > 0 {
+		s.BlobsMissing, s.BlobsNext = missingEntries(missing), missing[0].From
+	}
 	last := n.points.latest()
 	s.CheckpointTook, s.Stopped = last.took, n.stopped.Load()
 	if last.err != nil {

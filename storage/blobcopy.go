@@ -186,6 +186,23 @@ func (c *copied) wrong(format string, args ...any) error {
 
 // row takes the first row over.
 func (c *copied) row(rows []byte) (rest []byte, err error) {
+	key, value, rest, err := c.cut(rows)
+	switch {
+	case err != nil:
+		return nil, err
+	case key[0] == keyBlob:
+		err = c.chunk(key, value)
+	default:
+		err = c.win(key, value)
+	}
+	if err == nil {
+		err = c.put(key, value)
+	}
+	return rest, err
+}
+
+// cut cuts the first row off.
+func (c *copied) cut(rows []byte) (key, value, rest []byte, err error) {
 	n := 0
 	switch rows[0] {
 	case keyBlob:
@@ -194,23 +211,14 @@ func (c *copied) row(rows []byte) (rest []byte, err error) {
 		n = winKeySize
 	}
 	if n == 0 || len(rows) < n+4 {
-		return nil, c.wrong("they have an unknown form")
+		return nil, nil, nil, c.wrong("they have an unknown form")
 	}
-	key, rows := rows[:n], rows[n:]
+	key, rows = rows[:n], rows[n:]
 	size := binary.LittleEndian.Uint32(rows)
 	if rows = rows[4:]; size > maxRowValue || int(size) > len(rows) {
-		return nil, c.wrong("they are cut short")
+		return nil, nil, nil, c.wrong("they are cut short")
 	}
-	value := rows[:size]
-	if key[0] == keyBlob {
-		err = c.chunk(key, value)
-	} else {
-		err = c.win(key, value)
-	}
-	if err == nil {
-		err = c.put(key, value)
-	}
-	return rows[size:], err
+	return key, rows[:size], rows[size:], nil
 }
 
 // chunk proves a chunk, and that it comes where it must.
@@ -308,4 +316,31 @@ func (s *State) newestBlob(index uint64) ([]byte, error) {
 	}
 	head, _, err := s.Head(at)
 	return head, err
+}
+
+// RecordsIn appends n consecutive records to dst, from one record of an entry on, out of the rows that AppendBlobs of another node
+// gave. ErrNotFound when they are not all there; dst is then as it was.
+func RecordsIn(dst, rows []byte, index uint64, ordinal uint16, n int) ([]byte, error) {
+	c := copied{from: index, through: index, totals: map[uint64]int{}}
+	out, at := dst, int(ordinal)
+	for len(rows) > 0 && at < int(ordinal)+n && rows[0] == keyBlob {
+		key, value, rest, err := c.cut(rows)
+		if err == nil {
+			err = c.chunk(key, value)
+		}
+		if err != nil {
+			return dst, err
+		}
+		_, first, _ := parseBlobKey(key)
+		k, _ := parseChunk(index, first, value) // proven a moment ago
+		if next := k.first + k.count; at < next && at >= k.first {
+			to := min(int(ordinal)+n, next)
+			out, at = append(out, k.span(at-k.first, to-k.first)...), to
+		}
+		rows = rest
+	}
+	if at < int(ordinal)+n {
+		return dst, ErrNotFound
+	}
+	return out, nil
 }

@@ -212,3 +212,31 @@ func TestRanges(t *testing.T) {
 		b[i] ^= 1
 	}
 }
+
+// Records are read out of rows as out of the store, whatever chunks they stand in.
+func TestRecordsIn(t *testing.T) {
+	from, blobs := donor(t, 12)
+	defer mustClose(t, from)
+	for _, index := range []uint64{3, 11} {
+		rows, _, err := from.State().AppendBlobs(nil, index, index, 1)
+		check(t, err)
+		all := len(blobs[index].offsets)
+		for _, at := range [][2]int{{0, 1}, {0, all}, {all - 1, 1}, {all / 2, all / 3}, {all/2 - 1, 2}} {
+			want, err := from.State().Records(nil, index, uint16(at[0]), at[1])
+			check(t, err)
+			if got, err := RecordsIn([]byte("x"), rows, index, uint16(at[0]), at[1]); err != nil || !bytes.Equal(got[1:], want) {
+				t.Errorf("entry %d, %v: %d bytes, %v", index, at, len(got), err)
+			}
+		}
+		for _, at := range [][2]int{{all, 1}, {all - 1, 2}} {
+			if got, err := RecordsIn([]byte("x"), rows, index, uint16(at[0]), at[1]); !errors.Is(err, ErrNotFound) || string(got) != "x" {
+				t.Errorf("entry %d, %v: %v", index, at, err)
+			}
+		}
+		rows[30] ^= 1
+		var wrong *BlobsError
+		if _, err := RecordsIn(nil, rows, index, 0, 1); !errors.As(err, &wrong) {
+			t.Errorf("a changed byte: %v", err)
+		}
+	}
+}

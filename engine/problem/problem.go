@@ -97,6 +97,8 @@ const (
 	ClockSkew      Code = 93
 	Capacity       Code = 94
 	CampaignFenced Code = 95
+	// RecordElsewhere: it was decided, and this node has not been given the record yet.
+	RecordElsewhere Code = 96
 
 	UnknownOutcome Code = 100
 	Internal       Code = 101
@@ -176,6 +178,8 @@ var table = [...]Info{
 	ClockSkew:      {"clock_skew", "The clock cannot be trusted.", 503, None, true},
 	Capacity:       {"capacity", "The namespace is at its configured capacity.", 503, None, true},
 	CampaignFenced: {"campaign_fenced", "The campaign is fenced: its books do not balance.", 503, None, false},
+
+	RecordElsewhere: {"record_elsewhere", "The record is not on this node yet.", 503, None, true},
 
 	UnknownOutcome: {"unknown_outcome", "The outcome is not known; ask again with the same key.", 504, Unknown, true},
 	Internal:       {"internal", "Something went wrong on our side.", 500, Unknown, true},

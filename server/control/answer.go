@@ -66,6 +66,9 @@ func (x *exchange) undecided(err error) *render.Problem {
 
 // broken is the refusal for a fault of ours that was found before anything was proposed or after it was decided.
 func (x *exchange) broken(what string, err error) *render.Problem {
+	if e, ok := errors.AsType[*problem.Error](err); ok { // records that this node has not been given yet
+		return refusal(e.Code, e.Detail)
+	}
 	x.plane.Logger.Error(what, "route", x.pattern(), "error", err)
 	return refusal(problem.Internal, "")
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/bits"
 	"net/http"
@@ -48,6 +49,9 @@ func (d *draw) load() *render.Problem {
 		return refusal(problem.DrawNotFound, "")
 	}
 	encoded, err := d.plane.Records.Records(nil, uint64(at.Index), at.Ordinal, 1)
+	if e, ok := errors.AsType[*problem.Error](err); ok {
+		return refusal(e.Code, e.Detail)
+	}
 	if err != nil {
 		return refusal(problem.DrawNotFound, "") // an id that was sealed here and never given out
 	}

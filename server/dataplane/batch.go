@@ -313,8 +313,11 @@ func (w *worker) open(b *batchWork, index int) (replayed, ok bool) {
 
 // lost makes w.problem say that a decided draw cannot be shown.
 func (w *worker) lost(err error) {
-	w.server.options.Logger.Error("the record of a decided draw cannot be shown", "error", err)
-	w.problem = render.Problem{Code: problem.Internal}
+	refusal := refusalOf(err)
+	if refusal.Code == problem.Internal {
+		w.server.options.Logger.Error("the record of a decided draw cannot be shown", "error", err)
+	}
+	w.problem = render.Problem{Code: refusal.Code}
 	w.newRequestID()
 }
 

@@ -21,8 +21,12 @@ func (w *worker) claim() {
 		w.refuse(problem.DrawNotFound, "")
 		return
 	}
-	if w.load(c, at, 1) != nil && (w.barrier() != nil || w.load(c, at, 1) != nil) {
-		w.refuse(problem.DrawNotFound, "") // an id that was sealed under our key and never given out
+	err := w.load(c, at, 1)
+	if err != nil && w.barrier() == nil {
+		err = w.load(c, at, 1)
+	}
+	if err != nil {
+		w.noRecord(err)
 		return
 	}
 	var draw engine.Record

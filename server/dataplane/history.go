@@ -146,7 +146,7 @@ func (w *worker) readKey() {
 	digest := keyer.Digest(engine.DigestDraw, c.Ref(), user, w.place.id)
 	w.facts.User = uint16(user[0])<<8 | uint16(user[1])
 	at, code := w.server.options.Engine.FindKey(c, user, digest)
-	if code == problem.OK && w.sendFirst(c, at) {
+	if code == problem.OK && w.sendFirst(c, at) == nil {
 		return
 	}
 	if code != problem.KeyAbandoned {
@@ -160,8 +160,8 @@ func (w *worker) readKey() {
 		w.refuse(code, "")
 		return
 	}
-	if !w.sendFirst(c, at) {
-		w.failed(errFirst)
+	if err := w.sendFirst(c, at); err != nil {
+		w.failed(err)
 	}
 }
 
@@ -188,8 +188,8 @@ func (w *worker) abandon() {
 	}
 	switch r := &w.batch.Results[0]; {
 	case r.Replayed:
-		if !w.sendFirst(c, r.At) {
-			w.failed(errFirst)
+		if err := w.sendFirst(c, r.At); err != nil {
+			w.failed(err)
 		}
 	case r.Code != problem.OK && r.Code != problem.KeyAbandoned:
 		w.deny(r)
@@ -200,18 +200,28 @@ func (w *worker) abandon() {
 
 var errFirst = errors.New("BUG: dataplane: the record of a decided key cannot be read")
 
-// sendFirst answers with the decision at a place. false means that its records are not stored.
-func (w *worker) sendFirst(c *engine.Campaign, at engine.Location) bool {
-	if w.load(c, at, 1) != nil {
-		return false
+// sendFirst answers with the decision at a place. An error means that nothing was sent: its records cannot be read.
+func (w *worker) sendFirst(c *engine.Campaign, at engine.Location) error {
+	if err := w.load(c, at, 1); err != nil {
+		return first(err)
 	}
-	var first engine.Record
-	if _, err := engine.DecodeRecord(w.records, &first); err != nil {
-		return false
+	var draw engine.Record
+	if _, err := engine.DecodeRecord(w.records, &draw); err != nil {
+		return errFirst
 	}
-	if first.Times > 1 && w.load(c, at, int(first.Times)) != nil {
-		return false
+	if draw.Times > 1 {
+		if err := w.load(c, at, int(draw.Times)); err != nil {
+			return first(err)
+		}
 	}
 	w.sendReplay()
-	return true
+	return nil
+}
+
+// first is the failure to read the record of a decided key: a refusal if it is one, else a fault of ours.
+func first(err error) error {
+	if refusalOf(err).Code == problem.Internal {
+		return errFirst
+	}
+	return err
 }

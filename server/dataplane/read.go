@@ -28,7 +28,7 @@ func (w *worker) readDraw() {
 		return
 	}
 	if err := w.load(nil, at, 1); err != nil {
-		w.refuse(problem.DrawNotFound, "") // an id that was sealed under our key and never given out
+		w.noRecord(err)
 		return
 	}
 	c, ok := w.owner()
@@ -204,4 +204,14 @@ func (w *worker) version() {
 	w.buf = strconv.AppendUint(append(w.buf, `,"level":`...), uint64(w.server.options.Engine.Level()), 10)
 	w.buf = append(w.buf, '}')
 	w.sendFresh(typeJSON)
+}
+
+// noRecord refuses for a draw whose record cannot be read: it is on another node, or its id was sealed under our key and never
+// given out.
+func (w *worker) noRecord(err error) {
+	if refusalOf(err).Code == problem.RecordElsewhere {
+		w.failed(err)
+		return
+	}
+	w.refuse(problem.DrawNotFound, "")
 }

@@ -206,15 +206,46 @@ func TestRecordNotStoredYet(t *testing.T) {
 	}
 }
 
+// A record that is on other nodes only is never "there is no such draw": the caller asks again, or asks another node.
+func TestRecordElsewhere(t *testing.T) {
+	var late *lateRecords
+	r := start(t, func(o *Options) {
+		late = &lateRecords{from: o.Records, err: problem.New(problem.RecordElsewhere, "")}
+		o.Records = late
+	})
+	a := r.draw("open", "k1", `{"user":"u1"}`)
+	late.misses = 1 << 30
+	for name, got := range map[string]answer{
+		"draw":    r.do("GET", "/v1/draws/"+a.json["draw"].(string), ""),
+		"claim":   r.do("POST", "/v1/campaigns/open/users/u1/draws/"+a.json["draw"].(string)+":claim", ""),
+		"history": r.do("GET", "/v1/campaigns/open/users/u1/draws", ""),
+		"key":     r.do("GET", "/v1/campaigns/open/users/u1/keys/k1", ""),
+		"again":   r.draw("open", "k1", `{"user":"u1"}`),
+	} {
+		r.want(name, got, 503, "record_elsewhere")
+		if got.header.Get("Retry-After") == "" || got.json["effect"] != "none" {
+			t.Errorf("%s: %v %s", name, got.header, got.body)
+		}
+	}
+	late.misses = 0
+	if got := r.draw("open", "k1", `{"user":"u1"}`); !bytes.Equal(got.body, a.body) {
+		t.Errorf("when it is here: %s", got.body)
+	}
+}
+
 // lateRecords does not find what it is asked for a number of times.
 type lateRecords struct {
 	from   Records
 	misses int
+	err    error // what it says; apitest.ErrNoRecord when nil
 }
 
 func (l *lateRecords) Records(dst []byte, index uint64, ordinal uint16, n int) ([]byte, error) {
 	if l.misses > 0 {
 		l.misses--
+		if l.err != nil {
+			return dst, l.err
+		}
 		return dst, apitest.ErrNoRecord
 	}
 	return l.from.Records(dst, index, ordinal, n)
