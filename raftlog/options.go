@@ -68,7 +68,7 @@ type Options struct {
 	// API is where clients reach this node, and Build the version of its program: both are told to the other members.
 	API, Build string
 	// BlobsComplete reports whether this node has the record blobs of everything that it applied; only then may it become
-	// a voter. Default: it has.
+	// a voter. Default: the node knows itself.
 	BlobsComplete func() bool
 
 	// Skip names one entry that is not applied: the escape from an entry that stops the node (poison). Both the index and
