@@ -14,8 +14,8 @@ import (
 var errSound = errors.New("engine: the command is sound")
 
 // CheckCommands reports whether Apply would take these commands, as Batch.Commands has them: nil, or what Apply would stop
-// with. It looks at no state that entries change, so its answer holds wherever in the log they come to stand. Any number of
-// goroutines may call it; for draws it does not allocate.
+// with. It looks at no state that entries change but the feature level, which only rises: what it takes, Apply takes, wherever
+// in the log it comes to stand. Any number of goroutines may call it; for draws it does not allocate.
 func (e *Engine) CheckCommands(commands []byte, count int) error {
 	var d Draw
 	for n := range count {
@@ -38,8 +38,18 @@ func (e *Engine) CheckCommands(commands []byte, count int) error {
 
 // checkCommand checks anything but a draw.
 func (e *Engine) checkCommand(o op, body []byte) (err error) {
+	if err := e.mayApply(o); err != nil {
+		return err
+	}
 	r := &reader{b: body}
 	switch o {
+	case opRaise:
+		if c := r.raise(); r.done() == nil {
+			err = e.supports(c.Level)
+		}
+		if err != nil {
+			return err
+		}
 	case opHit:
 		return parseHit(body, new(Hit))
 	case opHelp:

@@ -19,6 +19,11 @@ type Options struct {
 	// Alloc returns zeroed memory for table pages, a multiple of PageSize up to 1 MiB; default make. It may return
 	// huge-page memory.
 	Alloc func(bytes int) []byte
+	// Level is the newest feature level that this engine takes for its own; default NewestLevel. A lower one makes it an
+	// older build, for tests of versions beside each other.
+	Level uint32
+
+	since map[op]uint32 // tests: operations of a later level
 }
 
 // Validate reports what is wrong with o.
@@ -54,8 +59,8 @@ type world struct {
 	initialized atomic.Bool
 	clusterID   [16]byte
 	idKey       [16]byte
-	level       uint32 // feature level: behaviour changes of Apply go behind it
-	forms       int    // bytes of all versions, live, older and to come; every shard is locked when it changes
+	level       atomic.Uint32 // feature level: behaviour changes of Apply go behind it
+	forms       int           // bytes of all versions, live, older and to come; every shard is locked when it changes
 
 	namespaces atomic.Pointer[[]*Namespace] // by ref - 1; replaced, never changed
 	campaigns  atomic.Pointer[[]*Campaign]  // by ref - 1; replaced, never changed
@@ -100,6 +105,9 @@ func New(o Options) (*Engine, error) {
 	if o.Shards == 0 {
 		o.Shards = DefaultShards
 	}
+	if o.Level == 0 {
+		o.Level = NewestLevel
+	}
 	e := &Engine{options: o, sealer: newSealer(o.ClusterKey), codes: NewCodeSealer(o.ClusterKey)}
 	e.world.Store(e.newWorld())
 	e.ids.Store(newIDs([16]byte{}))
@@ -107,7 +115,8 @@ func New(o Options) (*Engine, error) {
 }
 
 func (e *Engine) newWorld() *world {
-	w := &world{engine: e, shards: make([]shard, e.options.Shards), level: 1}
+	w := &world{engine: e, shards: make([]shard, e.options.Shards)}
+	w.level.Store(1)
 	for s := e.options.Shards; s < MaxShards; s <<= 1 {
 		w.shift++
 	}
@@ -159,7 +168,7 @@ func (e *Engine) RunningHash() [16]byte {
 }
 
 // Level returns the feature level.
-func (e *Engine) Level() uint32 { return e.world.Load().level }
+func (e *Engine) Level() uint32 { return e.world.Load().level.Load() }
 
 // NextDue returns the next log time at which something becomes due without a command: a start, an end, keys that may
 // be forgotten, units of a pool that come back. The leader proposes a tick then.

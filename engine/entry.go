@@ -107,6 +107,11 @@ const (
 	opPublishAtFrom    // the same, at a time
 )
 
+// Operations of the cluster: 100 to 109.
+const (
+	opRaise op = 100 // the feature level
+)
+
 // ErrUnknownEntry is in the chain of what Apply returns for an entry that this build cannot read: an unknown form or
 // operation. Skipping it would let replicas diverge, so the node stops; a newer drawd can go on from the same data.
 var ErrUnknownEntry = errors.New("engine: entry of an unknown form or operation; a newer drawd wrote it")

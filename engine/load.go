@@ -99,7 +99,11 @@ func (w *world) restore(m *metaCut) error {
 	w.clock.index, w.clock.now, w.clock.running = m.index, m.now, m.running
 	w.logTime.Store(int64(m.now))
 	w.applied.Store(uint64(m.index))
-	w.level, w.clusterID, w.idKey = m.level, m.clusterID, m.idKey
+	if err := w.engine.supports(m.level); err != nil {
+		return err
+	}
+	w.level.Store(m.level)
+	w.clusterID, w.idKey = m.clusterID, m.idKey
 	w.initialized.Store(m.initialized)
 	w.documents.restore(m.revision, m.documents)
 	for i := range m.namespaces {

@@ -81,7 +81,7 @@ type campaignCut struct {
 func (w *world) cut() *metaCut {
 	w.clock.Lock()
 	m := &metaCut{
-		shards: len(w.shards), index: w.clock.index, now: w.clock.now, running: w.clock.running, level: w.level,
+		shards: len(w.shards), index: w.clock.index, now: w.clock.now, running: w.clock.running, level: w.level.Load(),
 		initialized: w.initialized.Load(), clusterID: w.clusterID, idKey: w.idKey,
 	}
 	w.clock.Unlock()

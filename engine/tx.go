@@ -234,6 +234,9 @@ func (t *tx) apply(o op, body []byte) (err error) {
 		}
 		return nil
 	}
+	if err := t.world.engine.mayApply(o); err != nil {
+		return err
+	}
 	switch o {
 	case opGrant, opRevoke:
 		return t.applyChances(o, body)
@@ -266,6 +269,11 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 	switch o {
 	case opTick:
 		err = r.done()
+	case opRaise:
+		c := r.raise()
+		if err = r.done(); err == nil {
+			return t.applyRaise(&c)
+		}
 	case opInit, opNamespace:
 		res, err = t.applySetup(o, r)
 	case opPublish, opPublishFrom:

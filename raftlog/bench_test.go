@@ -52,6 +52,7 @@ func (m *trivial) AppliedIndex() engine.LogIndex { return engine.LogIndex(m.appl
 func (m *trivial) RunningHash() [16]byte         { return [16]byte{} }
 func (m *trivial) Initialized() bool             { return true }
 func (m *trivial) Level() uint32                 { return 1 }
+func (m *trivial) Supports() uint32              { return 1 }
 func (m *trivial) Capture(bool) (capture, error) { return trivialCapture(m.applied.Load()), nil }
 func (m *trivial) Loader() loader                { return trivialLoader{} }
 

@@ -23,7 +23,8 @@ type crew struct {
 	disks map[string]*storage.CrashFS
 	tune  func(id string, o *Options)
 	wrap  func(id string, m machine) machine
-	ring  int64 // storage.Options.RingBytes: beyond it a leader cannot give entries that were cut from its log
+	ring  int64             // storage.Options.RingBytes: beyond it a leader cannot give entries that were cut from its log
+	build map[string]uint32 // feature levels, where they are not this build's
 
 	listen func(id string) peer.Stream
 }
@@ -54,16 +55,24 @@ func (c *crew) start(id string) *rig {
 // startAs opens a node on a rig that was prepared.
 func (c *crew) startAs(id string, r *rig) {
 	c.t.Helper()
+	if err := c.tryAs(id, r); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// tryAs is startAs for a node that may refuse.
+func (c *crew) tryAs(id string, r *rig) error {
 	r.options.NodeID, r.options.Found, r.store.RingBytes = id, c.found, c.ring
 	if c.tune != nil {
 		c.tune(id, &r.options)
 	}
+	r.level = c.build[id]
 	if c.wrap != nil {
 		r.wrapMachine = func(m machine) machine { return c.wrap(id, m) }
 	}
 	r.mux = peer.NewMux(c.listen(id))
 	c.rigs[id] = r
-	r.mustStart()
+	return r.start()
 }
 
 func (c *crew) startAll() {

@@ -25,6 +25,7 @@ type machine interface {
 	RunningHash() [16]byte
 	Initialized() bool
 	Level() uint32
+	Supports() uint32
 	Capture(full bool) (capture, error)
 	Loader() loader
 }

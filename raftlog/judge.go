@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
 )
 
@@ -41,6 +42,7 @@ func (n *Node) judge() {
 	n.judgeHashes(members)
 	n.judgeClock(members)
 	n.judgeProgress(members)
+	n.judgeLevel(members)
 }
 
 // judgeRemoval notices that this node is no member any more: raft does not tell it, because the leader stopped talking to
@@ -51,18 +53,18 @@ func (n *Node) judgeRemoval(members []Member) {
 		if m.ID == n.options.NodeID || a == nil || !a.report.leads {
 			continue
 		}
-		n.judged.mu.Lock()
-		was := n.judged.mu.removed
-		n.judged.mu.removed = !a.report.youAreMember
-		now := n.judged.mu.removed
-		n.judged.mu.Unlock()
-		if now && !was {
-			n.options.Logger.Error("this node was removed from the cluster: stop it; it may come back on an empty data directory under another id", "leader", m.ID)
-		}
-		if now {
+		gone := !a.report.youAreMember
+		_, _, was := n.judged.read()
+		if gone {
 			n.gate.relabel(reasonNoLeader, says(removed))
 		} else if was {
 			n.gate.relabel(reasonNoLeader, says(electing))
+		}
+		n.judged.mu.Lock()
+		n.judged.mu.removed = gone
+		n.judged.mu.Unlock()
+		if gone && !was {
+			n.options.Logger.Error("this node was removed from the cluster: stop it; it may come back on an empty data directory under another id", "leader", m.ID)
 		}
 	}
 }
@@ -229,6 +231,43 @@ func (n *Node) judgeProgress(members []Member) {
 	if news {
 		n.options.Logger.Error("this node does not follow: " + text + "; start it again if this does not end")
 	}
+}
+
+// judgeLevel raises the feature level once every voter's build supports the next one.
+func (n *Node) judgeLevel(members []Member) {
+	level := n.machine.Level()
+	if n.gate.refusal.Load() != nil || n.machine.Supports() <= level {
+		return
+	}
+	lowest := n.machine.Supports()
+	for _, m := range members {
+		if m.ID == n.options.NodeID {
+			continue
+		}
+		a := n.pinger.fresh(m.ID)
+		if a == nil && m.Voter {
+			return // it might come back as what it was
+		}
+		if a != nil {
+			lowest = min(lowest, a.report.supports)
+		}
+	}
+	if lowest > level {
+		n.move(fmt.Sprintf("the feature level is raised from %d to %d", level, lowest), func(context.Context) error { return n.raise(lowest) })
+	}
+}
+
+// raise proposes a feature level.
+func (n *Node) raise(level uint32) error {
+	var b engine.Batch
+	b.AddRaise(&engine.Raise{Level: level})
+	if err := n.decideHere(&b); err != nil {
+		return err
+	}
+	if code := b.Results[0].Code; code != problem.OK {
+		return problem.New(code, "the engine refused the feature level")
+	}
+	return nil
 }
 
 // move does what takes longer than a round of pings, one thing at a time.

@@ -280,6 +280,9 @@ func (n *Node) check(b *engine.Batch) *problem.Error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, engine.ErrLevel) { // not a fault: it comes once every voter was upgraded
+		return problem.New(problem.Conflict, err.Error())
+	}
 	n.metrics.unsound.Inc()
 	n.options.Logger.Error("a damaged command was not sent to the log: this is a fault of drawd, please report it", "error", err)
 	return unsound(err)

@@ -181,7 +181,7 @@ func (n *Node) report(to string) *report {
 		id: n.options.NodeID, api: n.options.API, build: n.options.Build,
 		term: n.raft.CurrentTerm(), applied: uint64(n.machine.AppliedIndex()), members: index,
 		leads: n.leading.Load(), ready: n.gate.refusal.Load() == nil, complete: n.options.BlobsComplete(),
-		level: n.machine.Level(), supports: n.machine.Level(), samples: n.fsm.hashes.all(),
+		level: n.machine.Level(), supports: n.machine.Supports(), samples: n.fsm.hashes.all(),
 	}
 	for _, m := range members {
 		r.youAreMember = r.youAreMember || m.ID == to

@@ -22,6 +22,7 @@ type rig struct {
 	options Options
 	store   storage.Options
 	shards  int
+	level   uint32 // of the build, 0 for this one's
 
 	// wrap puts something between the node and what it stands on.
 	wrapMachine func(machine) machine
@@ -96,7 +97,7 @@ func (r *rig) start() error {
 	if r.opened, err = storage.Open(r.store); err != nil {
 		return err
 	}
-	if r.engine, err = engine.New(engine.Options{Shards: r.shards}); err != nil {
+	if r.engine, err = engine.New(engine.Options{Shards: r.shards, Level: r.level}); err != nil {
 		return err
 	}
 	r.t.Cleanup(r.stop)
