@@ -49,6 +49,25 @@ func (db *DB) PublishForced(ctx context.Context, file []byte, reason string) (*C
 }
 
 func (db *DB) publish(ctx context.Context, file []byte, reason string, forced bool) (*Campaign, error) {
+	p, err := db.publication(file, reason, forced)
+	if err != nil {
+		return nil, err
+	}
+	c := db.begin()
+	defer db.end(c)
+	c.batch.AddPublish(p)
+	if _, err := db.one(ctx, c, p.Version.Campaign, "", ""); err != nil {
+		return nil, err
+	}
+	published, ok := db.Campaign(p.Version.Campaign)
+	if !ok {
+		return nil, &Error{Code: problem.Internal, Campaign: p.Version.Campaign, Detail: "BUG: a published campaign is not there"}
+	}
+	return published, nil
+}
+
+// publication makes the command that publishes a file.
+func (db *DB) publication(file []byte, reason string, forced bool) (*engine.Publish, error) {
 	f, faults := campaignfile.Parse(file)
 	if len(faults) > 0 {
 		return nil, faulty(problem.InvalidCampaign, faults)
@@ -66,12 +85,15 @@ func (db *DB) publish(ctx context.Context, file []byte, reason string, forced bo
 	if len(faults) > 0 {
 		return nil, faulty(problem.InvalidCampaign, f.Locate(faults))
 	}
+	for _, p := range db.namespace.Pending() {
+		if p.Campaign == id { // it was compared with what is live now
+			return nil, &Error{Code: problem.Conflict, Campaign: id, Detail: "a version of it is to become live already: withdraw it first"}
+		}
+	}
 	// The engine says the same when it decides, in a code; here are the words.
 	if code, err := db.namespace.CheckPublish(f.Version, max(db.now(), db.engine.LogTime())); code != problem.OK {
 		return nil, &Error{Code: code, Campaign: id, Detail: err.Error()}
 	}
-	c := db.begin()
-	defer db.end(c)
 	var seed [16]byte
 	var nonce [12]byte
 	for _, b := range [][]byte{seed[:], nonce[:], f.Version.Salt[:]} {
@@ -79,19 +101,43 @@ func (db *DB) publish(ctx context.Context, file []byte, reason string, forced bo
 			return nil, err
 		}
 	}
-	c.batch.AddPublish(&engine.Publish{
+	return &engine.Publish{
 		Namespace: db.namespace.Ref(), Version: f.Version, SealedSeed: engine.SealSeed(db.key, nonce, seed),
 		Actor: db.options.Actor, Reason: reason, Expect: compared,
-	})
-	if _, err := db.one(ctx, c, id, "", ""); err != nil {
-		return nil, err
-	}
-	published, ok := db.Campaign(id)
-	if !ok {
-		return nil, &Error{Code: problem.Internal, Campaign: id, Detail: "BUG: a published campaign is not there"}
-	}
-	return published, nil
+	}, nil
 }
+
+// PublishAt leaves a campaign file with the DB, which publishes it at a time to come; a campaign has at most one such version. What
+// it takes from users now is ErrInvalidCampaign, as of Publish.
+func (db *DB) PublishAt(ctx context.Context, file []byte, at time.Time) error {
+	p, err := db.publication(file, "", false)
+	if err != nil {
+		return err
+	}
+	c := db.begin()
+	defer db.end(c)
+	c.batch.AddPublishAt(p, instant(at))
+	_, err = db.one(ctx, c, p.Version.Campaign, "", "")
+	return said(err, map[problem.Code]string{
+		problem.InvalidField: "the time must be in the future, and before the campaign ends",
+		problem.Conflict:     "a version of it is to become live already: withdraw it first",
+	})
+}
+
+// Withdraw takes back what PublishAt left; ErrNotFound when there is nothing.
+func (db *DB) Withdraw(ctx context.Context, campaign, reason string) error {
+	if err := checkReason(reason); err != nil {
+		return err
+	}
+	c := db.begin()
+	defer db.end(c)
+	c.batch.AddWithdraw(&engine.Withdraw{Namespace: db.namespace.Ref(), Campaign: campaign, Actor: db.options.Actor, Reason: reason})
+	_, err := db.one(ctx, c, campaign, "", "")
+	return said(err, map[problem.Code]string{problem.NotFound: "nothing of this campaign is to become live"})
+}
+
+// Pending returns what is to become live, in the order of time. It must not be changed.
+func (db *DB) Pending() []engine.Pending { return db.namespace.Pending() }
 
 // knownPrizes tells which prize ids a campaign has ever had.
 func knownPrizes(c *engine.Campaign, found bool) func(string) bool {
@@ -173,8 +219,8 @@ func (c *Campaign) End(ctx context.Context, reason string) error {
 }
 
 func (c *Campaign) control(ctx context.Context, a engine.Action, extend bool, reason string) error {
-	if len(reason) > engine.MaxReasonBytes {
-		return invalid("the reason has %d bytes; at most %d are kept", len(reason), engine.MaxReasonBytes)
+	if err := checkReason(reason); err != nil {
+		return err
 	}
 	k := c.db.begin()
 	defer c.db.end(k)

@@ -36,8 +36,20 @@
 // Log time comes from Options.Clock and never goes back. A DB brings starts, ends, releases and expiries about by itself, with
 // one timer; with Options.Stepped it does so only in calls, and in [DB.Tick], for clocks that a test moves (package drawdtest).
 //
+// # What operators do
+//
+// A program that embeds drawd operates it too: [DB.Void] and [DB.VoidHold], [Campaign.Award], [DB.MoveAward], [Campaign.ImportCodes],
+// [DB.PutOnList], [Campaign.DrawRaffle], [DB.Switch], [DB.PublishAt]. All of it is recorded, with Options.Actor.
+//
 // # What it does not do
 //
-// Several nodes, namespaces beside the default one, API keys, tickets, audience rules over HTTP: run the daemon. It does not
-// rate-limit, and it has no metrics of its own.
+// Several nodes, namespaces beside the default one: run the daemon. It does not rate-limit, and it has no metrics of its own. Left
+// out because a library has one caller, whom nobody has to be told apart from or protected against:
+//
+//   - API keys, their scopes, and tickets: those prove to a server who asks. A host that calls Draw has checked it. Attributes that a
+//     campaign takes from tickets only cannot be stated here.
+//   - Approvals, and defensive versions, which are approved beforehand: they need a second person with a key of his own. A policy
+//     with approvals is refused; on a directory that the daemon gave one, what needs approval is ErrConflict.
+//   - Breaking the glass: without approvals a switch is turned on at once.
+//   - Drafts and documents: a host has its files.
 package drawd

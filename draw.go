@@ -123,24 +123,38 @@ func (c *Campaign) stamp(k *call, q *DrawRequest) *Error {
 		k.draw.Eligibility = engine.Eligibility{}
 		return nil
 	}
-	k.values = engine.Values{}
-	for i := range q.Attributes {
-		if err := take(k, audience, &q.Attributes[i]); err != nil {
-			return err
-		}
+	if err := c.values(k, audience, q.Attributes); err != nil {
+		return err
 	}
 	eligible, _ := audience.Eligible(&k.values)
 	e := engine.Eligibility{Stamp: engine.Stamp{
 		Version: version.Number, Eligible: eligible, Digest: c.db.keyer.Attributes(audience, &k.values),
 	}}
-	for i := range audience.Attributes {
-		if slot := slots[i]; slot >= 0 && k.values[i].Type != 0 {
-			e.By[slot] = c.db.keyer.Attribute(audience.Attributes[i].Name, &k.values[i])
-			e.HasBy |= 1 << slot
-		}
-	}
+	e.By, e.HasBy = c.attributeKeys(k, audience, slots)
 	k.draw.Eligibility = e
 	return nil
+}
+
+// values takes the attributes of a request.
+func (c *Campaign) values(k *call, audience *engine.Audience, attributes []Attribute) *Error {
+	k.values = engine.Values{}
+	for i := range attributes {
+		if err := take(k, audience, &attributes[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attributeKeys returns the keys of those attributes that caps count by, by slot, with a bit for each.
+func (c *Campaign) attributeKeys(k *call, audience *engine.Audience, slots *[engine.MaxAttributes]int8) (by [engine.MaxAttributeScopes]engine.Key, has uint8) {
+	for i := range audience.Attributes {
+		if slot := slots[i]; slot >= 0 && k.values[i].Type != 0 {
+			by[slot] = c.db.keyer.Attribute(audience.Attributes[i].Name, &k.values[i])
+			has |= 1 << slot
+		}
+	}
+	return by, has
 }
 
 // take puts one attribute into its place.

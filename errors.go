@@ -37,8 +37,9 @@ type Error struct {
 	Faults []campaignfile.Fault // ErrInvalidCampaign, ErrInvalidField: of a file, each with its place
 
 	cause  error
-	undone bool // nothing was done, where the code leaves that open
-	kept   bool // the refusal stands under Key
+	Of     string // of a help: whose cap, block or room it is, "owner" or "helper"
+	undone bool   // nothing was done, where the code leaves that open
+	kept   bool   // the refusal stands under Key
 }
 
 // Error returns the code and what a person should know.
@@ -199,3 +200,19 @@ func opened(dir string, err error) error {
 }
 
 func timeOf(at engine.UnixMilli) time.Time { return time.UnixMilli(int64(at)).UTC() }
+
+// said puts words to the codes of a refusal that has none.
+func said(err error, words map[problem.Code]string) error {
+	if e, ok := err.(*Error); ok && e.Detail == "" {
+		e.Detail = words[e.Code]
+	}
+	return err
+}
+
+// checkReason refuses a reason that is longer than what is kept.
+func checkReason(reason string) error {
+	if len(reason) > engine.MaxReasonBytes {
+		return invalid("the reason has %d bytes; at most %d are kept", len(reason), engine.MaxReasonBytes)
+	}
+	return nil
+}

@@ -136,3 +136,34 @@ fatigue_caps:
 	// m2 sent as 2 of 2 again: false
 	// m3 not today
 }
+
+// Codes of a partner are imported once, and each win hands one out.
+func ExampleCampaign_ImportCodes() {
+	ctx := context.Background()
+	db, err := drawd.Open(drawd.Options{Clock: drawdtest.NewClock(), Stepped: true, Entropy: drawdtest.Entropy(1)})
+	if err != nil {
+		panic(err)
+	}
+	defer db.Close(ctx)
+	c, err := db.Publish(ctx, []byte(`
+campaign: partner
+time_zone: UTC
+starts_at: 2026-01-01T00:00:00Z
+ends_at: 2026-02-01T00:00:00Z
+denominator: 1
+prizes: [{id: voucher, kind: code, weight: 1, codes: unique}]
+`))
+	if err != nil {
+		panic(err)
+	}
+	added, err := c.ImportCodes(ctx, "voucher", "AAA-1", "AAA-2", "AAA-1")
+	fmt.Println(added, "codes", err)
+	out, err := c.Draw(ctx, drawd.DrawRequest{User: "ann", Key: "order-1"})
+	fmt.Println(out.Prize.ID, out.Prize.Code, err)
+	_, left, _ := c.Codes("voucher")
+	fmt.Println(left, "left")
+	// Output:
+	// 2 codes <nil>
+	// voucher AAA-1 <nil>
+	// 1 left
+}

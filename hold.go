@@ -210,9 +210,13 @@ func (db *DB) resolve(ctx context.Context, id string, add func(*engine.Batch, en
 	if !ok {
 		return Hold{}, &Error{Code: problem.HoldNotFound, Detail: "not the id of a hold"}
 	}
+	return db.resolveAt(ctx, id, ref, func(b *engine.Batch) { add(b, ref) })
+}
+
+func (db *DB) resolveAt(ctx context.Context, id string, ref engine.HoldRef, add func(*engine.Batch)) (Hold, error) {
 	k := db.begin()
 	defer db.end(k)
-	add(&k.batch, ref)
+	add(&k.batch)
 	r, err := db.stock(ctx, k, "", "")
 	if err != nil {
 		return Hold{}, err
