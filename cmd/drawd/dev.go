@@ -29,13 +29,17 @@ func (a *app) devCommand() *cobra.Command {
 		Use:   "dev",
 		Short: "Run a node to play with: demo campaign, temporary data, loopback only",
 		Long: `Everything in one process, with a campaign already published and a first draw already made. The data is in a
-temporary directory and is deleted when it ends.`,
-		Example: "  drawd dev\n  drawd dev --api 127.0.0.1:8080 --admin 127.0.0.1:8081",
+temporary directory and is deleted when it ends.
+
+With --cluster 3 it is a cluster of three processes with certificates of their own, to be killed as one likes: whichever is
+gone is started again after a while.`,
+		Example: "  drawd dev\n  drawd dev --cluster 3\n  drawd dev --api 127.0.0.1:8080 --admin 127.0.0.1:8081",
 		Args:    cobra.NoArgs,
 	}
 	api := c.Flags().String("api", defaultAPI, "loopback address of the data plane")
 	admin := c.Flags().String("admin", defaultAdmin, "loopback address of the control plane")
 	resp := c.Flags().String("resp", "", "loopback address of the RESP front, for clients of Redis; empty for none")
+	cluster := c.Flags().Int("cluster", 1, "how many nodes: 1, 3 or 5; the others' ports are 10, 20 … above those of the first")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		err := errors.Join(loopback("api", *api), loopback("admin", *admin))
 		if *resp != "" {
@@ -43,6 +47,16 @@ temporary directory and is deleted when it ends.`,
 		}
 		if err != nil {
 			return usage(err)
+		}
+		switch *cluster {
+		case 1:
+		case 3, 5:
+			if *resp != "" {
+				return usage(errors.New("--resp is for one node"))
+			}
+			return a.devCluster(c.Context(), *cluster, *api, *admin)
+		default:
+			return usage(fmt.Errorf("--cluster is %d: it must be 1, 3 or 5", *cluster))
 		}
 		return a.dev(c.Context(), serveOptions{API: *api, Admin: *admin, RESP: *resp, NodeID: "dev", LogLevel: "warn"})
 	}
@@ -74,7 +88,7 @@ func (a *app) dev(ctx context.Context, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	first, err := a.firstDraw(ctx, n)
+	first, err := firstDraw(ctx, n.adminURL(), n.apiURL())
 	if err != nil {
 		return errors.Join(fmt.Errorf("the first draw: %w", err), n.stop(devStop))
 	}
@@ -93,18 +107,18 @@ func (a *app) dev(ctx context.Context, o serveOptions) (err error) {
 }
 
 // firstDraw publishes the demo campaign and draws once, both over HTTP like everybody else.
-func (a *app) firstDraw(ctx context.Context, n *node) (string, error) {
+func firstDraw(ctx context.Context, adminURL, apiURL string) (string, error) {
 	now := time.Now().UTC()
 	src := strings.NewReplacer("STARTS_AT", now.Add(-time.Hour).Format(time.RFC3339), "ENDS_AT", now.AddDate(1, 0, 0).Format(time.RFC3339)).Replace(demoFile)
 	file, faults := campaignfile.Parse([]byte(src))
 	if len(faults) > 0 {
 		return "", faults[0]
 	}
-	control := &client{base: n.adminURL(), flag: "admin", timeout: 5 * time.Second}
+	control := &client{base: adminURL, flag: "admin", timeout: 5 * time.Second}
 	if _, err := publish(ctx, control, &campaignSource{"the demo campaign", []byte(src), file}, "", "", false); err != nil {
 		return "", err
 	}
-	data := &client{base: n.apiURL(), flag: "api", timeout: 5 * time.Second}
+	data := &client{base: apiURL, flag: "api", timeout: 5 * time.Second}
 	answer, err := data.do(ctx, call{method: http.MethodPost, path: "/v1/campaigns/demo/draws",
 		body: map[string]any{"user": "u1"}, header: map[string]string{"Idempotency-Key": "first"}})
 	if err != nil {

@@ -141,9 +141,6 @@ func catchUp(ctx context.Context, n *raftlog.Node, say func(string)) error {
 			return nil
 		}
 		status := n.Status()
-		if id, _ := n.Leader(); id != "" && status.LastLog > 0 && status.Applied >= status.LastLog {
-			return nil
-		}
 		if status.Stopped {
 			return fmt.Errorf("the node stopped while it was starting: %s", status.Reason)
 		}

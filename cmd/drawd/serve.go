@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -39,6 +40,7 @@ type serveOptions struct {
 	SkipEntry string
 	LogLevel  string
 	DrainTime time.Duration
+	WithStdin bool
 
 	AddressRate, UserRate uint32 // of requests that only a ticket admits
 
@@ -60,6 +62,7 @@ func (o *serveOptions) flags(c *cobra.Command) {
 	f.StringVar(&o.SkipEntry, "skip-entry", "", "INDEX:HASH of one log entry to leave out, as the node that stopped on it said")
 	f.Var(choice{&o.LogLevel, []string{"debug", "info", "warn", "error"}}, "log-level", "least level that is logged: debug, info, warn or error")
 	f.DurationVar(&o.DrainTime, "drain-time", 20*time.Second, "how long a stop may take before the process ends anyway")
+	f.BoolVar(&o.WithStdin, "stop-with-stdin", false, "stop, as at SIGTERM, when standard input ends: for a program that starts drawd and must not leave it behind")
 	f.Uint32Var(&o.AddressRate, "ticket-address-rate", dataplane.DefaultAddressPerSecond, "requests a second from one address that only a ticket admits, twice as many at once; 0 for no limit, as behind a proxy")
 	f.Uint32Var(&o.UserRate, "ticket-user-rate", dataplane.DefaultUserPerSecond, "the same for one user; 0 for no limit")
 	o.Peers.flags(c)
@@ -151,6 +154,12 @@ later ones join with --join-token. A node that has data needs neither again, onl
 func (a *app) serve(ctx context.Context, o serveOptions) error {
 	a.tuneMemory()
 	logger := a.logger(o.LogLevel)
+	if o.WithStdin {
+		go func() {
+			_, _ = io.Copy(io.Discard, a.stdin)
+			a.signals <- syscall.SIGTERM
+		}()
+	}
 	began := time.Now()
 	logger.Info("starting", "version", thisBuild().Version, "commit", thisBuild().Commit, "data", o.Data)
 
