@@ -3,6 +3,10 @@ package lint
 import (
 	"fmt"
 	"go/importer"
+	"go/token"
+	"io"
+	"os"
+	"os/exec"
 	"sort"
 	"strings"
 	"testing"
@@ -212,13 +216,23 @@ func ruleNamed(t *testing.T, name string) Rule {
 	return Rule{}
 }
 
+// standardExport returns the export data of a package of the standard library. importer.Default finds none when the test
+// was built with -trimpath.
+func standardExport(imported string) (io.ReadCloser, error) {
+	file, err := exec.Command("go", "list", "-export", "-f", "{{.Export}}", imported).Output()
+	if err != nil {
+		return nil, err
+	}
+	return os.Open(strings.TrimSpace(string(file)))
+}
+
 func checkFixture(t *testing.T, r Rule, files map[string]string, want []string) {
 	t.Helper()
 	fsys := fstest.MapFS{}
 	for name, body := range files {
 		fsys[name] = &fstest.MapFile{Data: []byte(body)}
 	}
-	tree, err := Load(fsys, importer.Default())
+	tree, err := Load(fsys, importer.ForCompiler(token.NewFileSet(), "gc", standardExport))
 	if err != nil {
 		t.Fatal(err)
 	}
