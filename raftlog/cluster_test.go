@@ -191,3 +191,59 @@ func TestClusterOptions(t *testing.T) {
 		}
 	}
 }
+
+// TestEmptiedVoter is rule 18: a voter that lost its disk gives no vote under its id and ends; what the others know is not
+// lost, and it comes back under another id.
+func TestEmptiedVoter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, 3)
+		waits := "" // starts without founders
+		c.tune = func(id string, o *Options) {
+			if id == waits || id == "n4" {
+				o.Found = nil
+			}
+		}
+		c.startAll()
+		leader := c.leader()
+		leader.publish(testVersion(time.Now(), 1000))
+		c.level()
+		behind, emptied := c.followers(leader)[0], c.followers(leader)[1]
+		c.stop(behind)
+		a := c.draw("u1", "u1/1") // the leader and the one whose disk will be emptied have it
+		last := leader.options.NodeID
+		c.stop(last)
+		c.stop(emptied)
+
+		// With its vote the node that is behind would lead, and the draw would be gone.
+		waits = emptied
+		c.disks[emptied] = storage.NewCrashFS()
+		c.start(behind)
+		r := c.start(emptied)
+		time.Sleep(time.Minute)
+		for _, r := range c.rigs {
+			if s := r.node.Status(); s.Leader {
+				t.Errorf("elected by an emptied disk: %+v", s)
+			}
+		}
+		c.stop(emptied) // it is still a novice after another start
+		r = c.start(emptied)
+		time.Sleep(time.Minute)
+
+		c.start(last)
+		<-r.exits.ch
+		if why := r.exits.all()[0]; !strings.Contains(why, "new id") || !strings.Contains(why, emptied) {
+			t.Error(why)
+		}
+		c.stop(emptied)
+		c.leader().mustStand([]answer{a}, user)
+		c.eventually("it is removed", func() bool { return c.leader().node.Remove(c.soon(), emptied) == nil })
+		c.join("n4")
+		c.must(c.leader().node.AddMember(c.soon(), Member{ID: "n4", Address: "n4"}))
+		c.level()
+		time.Sleep(time.Second)
+		c.must(c.leader().node.Promote(c.soon(), "n4"))
+		c.stop("n4")
+		c.start("n4")
+		c.level()
+	})
+}

@@ -91,15 +91,16 @@ type fsm struct {
 	logger  *slog.Logger
 	metrics *metricSet
 	fatal   func(code int, why string)
-	stopped *atomic.Bool  // the process is about to end: nothing is applied any more
-	moved   func(uint64)  // called with the index of an entry, after it was applied
-	kick    func()        // called after an entry: something may have become due
-	grown   func()        // called when the log since the last checkpoint passed checkpointBytes
-	limit   int64         // checkpointBytes
-	skip    SkipEntry     // the operator's escape
-	self    uint64        // the proposer's id
-	base    uint64        // the checkpoint's index: entries at or below it are in the machine already
-	hashes  *hashRing     // nil for a node that runs alone
+	stopped *atomic.Bool // the process is about to end: nothing is applied any more
+	moved   func(uint64) // called with the index of an entry, after it was applied
+	kick    func()       // called after an entry: something may have become due
+	grown   func()       // called when the log since the last checkpoint passed checkpointBytes
+	limit   int64        // checkpointBytes
+	skip    SkipEntry    // the operator's escape
+	self    uint64       // the proposer's id
+	base    uint64       // the checkpoint's index: entries at or below it are in the machine already
+	hashes  *hashRing    // nil for a node that runs alone
+	novice  *novice
 	applied atomic.Uint64 // the last entry applied. raft.AppliedIndex counts entries that are only queued
 
 	// A checkpoint holds the pages changed since the one before, unless the pages were replaced in between: era counts
@@ -240,6 +241,7 @@ func entryHash(entry []byte) string {
 
 // keepConfiguration keeps the members. Raft calls no ConfigurationStore on a batching FSM, so the entry comes here.
 func (f *fsm) keepConfiguration(index uint64, data []byte) {
+	f.novice.learn(data)
 	f.conf.Lock()
 	defer f.conf.Unlock()
 	f.conf.index, f.conf.data = index, append([]byte(nil), data...)

@@ -22,7 +22,7 @@ func TestForgedHeartbeat(t *testing.T) {
 		wrap    func(*raft.NetworkTransport) raft.Transport
 		written bool // an entry under the forged term
 	}{
-		{"ours", func(n *raft.NetworkTransport) raft.Transport { return serialTransport{n} }, false},
+		{"ours", func(n *raft.NetworkTransport) raft.Transport { return serialTransport{NetworkTransport: n} }, false},
 		{"the library's", func(n *raft.NetworkTransport) raft.Transport { return n }, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {

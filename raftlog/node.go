@@ -36,6 +36,9 @@ type Node struct {
 	raft      *raft.Raft
 	pinger    *pinger // nil for a node that runs alone
 	judged    judged
+	novice    novice
+	asked     <-chan raft.RPC // what other nodes' rafts ask, and what of it this node's raft is asked; nil but for a novice
+	screened  chan raft.RPC
 	forwarder *forwarding // nil: what this node does not decide is refused
 	progress  *progress
 
@@ -129,7 +132,7 @@ func assemble(o Options, m machine, disk logDisk, state stateDisk) *Node {
 	n.progress = newProgress(&n.fsm.applied, n.stop)
 	n.fsm.moved = n.progress.moved
 	if n.cluster() {
-		n.fsm.hashes, n.pinger = new(hashRing), newPinger(n)
+		n.fsm.hashes, n.fsm.novice, n.pinger = new(hashRing), &n.novice, newPinger(n)
 		n.judged.moving = make(chan struct{}, 1)
 		n.forwarder = n.newForwarding(o.Metrics)
 	}
@@ -194,7 +197,17 @@ func (n *Node) startRaft() error {
 	if err != nil {
 		return fail(err)
 	}
-	if first := n.founding(raft.Server{ID: config.LocalID, Address: transport.LocalAddr()}); !past && len(first.Servers) > 0 {
+	first := n.founding(raft.Server{ID: config.LocalID, Address: transport.LocalAddr()})
+	if n.cluster() {
+		if err := n.beginNovice(past, len(first.Servers) > 0); err != nil {
+			return fail(err)
+		}
+		if n.novice.is.Load() {
+			n.screened = make(chan raft.RPC)
+			n.asked, transport.screened = transport.Consumer(), n.screened
+		}
+	}
+	if !past && len(first.Servers) > 0 {
 		if err := raft.BootstrapCluster(config, n.log, n.log, n.snapshots, transport, first); err != nil {
 			return fail(err)
 		}
@@ -222,6 +235,9 @@ func (n *Node) startLoops() {
 	loops := []func(){n.lead, n.watch, n.space, n.ticker.run, n.points.run, n.progress.run, n.blobs.run}
 	if n.cluster() {
 		loops = append(loops, n.pinger.run)
+	}
+	if n.screened != nil {
+		loops = append(loops, func() { n.novice.screen(n.asked, n.screened, n.stop) })
 	}
 	for _, loop := range loops {
 		n.loops.Add(1)

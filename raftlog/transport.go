@@ -22,7 +22,18 @@ func (l streamLayer) Dial(address raft.ServerAddress, timeout time.Duration) (ne
 // serialTransport leaves heartbeats to raft's main goroutine. Handled on the connection's own, as raft asks for, a
 // heartbeat of a newer term makes the leader append under a term that it never won (hashicorp/raft#695), and replicas
 // diverge without a word. The price is that a heartbeat waits behind a sync: election timeouts allow for it.
-type serialTransport struct{ *raft.NetworkTransport }
+type serialTransport struct {
+	*raft.NetworkTransport
+	screened <-chan raft.RPC // when not nil, what came through novice.screen
+}
+
+// Consumer returns what raft is asked by other nodes.
+func (t serialTransport) Consumer() <-chan raft.RPC {
+	if t.screened != nil {
+		return t.screened
+	}
+	return t.NetworkTransport.Consumer()
+}
 
 // SetHeartbeatHandler does nothing, as the interface allows.
 func (serialTransport) SetHeartbeatHandler(func(raft.RPC)) {}
@@ -31,7 +42,7 @@ func (serialTransport) SetHeartbeatHandler(func(raft.RPC)) {}
 var _ raft.WithPreVote = serialTransport{}
 
 func newTransport(layer StreamLayer, timeout time.Duration, logger hclog.Logger) serialTransport {
-	return serialTransport{raft.NewNetworkTransportWithConfig(transportConfig(layer, timeout, logger))}
+	return serialTransport{NetworkTransport: raft.NewNetworkTransportWithConfig(transportConfig(layer, timeout, logger))}
 }
 
 func transportConfig(layer StreamLayer, timeout time.Duration, logger hclog.Logger) *raft.NetworkTransportConfig {
