@@ -18,8 +18,9 @@ type dump struct {
 	world *World
 	mu    struct {
 		sync.Mutex
-		entries map[uint64]*applied
-		next    map[*run]uint64 // the first index that was not read of a run
+		entries  map[uint64]*applied
+		next     map[*run]uint64     // the first index that was not read of a run
+		furthest map[*machine]uint64 // how far any run on a machine was read
 	}
 }
 
@@ -35,7 +36,7 @@ const dumpInterval = 150 * time.Millisecond
 
 func newDump(w *World) *dump {
 	d := &dump{world: w}
-	d.mu.entries, d.mu.next = map[uint64]*applied{}, map[*run]uint64{}
+	d.mu.entries, d.mu.next, d.mu.furthest = map[uint64]*applied{}, map[*run]uint64{}, map[*machine]uint64{}
 	return d
 }
 
@@ -55,12 +56,18 @@ func (d *dump) follow(stop <-chan struct{}) {
 	}
 }
 
-// finish reads what is left, and the records of every replica.
+// finish reads what is left, and once more everything that a replica still has.
 func (d *dump) finish() {
 	for _, r := range d.world.running() {
+		d.mu.Lock()
+		d.mu.next[r] = 1
+		d.mu.Unlock()
 		d.read(r)
 	}
 }
+
+// lookBack is how many of the entries that an earlier process had applied are read again after a restart.
+const lookBack = 30
 
 // still runs f while nothing is read: a run that dies in it is not read afterwards, when what it applies is nobody's.
 func (d *dump) still(f func()) {
@@ -76,7 +83,10 @@ func (d *dump) read(r *run) {
 	if r.dead.Load() {
 		return
 	}
-	last, from := r.node.Status().Applied, max(d.mu.next[r], 1)
+	last, from := r.node.Status().Applied, d.mu.next[r]
+	if known := d.mu.furthest[r.machine]; from == 0 {
+		from = max(known, lookBack+1) - lookBack
+	}
 	if first := r.store.Log().First(); from < first {
 		from = first // cut, or never had: others have it
 	}
@@ -91,6 +101,7 @@ func (d *dump) read(r *run) {
 		d.compareLocked(r, &l)
 		d.mu.next[r] = i + 1
 	}
+	d.mu.furthest[r.machine] = max(d.mu.furthest[r.machine], d.mu.next[r])
 }
 
 func (d *dump) compareLocked(r *run, l *storage.LogRecord) {

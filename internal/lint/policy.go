@@ -4,7 +4,7 @@ package lint
 const Module = "github.com/drawd/drawd"
 
 // layer says what the packages in and below a folder may import of ours. The longest matching folder decides.
-// A folder may always import below itself and internal/invariant.
+// A folder may always import below itself, internal/invariant and internal/mutant.
 type layer struct {
 	dir string
 	may []string // folders, with everything below them; a trailing "$" names that one package only
