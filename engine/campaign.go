@@ -7,6 +7,7 @@ import (
 
 	"github.com/drawd/drawd/engine/internal/pages"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/internal/mutant"
 )
 
 // Campaign is a published campaign. Its methods take no locks unless they say so.
@@ -293,6 +294,9 @@ func (c *Campaign) seen(digest *Key, fingerprint uint32, r *Result) (spot pages.
 	if c.keys == nil {
 		return pages.Spot{}, false
 	}
+	if mutant.On(mutant.DedupeInProcess) {
+		digest = (*Key)(mutant.Scoped((*[16]byte)(digest)))
+	}
 	part := &c.keys.block[c.world.shardOf(digest)]
 	row, spot, ok := part.Seek((*pages.Key)(digest))
 	if !ok {
@@ -320,6 +324,9 @@ func (c *Campaign) remember(digest *Key, spot pages.Spot, k keyRow) {
 // put keeps the answer to an idempotency key. The key is not known, and no row was added to its table since seen gave the
 // spot.
 func (c *Campaign) put(digest *Key, spot pages.Spot, k keyRow) {
+	if mutant.On(mutant.DedupeInProcess) {
+		digest = (*Key)(mutant.Scoped((*[16]byte)(digest)))
+	}
 	part := &c.keys.block[c.world.shardOf(digest)]
 	k.put(part.Fill((*pages.Key)(digest), spot))
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/drawd/drawd/engine/internal/pages"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/internal/mutant"
 	"github.com/zeebo/xxh3"
 )
 
@@ -279,6 +280,12 @@ func (t *tx) give(c *Campaign, natural int) (prize int, cause Cause) {
 			return NoPrize, cause
 		}
 		why := t.unavailable(c, at)
+		if mutant.On(mutant.MapOrder) && p.fallback != NoPrize {
+			for at = range map[int]bool{natural: true, p.fallback: true} {
+				break
+			}
+			return at, cause
+		}
 		if why == CauseNone {
 			return at, cause
 		}
@@ -306,13 +313,13 @@ func (t *tx) unavailable(c *Campaign, prize int) Cause {
 	if p.absent {
 		return CauseNotReleased // its time is in another session
 	}
-	if c.books[p.cell].Off {
+	if c.books[p.cell].Off && !mutant.On(mutant.SwitchAtEdge) {
 		return CauseSwitchedOff
 	}
 	if p.pool != nil {
 		return t.outOfPool(c, prize)
 	}
-	if cell := &c.books[p.cell]; !cell.has(p.units) {
+	if cell := &c.books[p.cell]; !cell.has(p.units) && !mutant.On(mutant.Oversell) {
 		if !cell.hopeless(p.units) {
 			return CauseNotReleased
 		}
@@ -362,6 +369,9 @@ func (t *tx) withheld(c *Campaign, prize int) Cause {
 // issue takes the units of a prize, and notices when they were the last.
 func (t *tx) issue(c *Campaign, p *prizePlan) {
 	cell := &c.books[p.cell]
+	if mutant.On(mutant.Oversell) && !cell.has(p.units) {
+		cell.adjust(p.units)
+	}
 	if !cell.has(p.units) || !cell.balanced() {
 		panic("BUG: issuing from a cell that was not checked: " + cell.ID)
 	}

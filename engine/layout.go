@@ -3,6 +3,8 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/drawd/drawd/internal/mutant"
 )
 
 // A layout says where the counters of one owner (a campaign or a namespace) stand in the rows of its subjects. Layouts
@@ -244,6 +246,9 @@ func (c *counter) usedRolling(row []byte, now UnixMilli) uint32 {
 
 // rolling appends the times that are still inside the window, ascending.
 func (c *counter) rolling(row []byte, now UnixMilli, times []UnixMilli) []UnixMilli {
+	if mutant.On(mutant.WindowEdge) {
+		now++
+	}
 	for _, at := range c.offsets {
 		for i := range int(row[at]) {
 			if t := UnixMilli(getU48(row[at+1+i*rollingTime:])); int64(now) < int64(t)+c.duration {
@@ -256,8 +261,12 @@ func (c *counter) rolling(row []byte, now UnixMilli, times []UnixMilli) []UnixMi
 
 // free returns how many more fit.
 func (c *counter) free(row []byte, m *moment) uint32 {
-	if used := c.used(row, m); used < c.limit {
-		return c.limit - used
+	limit := c.limit
+	if mutant.On(mutant.CapPlusOne) && c.kind == WindowCampaign {
+		limit++
+	}
+	if used := c.used(row, m); used < limit {
+		return limit - used
 	}
 	return 0
 }

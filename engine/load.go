@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/drawd/drawd/engine/internal/pages"
+	"github.com/drawd/drawd/internal/mutant"
 )
 
 // Loader rebuilds an engine's state from a capture: all its pages, in any order, then the meta. Nothing of the engine
@@ -51,6 +52,12 @@ func (l *Loader) Foreign() bool { return len(l.foreign.pages) > 0 }
 func (l *Loader) Finish(meta []byte) error {
 	if err := l.Prepare(meta); err != nil {
 		return err
+	}
+	if mutant.On(mutant.SnapshotNoKeys) {
+		for _, c := range *l.world.campaigns.Load() {
+			l.world.dropRowTable(c.keys)
+			c.keys = l.world.newRowTable(uint32(c.ref)<<3|tableKeys, digestKeyBytes, keyRowBytes)
+		}
 	}
 	l.Swap()
 	return nil

@@ -7,6 +7,7 @@ import (
 
 	"github.com/drawd/drawd/engine/internal/pages"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/internal/mutant"
 	"github.com/zeebo/xxh3"
 )
 
@@ -130,6 +131,10 @@ func (e *Engine) Apply(index LogIndex, entry []byte, out *Outcome) error {
 	t := &e.step
 	t.world, t.library, t.err = w, false, nil
 	w.clock.Lock()
+	mutant.Proposed(h.Proposer)
+	if mutant.On(mutant.ClockInApply) {
+		h.Stamp = UnixMilli(mutant.Clock())
+	}
 	w.clock.now = max(w.clock.now, h.Stamp)
 	w.clock.index = index
 	t.now = w.clock.now

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/internal/mutant"
 	"github.com/drawd/drawd/storage"
 	"github.com/hashicorp/raft"
 )
@@ -87,8 +88,12 @@ func (s *snapshot) persist(target *checkpointSink) error {
 		return err
 	}
 	// Commit releases w whether it succeeds or not.
+	index := target.index
+	if mutant.On(mutant.CheckpointAhead) {
+		index++
+	}
 	return w.Commit(storage.Manifest{
-		Index: target.index, Term: target.term, Chain: chain, Running: s.running,
+		Index: index, Term: target.term, Chain: chain, Running: s.running,
 		Configuration: s.configuration, ConfigurationIndex: s.configurationIndex,
 		Meta: s.cut.Meta(), At: s.fsm.clock.Now().UnixMilli(),
 	})

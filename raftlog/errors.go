@@ -5,6 +5,7 @@ import (
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/internal/mutant"
 	"github.com/hashicorp/raft"
 )
 
@@ -81,6 +82,9 @@ var raftErrors = []struct {
 // refusalOf returns what a caller is told about an entry that raft answered with err.
 func refusalOf(err error) *problem.Error {
 	for _, row := range raftErrors {
+		if mutant.On(mutant.LostIsNone) && row.says == leadershipLost {
+			row.says = electing
+		}
 		if errors.Is(err, row.err) {
 			return says(row.says)
 		}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/internal/mutant"
 	"github.com/drawd/drawd/storage"
 	"github.com/hashicorp/raft"
 )
@@ -187,6 +188,9 @@ func (f *fsm) command(l *raft.Log) (*engine.Outcome, error) {
 	f.wins = f.wins[:0]
 	for _, w := range out.Wins {
 		f.wins = append(f.wins, storage.Win{Campaign: uint32(w.Campaign), Prize: w.Prize, Ordinal: w.Ordinal})
+	}
+	if mutant.On(mutant.AnswerBeforeBlob) {
+		return out, f.putLater(l.Index, out)
 	}
 	if err := f.state.PutBlob(l.Index, out.Head[:], out.Offsets, out.Records, f.wins); err != nil {
 		return nil, fmt.Errorf("raftlog: store the records of log entry %d: %w", l.Index, err)

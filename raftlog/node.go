@@ -12,6 +12,7 @@ import (
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/internal/mutant"
 	"github.com/drawd/drawd/raftlog/peer"
 	"github.com/drawd/drawd/storage"
 	"github.com/hashicorp/raft"
@@ -268,6 +269,10 @@ func (n *Node) Decide(b *engine.Batch) error { return n.DecideContext(context.Ba
 // DecideContext is Decide for a caller who may stop waiting. When ctx ends while b waits in the queue, b is taken out: the
 // error is that of ctx, and the effect none. When b is on its way already, the effect is unknown, and b must be dropped.
 func (n *Node) DecideContext(ctx context.Context, b *engine.Batch) error {
+	if mutant.On(mutant.ReadNoBarrier) && b.Len() == 0 && n.raft.State() == raft.Leader {
+		b.Index = n.machine.AppliedIndex()
+		return nil
+	}
 	if e := n.gate.refusal.Load(); e != nil {
 		return n.decideElsewhere(ctx, b, e)
 	}
@@ -357,5 +362,8 @@ func (n *Node) watch() {
 type raftEntries struct{ n *Node }
 
 func (r raftEntries) Propose(entry []byte, timeout time.Duration) future {
+	if mutant.On(mutant.ProposeTwice) {
+		time.AfterFunc(200*time.Millisecond, func() { r.n.raft.Apply(entry, timeout) })
+	}
 	return r.n.raft.Apply(entry, timeout)
 }

@@ -4,6 +4,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/drawd/drawd/internal/mutant"
 	"github.com/drawd/drawd/raftlog/peer"
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -36,7 +37,11 @@ func (t serialTransport) Consumer() <-chan raft.RPC {
 }
 
 // SetHeartbeatHandler does nothing, as the interface allows.
-func (serialTransport) SetHeartbeatHandler(func(raft.RPC)) {}
+func (t serialTransport) SetHeartbeatHandler(f func(raft.RPC)) {
+	if mutant.On(mutant.HeartbeatAside) {
+		t.NetworkTransport.SetHeartbeatHandler(f)
+	}
+}
 
 // A transport without pre-vote would switch it off silently.
 var _ raft.WithPreVote = serialTransport{}

@@ -24,7 +24,7 @@ const (
 	rare  engine.PoolRef = 2 // taken at once
 )
 
-const users = 24
+const users = 30
 
 func newShop(w *World) *shop {
 	s := &shop{world: w, began: engine.UnixMilli(time.Now().UnixMilli())}
@@ -66,7 +66,7 @@ func (s *shop) flashVersion() *engine.Version {
 		Campaign: "flash", TimeZone: "UTC", Transitions: []engine.Transition{{}}, StartsAt: s.began - 3600_000, EndsAt: s.began + 30*24*3600_000,
 		Denominator: 1000, Exhausted: engine.Miss,
 		Caps: []engine.Cap{
-			{ID: "life", Window: engine.Window{Kind: engine.WindowCampaign}, Limit: 45, Prize: -1},
+			{ID: "life", Window: engine.Window{Kind: engine.WindowCampaign}, Limit: 14, Prize: -1},
 			{ID: "burst", Window: engine.Window{Kind: engine.WindowRolling, Duration: 20_000}, Limit: 5, Prize: -1},
 			{ID: "lucky", Counts: engine.CountWins, Window: engine.Window{Kind: engine.WindowHour}, Limit: 9, Prize: -1},
 		},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/drawd/drawd/internal/mutant"
 	"github.com/zeebo/xxh3"
 )
 
@@ -252,7 +253,11 @@ func (l *Log) SetStable(key, val []byte) error {
 	if err := errors.Join(b.Set(k, append(v, val...), nil), b.Set([]byte{keyStableSeq}, encodeStableSeq(seq), nil)); err != nil {
 		return l.fail(err)
 	}
-	if err := b.Commit(pebble.Sync); err != nil {
+	durable := pebble.Sync
+	if mutant.On(mutant.VoteForgotten) {
+		durable = pebble.NoSync
+	}
+	if err := b.Commit(durable); err != nil {
 		return l.fail(err)
 	}
 	l.stableSeq.Store(seq)

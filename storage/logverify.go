@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/drawd/drawd/internal/mutant"
 )
 
 // Verify proves the log at the start of a node, before it may vote or append; base is the newest checkpoint's, or zero. It reads
@@ -24,6 +25,9 @@ func (l *Log) Verify(base Base) error {
 	defer l.write.Unlock()
 	if l.write.verified {
 		return errors.New("storage: BUG: Log.Verify is called twice")
+	}
+	if mutant.On(mutant.NoWatermark) {
+		l.watermark.mark, l.floor = mark{seq: l.watermark.mark.seq}, 0
 	}
 	if err := l.verifyEnds(base); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/drawd/drawd/internal/mutant"
 )
 
 var errNotVerified = errors.New("storage: BUG: the log is written before Log.Verify proved it")
@@ -80,7 +81,11 @@ func (l *Log) commit(recs []LogRecord, before Base, overwrite bool) error {
 		}
 		chain = r.Chain
 	}
-	if err := b.Commit(pebble.Sync); err != nil {
+	durable := pebble.Sync
+	if mutant.On(mutant.UnsyncedLog) {
+		durable = pebble.NoSync
+	}
+	if err := b.Commit(durable); err != nil {
 		return l.fail(err)
 	}
 	l.appends.Add(1)

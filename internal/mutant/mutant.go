@@ -5,31 +5,31 @@ type Name string
 
 // The faults.
 const (
-	Oversell          Name = "oversell"           // stock is checked before the log and not when a draw is decided
-	MapOrder          Name = "map-order"          // a prize is chosen by the order of a map
-	ClockInApply      Name = "clock-in-apply"     // an entry is decided at the replica's time and not at its stamp
-	DedupeInProcess   Name = "dedupe-in-process"  // idempotency keys are known to the process that proposed them only
-	SnapshotNoKeys    Name = "snapshot-no-keys"   // a checkpoint leaves the idempotency keys out
-	WindowEdge        Name = "window-edge"        // a rolling window is one millisecond too short
-	CapPlusOne        Name = "cap-plus-one"       // a cap lets one more through
-	SwitchAtEdge      Name = "switch-at-edge"     // a prize that is off is given by whatever is in the log already
-	UnsyncedLog       Name = "unsynced-log"       // the log is written and not synced
-	NoWatermark       Name = "no-watermark"       // a log that lost its end is believed
-	HeartbeatAside    Name = "heartbeat-aside"    // heartbeats are handled beside raft's main goroutine (hashicorp/raft#695)
-	AckBeforeQuorum   Name = "ack-before-quorum"  // a follower that does not answer is counted as one that has the entry
-	LostIsNone        Name = "lost-is-none"       // a lost leadership is told as "no effect"
-	ReadNoBarrier     Name = "read-no-barrier"    // whoever believes to lead answers reads from what he has
-	ProposeTwice      Name = "propose-twice"      // an entry is proposed again after a while
-	TailStays         Name = "tail-stays"         // a follower keeps entries that its leader does not have
-	VoteForgotten     Name = "vote-forgotten"     // terms and votes are kept in memory
-	CheckpointAhead   Name = "checkpoint-ahead"   // a checkpoint says that it holds one entry more than it does
-	AnswerBeforeApply Name = "answer-before-blob" // an outcome is told before its records are stored
+	Oversell         Name = "oversell"           // stock is checked before the log and not when a draw is decided
+	MapOrder         Name = "map-order"          // a prize is chosen by the order of a map
+	ClockInApply     Name = "clock-in-apply"     // an entry is decided at the replica's time and not at its stamp
+	DedupeInProcess  Name = "dedupe-in-process"  // idempotency keys are known to the process that proposed them only
+	SnapshotNoKeys   Name = "snapshot-no-keys"   // a checkpoint leaves the idempotency keys out
+	WindowEdge       Name = "window-edge"        // a rolling window is one millisecond too short
+	CapPlusOne       Name = "cap-plus-one"       // a cap lets one more through
+	SwitchAtEdge     Name = "switch-at-edge"     // a prize that is off is given by whatever is in the log already
+	UnsyncedLog      Name = "unsynced-log"       // the log is written and not synced
+	NoWatermark      Name = "no-watermark"       // a log that lost its end is believed
+	HeartbeatAside   Name = "heartbeat-aside"    // heartbeats are handled beside raft's main goroutine (hashicorp/raft#695)
+	AckBeforeQuorum  Name = "ack-before-quorum"  // a follower that does not answer is counted as one that has the entry
+	LostIsNone       Name = "lost-is-none"       // a lost leadership is told as "no effect"
+	ReadNoBarrier    Name = "read-no-barrier"    // whoever believes to lead answers reads from what he has
+	ProposeTwice     Name = "propose-twice"      // an entry is proposed again after a while
+	TailStays        Name = "tail-stays"         // a follower keeps entries that its leader does not have
+	VoteForgotten    Name = "vote-forgotten"     // terms and votes are kept in memory
+	CheckpointAhead  Name = "checkpoint-ahead"   // a checkpoint says that it holds one entry more than it does
+	AnswerBeforeBlob Name = "answer-before-blob" // an outcome is told before its records are stored
 )
 
 // All returns every fault.
 func All() []Name {
 	return []Name{
 		Oversell, MapOrder, ClockInApply, DedupeInProcess, SnapshotNoKeys, WindowEdge, CapPlusOne, SwitchAtEdge, UnsyncedLog, NoWatermark,
-		HeartbeatAside, AckBeforeQuorum, LostIsNone, ReadNoBarrier, ProposeTwice, TailStays, VoteForgotten, CheckpointAhead, AnswerBeforeApply,
+		HeartbeatAside, AckBeforeQuorum, LostIsNone, ReadNoBarrier, ProposeTwice, TailStays, VoteForgotten, CheckpointAhead, AnswerBeforeBlob,
 	}
 }

@@ -10,3 +10,9 @@ func On(Name) bool { return false }
 
 // Clock returns the machine's time in ms, to faults that look at it.
 func Clock() int64 { return 0 }
+
+// Proposed tells who proposed the entry that is decided now.
+func Proposed(uint64) {}
+
+// Scoped returns a key as the process knows it that proposed the entry in hand.
+func Scoped(key *[16]byte) *[16]byte { return key }
