@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -121,24 +122,30 @@ func (c *client) try(i *intent) (check.Outcome, *engine.Result) {
 		return outcome, nil
 	}
 	c.world.journal.end(a, outcome, func() { told(a, &b) })
-	if a.Result.Replayed && a.Result.Code == problem.OK && !c.records(r, a) {
-		return check.Unknown, nil
+	if a.Result.Code == problem.OK && a.Result.Records > 0 {
+		c.records(r, a)
 	}
 	return outcome, &a.Result
 }
 
-// records reads the records of an outcome that was told again, as a front does to render it.
-func (c *client) records(r *run, a *check.Attempt) bool {
+// records reads the records of an outcome from the node that told of it, if it has applied it: of one that was told again
+// as a front does to render it, of others to see that they are stored.
+func (c *client) records(r *run, a *check.Attempt) {
 	at := a.Result.At
-	all, err := r.store.State().Records(nil, uint64(at.Index), at.Ordinal, int(a.Result.Records))
-	if err != nil {
-		if !r.dead.Load() {
-			c.world.fault("records", "%s: %s was told again, and its record at %v: %v", r, a, at, err)
-		}
-		return false
+	if r.node.Status().Applied < uint64(at.Index) {
+		return
 	}
-	a.Records = all
-	return true
+	all, err := r.store.State().Records(nil, uint64(at.Index), at.Ordinal, int(a.Result.Records))
+	switch {
+	case r.dead.Load():
+	case err != nil && a.Result.Replayed && !r.complete():
+	case err != nil:
+		c.world.fault("records", "%s: %s was told, and its record at %v: %v", r, a, at, err)
+	case a.Result.Replayed:
+		a.Records = all
+	case !bytes.Equal(a.Records, all):
+		c.world.fault("records", "%s: %s was told %x, stored is %x", r, a, a.Records, all)
+	}
 }
 
 // patience is how long a client waits for an answer.

@@ -83,8 +83,8 @@ func (r *run) before(op storage.DiskOp) error {
 		wait = max(time.Until(d.mu.stalls), leastSync+time.Duration(d.mu.rng.Int64N(int64(mostSync-leastSync))))
 	}
 	d.mu.Unlock()
-	if fail != nil {
-		return fail
+	if fail != nil && op.Calm {
+		return fail // elsewhere Pebble panics, which would end all nodes
 	}
 	if wait > 0 {
 		timer := time.NewTimer(wait)
@@ -209,7 +209,7 @@ func (r *run) end() error {
 	defer close(r.ended)
 	ctx, cancel := context.WithTimeout(context.Background(), endLimit)
 	defer cancel()
-	if err := r.node.Close(hurried{ctx}); err != nil {
+	if err := r.node.Close(&hurried{Context: ctx}); err != nil {
 		return fmt.Errorf("%s: %w", r, err)
 	}
 	if r.mux != nil {
@@ -226,10 +226,34 @@ func (r *run) end() error {
 // endLimit bounds, in simulated time, how long a dead run may take to stop.
 const endLimit = 2 * time.Minute
 
-// hurried is a context whose owner does not wait for niceties: Node.Close takes no checkpoint under it.
-type hurried struct{ context.Context }
+// hurried is a context whose owner does not wait for niceties: Node.Close takes no checkpoint under it, and waits only
+// a moment for what is on its way, which is the first thing that it asks Done for. A log whose disk failed must be closed
+// before Pebble comes to its next file and panics.
+type hurried struct {
+	context.Context
+	asked atomic.Bool
+}
 
-func (hurried) Err() error { return context.Canceled }
+// drainTime is how long what is on its way may take to land.
+const drainTime = 50 * time.Millisecond
+
+func (h *hurried) Err() error { return context.Canceled }
+
+func (h *hurried) Done() <-chan struct{} {
+	if h.asked.Swap(true) {
+		return h.Context.Done()
+	}
+	soon := make(chan struct{})
+	time.AfterFunc(drainTime, func() { close(soon) })
+	return soon
+}
+
+// usable reports whether the machine may come back.
+func (m *machine) usable() bool {
+	m.world.mu.Lock()
+	defer m.world.mu.Unlock()
+	return !m.spent
+}
 
 // kill ends the process on a machine at this moment, and leaves its disk as it is then: after a power cut every write that
 // was not synced may be lost, each with a probability of 100 − kept percent. It reports whether anything ran.
@@ -251,4 +275,14 @@ func (m *machine) kill(silence bool, kept int) bool {
 		w.stopRun(r)
 	}
 	return killed
+}
+
+// complete reports whether the node has every record blob: one that got a snapshot copies them in the background.
+func (r *run) complete() bool {
+	for _, p := range r.node.Peers() {
+		if p.Self {
+			return p.BlobsComplete
+		}
+	}
+	return true
 }

@@ -32,6 +32,9 @@ func nemeses() []nemesis {
 		{"flapping", 2, 4, (*World).flap},
 		{"slow", 2, 6, (*World).slowNode},
 		{"pause", 2, 6, (*World).pauseOne},
+		{"transfer", 2, 3, (*World).transfer},
+		{"wipe", 3, 2, (*World).replaceOne},
+		{"rot", 3, 2, (*World).rotOne},
 	}
 }
 
@@ -64,6 +67,9 @@ func (w *World) torment(length time.Duration) {
 // heal takes every fault back, and starts what is down.
 func (w *World) heal() {
 	w.trace.Add("everything is healed")
+	w.mu.Lock()
+	w.mu.settling = true
+	w.mu.Unlock()
 	w.network.Heal()
 	for _, m := range w.machines() {
 		m.clock.Right()
@@ -83,7 +89,7 @@ func (w *World) did(name, format string, args ...any) {
 
 // some returns n machines that have a working disk, in random order.
 func (w *World) some(n int) []*machine {
-	all := slices.DeleteFunc(w.machines(), func(m *machine) bool { return m.spent })
+	all := slices.DeleteFunc(w.machines(), func(m *machine) bool { return !m.usable() })
 	for i := range all {
 		j := i + w.intn(len(all)-i)
 		all[i], all[j] = all[j], all[i]
@@ -105,6 +111,7 @@ func (w *World) leader() *machine {
 func (w *World) cut(name string, all []*machine) {
 	kept, silence := w.intn(101), w.intn(2) == 0
 	cut := 0
+	wanted := w.wanted()
 	for _, m := range all {
 		if m.kill(silence, kept) {
 			w.did(name, "%s, %d %% of what was not synced is kept, silent %v", m.id, kept, silence)
@@ -112,7 +119,7 @@ func (w *World) cut(name string, all []*machine) {
 			cut++
 		}
 	}
-	if cut == w.wanted() {
+	if cut == wanted {
 		w.count("whole-cluster power cuts")
 	}
 	for _, m := range all {

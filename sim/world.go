@@ -82,11 +82,13 @@ type World struct {
 	lasted  time.Duration
 	mu      struct {
 		sync.Mutex
-		rng      *rand.Rand
-		machines []*machine // those that are gone, too
-		runs     int
-		counts   map[string]int
-		faults   []check.Fault
+		rng                 *rand.Rand
+		machines            []*machine // those that are gone, too
+		runs                int
+		replaced            int  // machines so far
+		replacing, settling bool // a machine is being replaced; no more faults are made
+		counts              map[string]int
+		faults              []check.Fault
 	}
 }
 
@@ -340,6 +342,12 @@ func (w *World) settled(when string) bool {
 }
 
 func (w *World) agreed() bool {
+	w.mu.Lock()
+	replacing := w.mu.replacing
+	w.mu.Unlock()
+	if replacing {
+		return false
+	}
 	runs, ready := w.running(), 0
 	for _, r := range runs {
 		s := r.node.Status()
@@ -355,7 +363,10 @@ func (w *World) agreed() bool {
 
 // wanted returns how many nodes should run when all is well.
 func (w *World) wanted() (n int) {
-	for _, m := range w.machines() {
+	all := w.machines()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range all {
 		if !m.spent {
 			n++
 		}
