@@ -281,11 +281,7 @@ func (t *tx) give(c *Campaign, natural int) (prize int, cause Cause) {
 		}
 		why := t.unavailable(c, at)
 		if mutant.On(mutant.MapOrder) && p.fallback != NoPrize {
-			// order: it is the fault that is planted
-			for at = range map[int]bool{natural: true, p.fallback: true} {
-				break
-			}
-			return at, cause
+			return anyOf(natural, p.fallback), cause
 		}
 		if why == CauseNone {
 			return at, cause
