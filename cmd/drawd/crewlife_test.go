@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	goclient "github.com/drawd/drawd/client"
+)
+
+// Three processes found a cluster, decide together, are killed one after the other and all at once, and come back without
+// the flags they were founded with.
+func TestClusterLife(t *testing.T) {
+	c := newCrew(t, 3)
+	leader := c.leader()
+	c.nodes[leader].client(0, "campaign", "publish", "-f", flashSale)
+	bodies := map[string]string{}
+	for i := range 20 {
+		user := fmt.Sprint("u", i)
+		bodies[user] = c.drawSomewhere(user)
+	}
+	c.alike()
+	c.nodes[leader].kill()
+	bodies["orphan"] = c.drawSomewhere("orphan")
+	c.start(leader)
+	c.alike()
+	for _, d := range c.nodes {
+		d.kill()
+	}
+	for _, id := range c.founded {
+		c.begin(id)
+	}
+	for _, id := range c.founded {
+		c.nodes[id].ready()
+	}
+	for user, body := range bodies {
+		if again := c.drawSomewhere(user); again != body {
+			t.Fatalf("%s was answered\n%s\nand now\n%s", user, body, again)
+		}
+	}
+	c.alike()
+	// A stranger founds nothing beside them, and cannot come in.
+	c.prepare("n4")
+	d := c.begin("n4", "--bootstrap-expect", "2", "--join", c.joins("n1"))
+	if code := d.exit(); code != exitConflict {
+		t.Errorf("a founder beside a running cluster ends with %d", code)
+	}
+	d = c.begin("n4", "--join", c.joins("n1", "n2", "n3"), "--join-token", "dj_nonsense")
+	if code := d.exit(); code != exitAuth {
+		t.Errorf("a node without a token ends with %d", code)
+	}
+	delete(c.nodes, "n4")
+	// One with another authority is no node at all.
+	runs(t, 0, "cluster", "ca", "create", "--out", c.path("other"))
+	runs(t, 0, "cluster", "ca", "issue", "--ca", c.path("other"), "--node-id", "n5", "--host", "127.0.0.1", "--out", c.path("other"))
+	raw, err := net.Dial("tcp", c.raft["n1"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	if _, err := raw.Write(bytes.Repeat([]byte{1}, 64)); err != nil {
+		t.Fatal(err)
+	}
+	for id := range c.nodes {
+		c.nodes[id].signal(15)
+	}
+	for id := range c.nodes {
+		if code := c.nodes[id].exit(); code != 0 {
+			t.Errorf("%s ends with %d", id, code)
+		}
+	}
+}
+
+// TestRollingRestart: three nodes are stopped and started again, one after the other, while a program draws through the client
+// with no settings but where the nodes are. No call fails, and nothing is drawn twice.
+func TestRollingRestart(t *testing.T) {
+	const callers = 8
+	c := newCrew(t, 3)
+	file := filepath.Join(t.TempDir(), "wheel.yaml")
+	if err := os.WriteFile(file, []byte(benchFile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.nodes["n1"].client(0, "campaign", "publish", "-f", file)
+	var urls []string
+	for _, id := range c.founded {
+		urls = append(urls, c.nodes[id].api)
+	}
+	caller, err := goclient.New(goclient.Options{URLs: urls})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer caller.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	var answered, longest atomic.Int64
+	var done atomic.Bool
+	all := make([][]keyed, callers)
+	var work sync.WaitGroup
+	for i := range callers {
+		work.Go(func() {
+			for n := 0; !done.Load(); n++ {
+				k := keyed{user: fmt.Sprintf("u%d-%d", i, n%10), key: goclient.NewKey()}
+				began := time.Now()
+				var err error
+				if k.drawn, err = caller.Draw(ctx, goclient.DrawRequest{Campaign: "wheel", User: k.user, Key: k.key}); err != nil {
+					t.Errorf("%s under %s: %v", k.user, k.key, err)
+					return
+				}
+				took := int64(time.Since(began))
+				for was := longest.Load(); took > was && !longest.CompareAndSwap(was, took); was = longest.Load() {
+				}
+				all[i] = append(all[i], k)
+				answered.Add(1)
+			}
+		})
+	}
+	for _, id := range c.founded {
+		before := answered.Load()
+		within(t, ctx, func() bool { return t.Failed() || answered.Load() >= before+200 })
+		c.nodes[id].signal(syscall.SIGTERM)
+		if code := c.nodes[id].exit(); code != 0 {
+			t.Errorf("%s ends with %d", id, code)
+		}
+		c.start(id)
+	}
+	before := answered.Load()
+	within(t, ctx, func() bool { return t.Failed() || answered.Load() >= before+200 })
+	done.Store(true)
+	work.Wait()
+	t.Logf("%d draws through three restarts, the longest took %v", answered.Load(), time.Duration(longest.Load()).Round(time.Millisecond))
+	checkNothingTwice(t, ctx, caller, all)
+	c.alike()
+	c.stop()
+	for _, id := range c.founded {
+		out, _ := runs(t, 0, "check", "--data", c.path(id))
+		want(t, out, "clean\n")
+	}
+}
+
+// stop ends all nodes in order.
+func (c *crew) stop() {
+	c.t.Helper()
+	for _, d := range c.nodes {
+		d.signal(syscall.SIGTERM)
+	}
+	for id, d := range c.nodes {
+		if code := d.exit(); code != 0 {
+			c.t.Errorf("%s ends with %d", id, code)
+		}
+	}
+}
+
+// token returns the secret of a new token.
+func (c *crew) token(by string, flags ...string) string {
+	c.t.Helper()
+	out, _ := c.nodes[by].client(0, append([]string{"cluster", "token", "create", "-o", "json"}, flags...)...)
+	var made tokenInfo
+	if err := json.Unmarshal([]byte(out), &made); err != nil {
+		c.t.Fatal(err)
+	}
+	return made.Secret
+}
+
+// promote makes a node a voter as soon as it may be one.
+func (c *crew) promote(by, node string) {
+	c.t.Helper()
+	var out []byte
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		var err error
+		if out, err = drawd("cluster", "promote", node, "--reason", "caught up", "--admin-url", c.nodes[by].admin).CombinedOutput(); err == nil {
+			return
+		}
+	}
+	c.t.Fatalf("%s cannot be promoted: %s", node, out)
+}
+
+// A disk dies: its node cannot come back as what it was, and another one takes its place, with every answer that was given.
+// Beside it an edge joins, which serves and never votes.
+func TestLostDiskAndEdge(t *testing.T) {
+	c := newCrew(t, 3)
+	c.nodes["n1"].client(0, "campaign", "publish", "-f", flashSale)
+	bodies := map[string]string{}
+	for i := range 20 {
+		user := fmt.Sprint("u", i)
+		bodies[user] = c.drawSomewhere(user)
+	}
+	c.nodes["n2"].kill()
+	if err := os.RemoveAll(c.path("n2")); err != nil {
+		t.Fatal(err)
+	}
+	lost := c.begin("n2", "--bootstrap-expect", "3", "--join", c.joins("n1", "n2", "n3"))
+	if code := lost.exit(); code != exitConflict {
+		t.Fatalf("a node that lost its disk ends with %d", code)
+	}
+	lost = c.begin("n2", "--join", c.joins("n1", "n3"), "--join-token", c.token("n1"))
+	if code := lost.exit(); code != exitConflict {
+		t.Fatalf("with a token it ends with %d", code)
+	}
+	delete(c.nodes, "n2")
+
+	c.nodes["n3"].client(0, "cluster", "remove", "n2", "--reason", "its disk is dead")
+	_, refused := c.nodes["n1"].client(exitConflict, "cluster", "add", "n2", "--reason", "the same again")
+	want(t, refused, "was removed, and an id is used once")
+	c.prepare("n4")
+	c.start("n4", "--join", c.joins("n1", "n3"), "--join-token", c.token("n3"))
+	c.promote("n1", "n4")
+	c.prepare("e1")
+	c.start("e1", "--join", c.joins("n1", "n3"), "--edge", "--join-token", c.token("n3", "--edge"))
+	_, refused = c.nodes["n1"].client(exitConflict, "cluster", "promote", "e1", "--reason", "no")
+	want(t, refused, "An edge never votes")
+	out, _ := c.nodes["e1"].client(0, "cluster", "status")
+	want(t, out, "e1 (this)  edge", "n4 ")
+
+	// The edge and the new node answer for what was drawn before them, with the same bytes; and they draw.
+	for _, id := range []string{"e1", "n4"} {
+		for user, body := range bodies {
+			if again := c.drawAt(id, user); again != body {
+				t.Fatalf("%s answers\n%s\nit was\n%s", id, again, body)
+			}
+		}
+		c.drawAt(id, "from-"+id)
+	}
+	// With the leader gone the three voters that are left are two, and go on.
+	leader := c.leader()
+	c.nodes[leader].kill()
+	c.drawAt("e1", "after")
+	if c.view("e1").Leader {
+		t.Error("the edge leads")
+	}
+	c.alike()
+}
+
+// drawAt draws at one node, which may take a moment to find the leader.
+func (c *crew) drawAt(id, user string) string {
+	c.t.Helper()
+	last := ""
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		status, body, err := draw(c.nodes[id].api, user)
+		if err == nil && status == 200 {
+			return body
+		}
+		last = fmt.Sprint(status, " ", body, " ", errors.Join(err))
+	}
+	c.t.Fatalf("%s does not draw for %s: %s", id, user, last)
+	return ""
+}
