@@ -85,8 +85,3 @@ func (n *Node) decideAgain(ctx context.Context, b *engine.Batch, asked string, e
 		}
 	}
 }
-
-// Reach waits until this node has applied everything up to a log index; false when ctx ended or the node stopped first.
-func (n *Node) Reach(ctx context.Context, index engine.LogIndex) bool {
-	return n.progress.reach(ctx, uint64(index))
-}

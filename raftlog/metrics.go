@@ -70,7 +70,7 @@ func (n *Node) gauges(s *metrics.Set) {
 	}
 	gauge("drawd_proposer_queue_commands", func() float64 { c, _ := n.proposer.queue.size(); return float64(c) })
 	gauge("drawd_proposer_queue_bytes", func() float64 { _, b := n.proposer.queue.size(); return float64(b) })
-	gauge("drawd_raft_ready", func() float64 { return truth(n.gate.refusal.Load() == nil) })
+	gauge("drawd_raft_ready", func() float64 { return truth(n.gate.refusal.Load() == nil || n.forwards()) })
 	gauge("drawd_raft_leader", func() float64 { return truth(n.leading.Load()) })
 	gauge("drawd_raft_clock_skew", func() float64 { return truth(n.gate.why(reasonClock) != nil) })
 	gauge("drawd_raft_applied_index", func() float64 { return float64(n.fsm.applied.Load()) })

@@ -42,6 +42,7 @@ type Node struct {
 	screened  chan raft.RPC
 	forwarder *forwarding // nil: what this node does not decide is refused
 	progress  *progress
+	place     place
 
 	leadership chan bool // from raft, which must never block on it
 	leading    atomic.Bool
@@ -344,6 +345,7 @@ func (n *Node) watch() {
 		n.proposer.watch(now)
 		if n.forwarder != nil {
 			n.forwarder.attend(now)
+			n.look(now)
 		}
 		limit := n.options.SyncLimit
 		if !n.leading.Load() {

@@ -9,14 +9,15 @@ import (
 
 // Status is where a node stands. It is assembled from single readings: no common cut.
 type Status struct {
-	Ready   bool   // commands are taken
-	Reason  string // why not: a code and what to do about it
-	Code    problem.Code
-	NodeID  string
-	Leader  bool
-	State   string // raft's word: Leader, Follower, Candidate, Shutdown
-	Term    uint64
-	Members int
+	Ready    bool   // commands are decided here
+	Forwards bool   // they are taken here, and another node decides them
+	Reason   string // why not: a code and what to do about it
+	Code     problem.Code
+	NodeID   string
+	Leader   bool
+	State    string // raft's word: Leader, Follower, Candidate, Shutdown
+	Term     uint64
+	Members  int
 
 	Applied   uint64 // last entry applied by the engine
 	FirstLog  uint64
@@ -61,6 +62,7 @@ func (n *Node) Status() Status {
 	} else {
 		s.Ready = true
 	}
+	s.Forwards = n.forwards()
 	if e := n.gate.why(reasonClock); e != nil {
 		s.ClockSkew = e.Detail
 	}

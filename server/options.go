@@ -11,6 +11,7 @@ import (
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/server/access"
 	"github.com/drawd/drawd/server/control"
+	"github.com/drawd/drawd/server/dataplane"
 )
 
 // Defaults of Options.
@@ -35,6 +36,7 @@ type Options struct {
 	Decider    control.Decider // needed
 	Records    control.Records // needed
 	Node       control.Node    // needed
+	Place      dataplane.Place // where the node stands among others; nil on a node that runs alone
 	Cluster    control.Cluster // the nodes beside this one; nil on a node that runs alone
 	ClusterKey [32]byte        // seals the seeds of new campaigns
 	NodeNumber uint8           // told in request ids

@@ -56,7 +56,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	s.data, err = dataplane.New(dataplane.Options{
-		Engine: o.Engine, Decider: o.Decider, Records: o.Records, Gate: s.gate, Tickets: tickets, Health: health{s}, Logger: o.Logger,
+		Engine: o.Engine, Decider: o.Decider, Records: o.Records, Gate: s.gate, Tickets: tickets, Health: health{s}, Place: o.Place, Logger: o.Logger,
 		Metrics: o.Metrics, Node: o.NodeNumber, Now: o.Now, AddressRate: o.AddressRate, UserRate: o.UserRate,
 		Build: dataplane.Build{Version: o.Build.Version, Commit: o.Build.Commit, Go: o.Build.Go},
 	})
@@ -87,7 +87,12 @@ func (s *Server) newRESP() (err error) {
 	if o.RESP == "" {
 		return nil
 	}
+	var age func() time.Duration
+	if o.Place != nil {
+		age = o.Place.Age
+	}
 	s.resp, err = resp.New(resp.Options{
+		Age:    age,
 		Engine: o.Engine, Decider: o.Decider, Records: o.Records, Gate: s.gate, Ready: health{s}.Ready, Logger: o.Logger,
 		Metrics: o.Metrics, Version: o.Build.Version, Node: o.NodeNumber, Now: o.Now,
 	})

@@ -88,7 +88,7 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 	planes.Build = control.Build{Version: b.Version, Commit: b.Commit, Go: b.Go}
 	planes.Exposed = []control.MetricsWriter{logMetrics, storeMetrics{n.store}}
 	if n.peers != nil {
-		planes.Cluster, planes.Node = crowd{n.log, n.peers.host}, standing{n.log, n.peers}
+		planes.Cluster, planes.Node, planes.Place = crowd{n.log, n.peers.host}, standing{n.log, n.peers}, n.log
 		planes.Exposed = append(planes.Exposed, n.peers.metrics)
 	}
 	planes.Starting = starting
@@ -190,7 +190,7 @@ func (s standing) Status() control.Status {
 	log := control.Check{Name: "log"}
 	clock := control.Check{Name: "clock"}
 	switch {
-	case from.Ready:
+	case from.Ready, from.Forwards && from.Wedged == "":
 	case from.Code == problem.ClockSkew:
 		clock.Code, clock.Message = from.Code, from.Reason
 	default:

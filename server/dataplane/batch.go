@@ -253,7 +253,7 @@ func (b *batchWork) peek(w *worker) (r engine.Result, ok bool) {
 	}
 	b.peeks++
 	r, ok = w.server.options.Engine.Peek(&w.command, engine.UnixMilli(w.now.UnixMilli()))
-	if !ok || r.StaleStamp() || !r.Replayed && w.head.retry && !settled(r.Code) {
+	if !ok || r.StaleStamp() || !r.Replayed && !settled(r.Code) && (w.head.retry || w.outdated()) {
 		return r, false
 	}
 	b.found++

@@ -17,8 +17,7 @@ func (w *worker) claim() {
 	}
 	e := w.server.options.Engine
 	at, ok := e.ParseID(engine.IDDraw, w.place.id)
-	if !ok || at.Index > e.AppliedIndex() {
-		w.refuse(problem.DrawNotFound, "")
+	if !w.given(ok, at.Index, problem.DrawNotFound) {
 		return
 	}
 	err := w.load(c, at, 1)

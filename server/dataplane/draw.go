@@ -125,7 +125,7 @@ func (w *worker) known(c *engine.Campaign) bool {
 	if r.Replayed {
 		return w.replayKnown(c, &r)
 	}
-	if w.head.retry && !settled(r.Code) {
+	if !settled(r.Code) && (w.head.retry || w.outdated()) {
 		return false
 	}
 	w.server.figures.facts.Inc()

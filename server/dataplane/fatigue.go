@@ -75,7 +75,7 @@ func (w *worker) knownHit() bool {
 	if r.Replayed {
 		return w.replayHit(&r) == nil
 	}
-	if w.head.retry && !settled(r.Code) {
+	if !settled(r.Code) && (w.head.retry || w.outdated()) {
 		return false
 	}
 	w.server.figures.facts.Inc()

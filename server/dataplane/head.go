@@ -65,9 +65,11 @@ type head struct {
 	accept        []byte
 	ifNoneMatch   []byte
 	deadline      []byte // Drawd-Deadline-Ms
+	minIndex      []byte // Drawd-Min-Index
 	content       content
 	keyTwice      bool
 	retry         bool // Drawd-Retry: 1
+	linearizable  bool // Drawd-Linearizable: 1
 	proxied       bool
 }
 
@@ -267,12 +269,20 @@ func (h *head) known(name, value []byte) (bool, problem.Code) {
 			h.key = value
 			return true, problem.OK
 		}
+		if known, fault := h.once(name, "drawd-min-index", "Drawd-Min-Index", &h.minIndex, value); known {
+			return true, fault
+		}
 		return h.once(name, "drawd-namespace", "Drawd-Namespace", &h.namespace, value)
 	case len("transfer-encoding"):
 		if is(name, "transfer-encoding", "Transfer-Encoding") {
 			return true, problem.LengthRequired
 		}
 		return h.once(name, "drawd-deadline-ms", "Drawd-Deadline-Ms", &h.deadline, value)
+	case len("drawd-linearizable"):
+		if is(name, "drawd-linearizable", "Drawd-Linearizable") {
+			h.linearizable = string(value) == "1"
+			return true, problem.OK
+		}
 	}
 	return false, problem.OK
 }

@@ -155,7 +155,7 @@ func (w *worker) knownHelp(c *engine.Campaign) bool {
 	if r.Replayed {
 		return w.replayHelp(c, &r) == nil
 	}
-	if w.head.retry && !settled(r.Code) {
+	if !settled(r.Code) && (w.head.retry || w.outdated()) {
 		return false
 	}
 	w.server.figures.facts.Inc()

@@ -121,18 +121,6 @@ func (w *worker) invalidCursor() {
 	w.invalid("/cursor", "pattern", "It is not a cursor of this list.")
 }
 
-// barrier returns when everything that was in the log before it is applied and stored. An empty tick goes through the
-// log: what was dispatched before the barrier is decided before it, or never.
-func (w *worker) barrier() error {
-	w.batch.Reset()
-	w.batch.AddTick()
-	err := w.server.options.Decider.Decide(w.batch)
-	if err != nil && refusalOf(err).Effect() != problem.None {
-		w.batch = new(engine.Batch)
-	}
-	return err
-}
-
 // readKey answers GET /v1/campaigns/{c}/users/{u}/keys/{key}, linearizably: it tells of every draw that was dispatched
 // before it was asked. A fact that is there is committed and stays, so it can be told at once. That there is none can be
 // told only after a barrier: then every draw under the key that was dispatched earlier is decided, or never will be.

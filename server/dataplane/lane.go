@@ -67,6 +67,9 @@ func (w *worker) write() bool {
 		if w.index > 0 {
 			r.Header.Set("Drawd-Index", strconv.FormatUint(w.index, 10))
 		}
+		if w.leader != "" {
+			r.Header.Set("Drawd-Leader", w.leader)
+		}
 		w.out = appendAnswer(w.out[:0], r)
 		more := !r.ConnectionClose()
 		w.resetOwn()
@@ -79,6 +82,9 @@ func (w *worker) write() bool {
 		w.out = strconv.AppendUint(w.out, w.index, 10)
 		w.out = append(w.out, '\r', '\n')
 	}
+	if w.leader != "" {
+		w.out = append(append(append(w.out, "Drawd-Leader: "...), w.leader...), '\r', '\n')
+	}
 	w.out = append(append(w.out, '\r', '\n'), w.buf...)
 	_, err := w.conn.Write(w.out)
 	return err == nil
@@ -86,7 +92,7 @@ func (w *worker) write() bool {
 
 // endShort gives back what the short lane used.
 func (w *worker) endShort() {
-	w.short, w.came, w.status, w.kind, w.index = false, nil, 0, "", 0
+	w.short, w.came, w.status, w.kind, w.index, w.leader = false, nil, 0, "", 0, ""
 	w.end()
 }
 

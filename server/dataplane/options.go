@@ -79,6 +79,7 @@ type Options struct {
 	Gate    Gate           // needed
 	Tickets Tickets        // default: no ticket is valid
 	Health  Health         // default: always ready
+	Place   Place          // default: there are no other nodes
 	Logger  *slog.Logger   // default: slog.Default
 	Metrics *metrics.Set   // where the figures are registered; default: a set of its own
 	Build   Build
@@ -140,6 +141,9 @@ func (o *Options) Validate() error {
 func (o Options) withDefaults() Options {
 	if o.Health == nil {
 		o.Health = alwaysReady{}
+	}
+	if o.Place == nil {
+		o.Place = alone{}
 	}
 	if o.Tickets == nil {
 		o.Tickets = noTickets{}

@@ -15,6 +15,7 @@ import (
 // sendFresh answers with w.buf about something that changes: nobody may keep it.
 func (w *worker) sendFresh(kind string) {
 	w.response().Header.Set("Cache-Control", "no-store")
+	w.sayAge()
 	w.send(200, kind)
 }
 
@@ -23,8 +24,7 @@ func (w *worker) sendFresh(kind string) {
 func (w *worker) readDraw() {
 	e := w.server.options.Engine
 	at, ok := e.ParseID(engine.IDDraw, w.place.id)
-	if !ok || at.Index > e.AppliedIndex() {
-		w.refuse(problem.DrawNotFound, "")
+	if !w.given(ok, at.Index, problem.DrawNotFound) {
 		return
 	}
 	if err := w.load(nil, at, 1); err != nil {
@@ -120,6 +120,7 @@ func (w *worker) readCampaign() {
 	tag := append(hex.AppendEncode([]byte{'"'}, sum[:]), '"')
 	w.response().Header.SetBytesV("ETag", tag)
 	w.response().Header.Set("Cache-Control", "no-cache")
+	w.sayAge()
 	if matches(w.head.ifNoneMatch, tag) {
 		w.buf = w.buf[:0]
 		w.response().SetStatusCode(304)

@@ -210,10 +210,8 @@ func (w *worker) holdRef(kind engine.IDKind) (h engine.HoldRef, ok bool) {
 	if !w.ofNamespace() {
 		return h, false
 	}
-	if h, ok = w.server.options.Engine.ParseHoldID(kind, w.place.id); !ok {
-		w.refuse(problem.HoldNotFound, "")
-	}
-	return h, ok
+	h, ok = w.server.options.Engine.ParseHoldID(kind, w.place.id)
+	return h, w.given(ok, h.At.Index, problem.HoldNotFound)
 }
 
 // confirmHold answers POST /v1/holds/{h}:confirm.

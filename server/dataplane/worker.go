@@ -49,8 +49,10 @@ type worker struct {
 	filled    bool                // there is something in own.Response
 	status    int                 // 0: the handler filled own.Response itself
 	kind      string
-	index     uint64 // for Drawd-Index; 0: none
-	out       []byte // the whole answer
+	index     uint64          // for Drawd-Index; 0: none
+	leader    string          // for Drawd-Leader; empty: none
+	seen      engine.LogIndex // of a read: what it shows at least; 0: not a read of state
+	out       []byte          // the whole answer
 
 	wait int // seconds to say in Retry-After; 0 for a few
 }
@@ -116,7 +118,7 @@ func (w *worker) end() {
 	if w.unit.used {
 		w.unit.forget()
 	}
-	w.problem, w.facts, w.wait = render.Problem{}, render.Facts{}, 0
+	w.problem, w.facts, w.wait, w.seen = render.Problem{}, render.Facts{}, 0, 0
 	w.server.workers.Put(w)
 }
 
@@ -163,7 +165,7 @@ func (w *worker) serve() {
 	if w.head.query != nil && !w.takesQuery() {
 		return
 	}
-	if !about.open && !w.admitted(about.scope) {
+	if !about.open && !(w.admitted(about.scope) && w.current()) {
 		return
 	}
 	if !w.head.accepts(w.answers()) {
@@ -311,6 +313,12 @@ func (w *worker) refuse(code problem.Code, detail string) {
 // failed answers for an error of the decider.
 func (w *worker) failed(err error) {
 	refusal := refusalOf(err)
+	if refusal.Code == problem.Internal && w.batch.Index > w.server.options.Engine.AppliedIndex() {
+		// The leader has decided it, and this node lags so far that it cannot tell it.
+		w.server.figures.unknown.Inc()
+		w.refuse(problem.UnknownOutcome, "It was decided, and this node has not applied that yet: ask again with the same key.")
+		return
+	}
 	if refusal.Code == problem.Internal {
 		w.server.options.Logger.Error("a request failed", "route", routing[w.place.route].name, "error", err)
 	}
@@ -359,12 +367,16 @@ func (w *worker) retryAfter() {
 
 // send answers with w.buf.
 func (w *worker) send(status int, kind string) {
+	leader := w.leaderAPI()
 	if w.short {
-		w.status, w.kind = status, kind
+		w.status, w.kind, w.leader = status, kind, leader
 		w.server.figures.answered(w.place.route, status)
 		return
 	}
 	r := w.response()
+	if leader != "" {
+		r.Header.Set("Drawd-Leader", leader)
+	}
 	r.SetStatusCode(status)
 	r.Header.SetContentType(kind)
 	w.buf = r.SwapBody(w.buf)

@@ -3,6 +3,7 @@ package resp
 import (
 	"net/netip"
 	"strconv"
+	"time"
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/names"
@@ -159,12 +160,20 @@ func (c *conn) known(d *engine.Draw, o *drawOptions, campaign *engine.Campaign) 
 		return false
 	case r.Replayed:
 		return c.replay(campaign, &r, int(o.times)) == nil
-	case o.retry && r.Code != problem.IdempotencyMismatch && r.Code != problem.KeyAbandoned:
+	case (o.retry || c.outdated()) && r.Code != problem.IdempotencyMismatch && r.Code != problem.KeyAbandoned:
 		return false // the first send may still be in the log: only the log can deny it
 	}
 	c.server.figures.facts.Inc()
 	c.deny(&r)
 	return true
+}
+
+// maxFactAge is up to what age facts deny a draw without the log, as over HTTP.
+const maxFactAge = 2 * time.Second
+
+func (c *conn) outdated() bool {
+	age := c.server.options.Age
+	return age != nil && age() > maxFactAge
 }
 
 // replay replies with the first answer to a key. An error means that nothing was said.

@@ -38,15 +38,16 @@ const (
 
 // Options of a Server. Zero values mean the documented default.
 type Options struct {
-	Engine  *engine.Engine // needed: reads
-	Decider Decider        // needed
-	Records Records        // needed
-	Gate    Gate           // needed
-	Ready   func() error   // nil error when this node can decide; default: it always can
-	Logger  *slog.Logger   // default: slog.Default
-	Metrics *metrics.Set   // where the figures are registered; default: a set of its own
-	Version string         // what INFO tells
-	Node    uint8          // number of this node, told in request ids
+	Engine  *engine.Engine       // needed: reads
+	Decider Decider              // needed
+	Records Records              // needed
+	Gate    Gate                 // needed
+	Age     func() time.Duration // how old this node's facts may be; default: they are new
+	Ready   func() error         // nil error when this node can decide; default: it always can
+	Logger  *slog.Logger         // default: slog.Default
+	Metrics *metrics.Set         // where the figures are registered; default: a set of its own
+	Version string               // what INFO tells
+	Node    uint8                // number of this node, told in request ids
 
 	Now func() time.Time // the clock that denials from committed facts are judged by; default: time.Now
 

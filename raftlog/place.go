@@ -1,0 +1,89 @@
+package raftlog
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/drawd/drawd/engine"
+	"github.com/hashicorp/raft"
+)
+
+// place is what a node that does not lead says beside its answers: who leads, and how old its facts may be. It is brought
+// up to date every watchInterval, so that an answer costs a load.
+type place struct {
+	leader  atomic.Pointer[string] // where the leader's API is reached; nil when this node leads, or none is known
+	freshAt atomic.Int64           // monotonic: everything committed up to then is applied here
+}
+
+// look is called every watchInterval.
+func (n *Node) look(now time.Duration) {
+	leader, other := n.otherLeader()
+	api := ""
+	if a := n.pinger.known(leader.ID); other && a != nil {
+		api = a.report.api
+	}
+	if was := n.place.leader.Load(); was == nil && api != "" || was != nil && *was != api {
+		if api == "" {
+			n.place.leader.Store(nil)
+		} else {
+			n.place.leader.Store(&api)
+		}
+	}
+	switch heard := n.raft.LastContact(); {
+	case n.gate.why(reasonNoLeader) == nil:
+		n.place.freshAt.Store(int64(now))
+	case !heard.IsZero() && n.level():
+		n.place.freshAt.Store(int64(now - since(heard)))
+	}
+}
+
+// levelLook is how many records of the log level looks at: after an election there is one that decides nothing.
+const levelLook = 4
+
+// level reports whether this node has applied everything that it knows to be committed.
+func (n *Node) level() bool {
+	applied, committed := n.fsm.applied.Load(), n.raft.CommitIndex()
+	if committed > applied+levelLook {
+		return false
+	}
+	var l raft.Log
+	for i := applied + 1; i <= committed; i++ {
+		if n.log.GetLog(i, &l) != nil || l.Type != raft.LogNoop && l.Type != raft.LogBarrier {
+			return false
+		}
+	}
+	return true
+}
+
+// LeaderAPI returns where the API of the node that leads is reached, as it says itself; empty when this node leads, or
+// nobody is known to.
+func (n *Node) LeaderAPI() string {
+	if s := n.place.leader.Load(); s != nil {
+		return *s
+	}
+	return ""
+}
+
+// Age returns how old the facts of this node may be: what was committed longer ago is applied here. A node that leads has
+// none; one that hears from no leader ages.
+func (n *Node) Age() time.Duration {
+	if !n.cluster() || n.gate.refusal.Load() == nil {
+		return 0
+	}
+	return max(0, n.options.Clock.Monotonic()-time.Duration(n.place.freshAt.Load()))
+}
+
+// Reach waits until this node has applied everything up to a log index; false when ctx ended or the node stopped first.
+func (n *Node) Reach(ctx context.Context, index engine.LogIndex) bool {
+	return n.progress.reach(ctx, uint64(index))
+}
+
+// forwards reports whether commands are taken here, for the leader to decide.
+func (n *Node) forwards() bool {
+	if n.forwarder == nil || n.gate.refusal.Load() != says(electing) {
+		return false
+	}
+	_, other := n.otherLeader()
+	return other
+}
