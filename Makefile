@@ -14,7 +14,7 @@ T ?= 30s
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check clients bench-quick bench-figures bench-picture bench-redis crashloop fuzz soak simulate cover
+.PHONY: help build test check clients bench-quick bench-compare bench-figures bench-picture bench-redis crashloop fuzz soak simulate cover
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,16 +52,19 @@ simulate: ## 10 million draws: exact odds within 5 sigma for every prize (DRAWS=
 soak: ## The engine against the reference engine, with new seeds, for T (make soak T=10m)
 	DRAWTEST_SOAK=$(T) $(GO) test -count=1 -v -run '^TestSoak$$' -timeout 0 ./internal/drawtest/
 
-bench-quick: ## A small flash crowd against a daemon of its own, with a verdict (10 s)
-	$(GO) run ./cmd/drawd bench flash --self --users 200000 --duration 5s
+bench-quick: ## A smoke run of the load test, as CI has it: verdicts count, figures do not (1 min)
+	GO="$(GO)" .ci/bench-quick bin
+
+bench-compare: ## Micro benchmarks of REF and of this tree in turn, by benchstat (REF=main BENCH=. COUNT=6)
+	GO="$(GO)" .ci/bench-compare "$(REF)" "$(or $(BENCH),.)" "$(or $(COUNT),6)" $(PACKAGES)
 
 bench-figures: build ## The figures of performance.md, with a verdict (minutes; wants an idle machine)
 	bin/drawd bench calibrate
 	bin/drawd bench flash --self --users 1000000 --duration 30s
-	bin/drawd bench figures
+	bin/drawd bench table
 
 bench-picture: build ## docs/flash-report.png: the page of a flash crowd as a picture (20 s; wants chromium)
-	bin/drawd bench flash --self --users 150000 --over 8s --duration 12s --html bin/flash-report.html --out bin/flash-run.json
+	bin/drawd bench flash --self --users 130000 --over 9s --duration 13s --html bin/flash-report.html --out bin/flash-run.json
 	bench/report/picture.sh bin/flash-report.html docs/flash-report.png
 
 bench-redis: ## Draws over RESP beside a Redis Lua script, both durable (PAIRS=5; wants redis-server and an idle machine)
