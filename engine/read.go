@@ -103,6 +103,9 @@ func (c *Campaign) Stock() (seq uint64, prizes []PrizeStock) {
 	told := make([]bool, len(v.Prizes)) // what a prize paid is said once, where it is first
 	for _, id := range v.cells() {
 		s := c.books[c.cell(id)].stock()
+		if z, pooled := v.PoolOf(v.prize(prizeOf(id))); pooled {
+			s.Pool = z.Pool
+		}
 		if i := v.prize(prizeOf(id)); c.money != nil && p.money != nil && p.money.pays[i].pays && !told[i] {
 			z := &p.money.pays[i]
 			s.Paid, s.Budget, s.Money, told[i] = c.money.prizes[z.at].sum, z.budget, true, true

@@ -95,6 +95,7 @@ func (c *cell) withdraw() {
 type PrizeStock struct {
 	ID                                                                       string // of the prize
 	Session                                                                  string // whose units these are; empty for the prize's own
+	Pool                                                                     string // that its units come from, whose books they are in; empty for none
 	Total, Unreleased, Available, Reserved, Held, Issued, Expired, Withdrawn Quantity
 
 	Paid   int64 // what its wins paid, minor units, where the campaign keeps that; see Money

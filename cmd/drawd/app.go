@@ -21,6 +21,7 @@ type app struct {
 	signals        chan os.Signal // SIGINT and SIGTERM, in order
 
 	output string // -o of client commands: text or json
+	unsaid error  // a wrong command line that cobra would answer with help
 }
 
 // run executes one command line and returns its exit code.
@@ -39,6 +40,9 @@ func run(args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int 
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	command, err := root.ExecuteContextC(context.Background())
+	if err == nil {
+		err = a.unsaid
+	}
 	if err != nil && err.Error() != "" {
 		fmt.Fprintln(stderr, "drawd:", err)
 	}
@@ -69,7 +73,19 @@ func (a *app) rootCommand() *cobra.Command {
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
 	root.InitDefaultCompletionCmd()
 	a.shape(root)
+	help := root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		if rest := c.Flags().Args(); c.HasSubCommands() && len(rest) > 0 {
+			a.unsaid = unknownCommand(c, rest[0])
+			return
+		}
+		help(c, args)
+	})
 	return root
+}
+
+func unknownCommand(c *cobra.Command, name string) error {
+	return usage(fmt.Errorf("%s has no command %q; it has %s", c.CommandPath(), name, commandNames(c)))
 }
 
 // helpTemplate begins with examples: they are what people came for.
@@ -101,7 +117,7 @@ func (a *app) shape(c *cobra.Command) {
 			if len(args) == 0 {
 				return c.Help()
 			}
-			return usage(fmt.Errorf("%s has no command %q; it has %s", c.CommandPath(), args[0], commandNames(c)))
+			return unknownCommand(c, args[0])
 		}
 	case c.Args != nil:
 		check := c.Args

@@ -15,22 +15,26 @@ func (a *app) awardCommand() *cobra.Command {
 		Short: "Deliver what was won, step by step",
 		Long: `A prize whose campaign file says award is delivered in steps: a player claims his win over the data plane, whoever pays
 begins the delivery and tells how it ended. A key with the scope payout may do that and nothing else.`,
-		Example: `  drawd award deliver duxhxa4mzups5toptykxdlfw6ci --reason "payout 4711"
-  drawd award delivered duxhxa4mzups5toptykxdlfw6ci
+		Example: `  drawd award begin duxhxa4mzups5toptykxdlfw6ci --reason "payout 4711"
+  drawd award done duxhxa4mzups5toptykxdlfw6ci
   drawd award fail duxhxa4mzups5toptykxdlfw6ci --reason "no such account"
   drawd award thaw flash-sale u1 --reason "a mistake"`,
 	}
-	c.AddCommand(a.awardMoveCommand("deliver", "Begin the delivery of an award"), a.awardMoveCommand("delivered", "Tell that a delivery has arrived"),
-		a.awardMoveCommand("fail", "Tell that a delivery has failed"), a.awardThawCommand())
+	c.AddCommand(a.awardMoveCommand("begin", "deliver", "Begin the delivery of an award"), a.awardMoveCommand("done", "delivered", "Tell that a delivery has arrived"),
+		a.awardMoveCommand("fail", "fail", "Tell that a delivery has failed"), a.awardThawCommand())
 	return c
 }
 
-func (a *app) awardMoveCommand(verb, short string) *cobra.Command {
+// awardMoveCommand is a move of an award. verb is the API's: where the command has another name, it knows that one too.
+func (a *app) awardMoveCommand(name, verb, short string) *cobra.Command {
 	c := &cobra.Command{
-		Use:     verb + " DRAW [--reason TEXT]",
+		Use:     name + " DRAW [--reason TEXT]",
 		Short:   short,
-		Example: fmt.Sprintf("  drawd award %s duxhxa4mzups5toptykxdlfw6ci --reason \"payout 4711\"", verb),
+		Example: fmt.Sprintf("  drawd award %s duxhxa4mzups5toptykxdlfw6ci --reason \"payout 4711\"", name),
 		Args:    cobra.ExactArgs(1),
+	}
+	if verb != name {
+		c.Aliases = []string{verb}
 	}
 	reason := c.Flags().String("reason", "", "why, or what the payout is known by elsewhere; kept in the records")
 	k := a.adminClient(c)

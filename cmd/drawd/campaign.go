@@ -105,42 +105,80 @@ func (a *app) serverFaults(s *campaignSource, err error) error {
 
 func (a *app) validateCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "validate -f FILE",
-		Short: "List every fault of a campaign file, with line and column",
-		Long: `Checks the file by itself, without a daemon. With --admin-url, DRAWD_ADMIN_URL or --live the daemon checks it too,
-against the version that is live.`,
-		Example: "  drawd campaign validate -f examples/flash-sale.yaml\n  drawd campaign validate -f examples/flash-sale.yaml --live",
-		Args:    cobra.NoArgs,
+		Use:   "validate -f FILE | FILE...",
+		Short: "List every fault of campaign files, with line and column",
+		Long: `Checks each file by itself, without a daemon; a policy among them is known as one and checked too. With --admin-url,
+DRAWD_ADMIN_URL or --live the daemon checks it too, against the version that is live.`,
+		Example: "  drawd campaign validate -f examples/flash-sale.yaml\n  drawd campaign validate examples/*.yaml\n  drawd campaign validate -f examples/flash-sale.yaml --live",
+		Args:    cobra.ArbitraryArgs,
 	}
 	file := c.Flags().StringP("file", "f", "", "campaign file, YAML or JSON; - for standard input")
 	live := c.Flags().Bool("live", false, "ask the daemon too")
 	gone := c.Flags().StringSlice("without", nil, "show what is paid when these prizes are sold out")
 	k := a.adminClient(c)
 	a.outputFlag(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		s, err := a.compile(*file)
+	c.RunE = func(c *cobra.Command, files []string) error {
+		if *file != "" || len(files) == 0 {
+			files = append([]string{*file}, files...)
+		}
+		_, named := a.environ[envName("admin-url")]
+		asked := k
+		if !*live && !named && !c.Flags().Changed("admin-url") {
+			asked = nil
+		}
+		var failed error
+		for i, name := range files {
+			if i > 0 && a.output != "json" {
+				fmt.Fprintln(a.stdout)
+			}
+			if err := a.validate(c.Context(), asked, name, *gone); err != nil {
+				if len(files) > 1 && err.Error() != "" {
+					fmt.Fprintln(a.stderr, "drawd:", err)
+					err = said(exitCode(err))
+				}
+				failed = err
+			}
+		}
+		return failed
+	}
+	return c
+}
+
+// validate checks one file, and asks the daemon too unless k is nil.
+func (a *app) validate(parent context.Context, k *client, name string, gone []string) error {
+	if name != "" && name != "-" {
+		src, err := a.readFile(name)
 		if err != nil {
 			return err
 		}
-		_, named := a.environ[envName("admin-url")]
-		if *live || named || c.Flags().Changed("admin-url") {
-			ctx, cancel := a.interruptible(c.Context())
-			defer cancel()
-			_, err := k.do(ctx, call{method: http.MethodPost, path: campaignPath(s.file.Version.Campaign) + ":validate", body: s.src, contentType: s.contentType()})
-			if err != nil {
-				return a.serverFaults(s, err)
+		if policy, faults := campaignfile.ParsePolicy(src); policy != nil && len(faults) == 0 && len(src) > 0 {
+			if a.output == "json" {
+				return writeJSON(a.stdout, map[string]any{"valid": true, "policy": true})
 			}
+			_, err := fmt.Fprintf(a.stdout, "%s is valid: a namespace's policy, %d caps above all campaigns\n", name, len(policy.AggregateCaps))
+			return err
 		}
-		if a.output == "json" {
-			warnings := s.file.Warnings
-			if warnings == nil {
-				warnings = []campaignfile.Fault{}
-			}
-			return writeJSON(a.stdout, map[string]any{"valid": true, "warnings": warnings, "odds": s.file.Odds(), "liability": campaignfile.Worst(s.file.Version)})
-		}
-		return describe(a.stdout, s, *gone)
 	}
-	return c
+	s, err := a.compile(name)
+	if err != nil {
+		return err
+	}
+	if k != nil {
+		ctx, cancel := a.interruptible(parent)
+		defer cancel()
+		_, err := k.do(ctx, call{method: http.MethodPost, path: campaignPath(s.file.Version.Campaign) + ":validate", body: s.src, contentType: s.contentType()})
+		if err != nil {
+			return a.serverFaults(s, err)
+		}
+	}
+	if a.output == "json" {
+		warnings := s.file.Warnings
+		if warnings == nil {
+			warnings = []campaignfile.Fault{}
+		}
+		return writeJSON(a.stdout, map[string]any{"valid": true, "warnings": warnings, "odds": s.file.Odds(), "liability": campaignfile.Worst(s.file.Version)})
+	}
+	return describe(a.stdout, s, gone)
 }
 
 // describe says what a good file comes to: a person compares this with what he meant.
@@ -370,7 +408,7 @@ func describeCampaign(w io.Writer, campaign, stock []byte) error {
 	}
 	var s struct {
 		Prizes []struct {
-			ID                           string `json:"id"`
+			ID, Pool                     string
 			Total                        *int64 `json:"total"`
 			Available, Issued, Withdrawn int64
 		} `json:"prizes"`
@@ -395,6 +433,9 @@ func describeCampaign(w io.Writer, campaign, stock []byte) error {
 	rows := [][]string{{"PRIZE", "TOTAL", "AVAILABLE", "ISSUED", "WITHDRAWN"}}
 	for _, p := range s.Prizes {
 		row := []string{p.ID, "unlimited", "", strconv.FormatInt(p.Issued, 10), ""}
+		if p.Pool != "" {
+			row[1] = "pool " + p.Pool
+		}
 		if p.Total != nil {
 			row[1], row[2], row[4] = strconv.FormatInt(*p.Total, 10), strconv.FormatInt(p.Available, 10), strconv.FormatInt(p.Withdrawn, 10)
 		}

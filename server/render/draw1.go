@@ -152,6 +152,10 @@ func appendDrawBinary1(dst []byte, s *subdraw) []byte {
 	if counted {
 		win |= chancesBit
 	}
+	hold, until, held := s.hold()
+	if held {
+		win |= holdBit
+	}
 	dst = append(dst, win, 0)
 	count, n := len(dst)-1, 0
 	for i := range s.version.Caps {
@@ -165,15 +169,21 @@ func appendDrawBinary1(dst []byte, s *subdraw) []byte {
 	if counted {
 		dst = binary.LittleEndian.AppendUint32(dst, moves.Remaining)
 	}
-	if win&^chancesBit == 0 {
+	if r.Prize == engine.NoPrize {
 		return dst
 	}
 	dst = appendPrizeBinary1(dst, &s.version.Prizes[r.Prize], r.Amount)
 	if extra != engine.NoPrize {
 		dst = appendPrizeBinary1(dst, &s.version.Prizes[extra], r.ExtraAmount.Amount)
 	}
+	if held {
+		dst = binary.LittleEndian.AppendUint64(s.appendHoldID(dst, hold), uint64(until))
+	}
 	return dst
 }
+
+// holdBit marks, in the binary outcome, a win that is a hold.
+const holdBit = 64
 
 func appendPrizeBinary1(dst []byte, p *engine.Prize, amount int64) []byte {
 	dst = append(append(dst, byte(len(p.ID))), p.ID...)

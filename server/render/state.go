@@ -97,6 +97,9 @@ func appendBooks(dst []byte, p *engine.PrizeStock) []byte {
 	if p.Session != "" {
 		dst = AppendString(append(dst, `,"session":`...), p.Session)
 	}
+	if p.Pool != "" {
+		dst = AppendString(append(dst, `,"pool":`...), p.Pool)
+	}
 	if p.Total == engine.Unlimited {
 		dst = append(dst, `,"total":null,"issued":`...)
 		return append(appendPaid(appendInt(dst, int64(p.Issued)), p), '}')
