@@ -254,3 +254,40 @@ func (c *crew) drawAt(id, user string) string {
 	c.t.Fatalf("%s does not draw for %s: %s", id, user, last)
 	return ""
 }
+
+// A node that ran alone becomes the first of several, with everything it has answered; and its certificate is renewed while it
+// runs.
+func TestOneBecomesTwo(t *testing.T) {
+	c := &crew{t: t, dir: t.TempDir(), raft: map[string]string{}, api: map[string]string{}, nodes: map[string]*daemon{}}
+	runs(t, 0, "cluster", "ca", "create", "--out", c.path("pki"))
+	alone := serve(t, c.path("n1"), "--node-id", "n1")
+	alone.client(0, "campaign", "publish", "-f", flashSale)
+	_, before, err := draw(alone.api, "u1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, refused := alone.client(exitConflict, "cluster", "token", "create")
+	want(t, refused, "This node runs alone: start it with --raft")
+	alone.signal(syscall.SIGTERM)
+	alone.exit()
+	c.prepare("n1")
+	c.prepare("n2")
+	c.start("n1")
+	c.start("n2", "--join", c.joins("n1"), "--join-token", c.token("n1", "--node", "n2"))
+	if after := c.drawAt("n2", "u1"); after != before {
+		t.Errorf("n2 answers\n%s\nn1 answered alone\n%s", after, before)
+	}
+	c.promote("n2", "n2")
+
+	runs(t, 0, "cluster", "ca", "issue", "--ca", c.path("pki"), "--node-id", "n1", "--host", "127.0.0.1", "--out", c.path("new"))
+	for _, name := range []string{"n1.crt", "n1.key"} {
+		if err := os.Rename(c.path("new", name), c.path("pki", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.nodes["n1"].signal(syscall.SIGHUP)
+	c.nodes["n1"].event("the certificates between nodes were read")
+	c.drawAt("n1", "u2")
+	c.alike()
+	c.stop()
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
@@ -144,11 +145,25 @@ func catchUp(ctx context.Context, n *raftlog.Node, say func(string)) error {
 		if status.Stopped {
 			return fmt.Errorf("the node stopped while it was starting: %s", status.Reason)
 		}
-		say("waits for the others: " + err.Error())
+		say("waits for the others" + silent(n.Peers()) + ": " + err.Error())
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the node did not catch up with the others: %w", errors.Join(ctx.Err(), err))
 		case <-pace.C:
 		}
 	}
+}
+
+// silent names the voters that do not answer: without most of them nothing is decided.
+func silent(all []raftlog.PeerStatus) string {
+	var names []string
+	for _, p := range all {
+		if p.Voter && !p.Self && (!p.Contact || p.LastContact > silentAfter) {
+			names = append(names, fmt.Sprintf("%s at %s", p.ID, p.Address))
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return " (silent: " + strings.Join(names, ", ") + ")"
 }

@@ -122,7 +122,8 @@ func (a *app) serveCommand() *cobra.Command {
 		Use:   "serve --data DIR",
 		Short: "Run a node that keeps what it decides",
 		Long: `Ready when GET /readyz answers 200. SIGTERM or Ctrl-C: not ready any more, decide what waits, write a checkpoint,
-close. A second one ends the process at once; nothing that was answered is lost then either.
+close. A second one ends the process at once; nothing that was answered is lost then either. SIGHUP: the certificates between
+nodes are read again.
 
 Every flag is also a key of the configuration file (tls_cert for --tls-cert) and a variable of the environment
 (DRAWD_TLS_CERT). A flag wins over the environment, the environment over the file.
@@ -187,11 +188,9 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 	}
 	logger.Info("ready", "api", n.apiURL(), "admin", n.adminURL(), "resp", n.respAddr(), "took", time.Since(began).Round(time.Millisecond).String())
 
-	hangups := make(chan os.Signal, 1) // of a node alone SIGHUP stays what it is to every program: the terminal is gone
-	if o.Peers.Cert != "" {
-		signal.Notify(hangups, syscall.SIGHUP)
-		defer signal.Stop(hangups)
-	}
+	hangups := make(chan os.Signal, 1) // a reload by the service manager, also where there is nothing to read again
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	for {
 		select {
 		case s := <-a.signals:
