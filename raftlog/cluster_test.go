@@ -50,6 +50,7 @@ func threeNodes(t *testing.T, c *crew) {
 		if a, err := r.draw(new(engine.Batch), "u", "u/1"); err != nil || a.at.Index == 0 {
 			t.Errorf("%s forwards nothing: %v", id, err)
 		}
+		c.eventually("followers forward", func() bool { return r.node.Status().Forwards })
 		if r.node.time.mu.last != r.engine.LogTime() {
 			t.Errorf("%s has log time %d and the timekeeper %d", id, r.engine.LogTime(), r.node.time.mu.last)
 		}

@@ -24,6 +24,20 @@
 // stamp of the next entry, which every replica applies as it stands. When something is due (engine.NextDue) and no command
 // is on its way, the ticker proposes an OpTick, at most every 50 ms.
 //
+// # A cluster
+//
+// With Options.Peers a node has others beside it, and everything between them runs over that one mux (package raftlog/peer): raft's
+// messages, forwarded batches, calls. A leader takes commands once everything that earlier leaders committed is applied (lead);
+// every other node sends its batches there (elsewhere.go). Members are changed by the leader, asked from anywhere (members.go).
+//
+// Every 500 ms each member asks each other one where it stands (ping.go), and concludes for itself (judge.go): a node that a
+// majority disagrees with, by running hashes at one index, ends; without a majority the gate is shut; a clock that is off the
+// voters' median stamps nothing, and its leader hands over; the feature level is raised once every voter supports the next; who
+// was removed, or applies nothing while the leader goes on, says so. ADR 30 has the reasons.
+//
+// A node that begins with an empty data directory and does not found gives no vote until its log says that it was added
+// without one (novice.go, rule 18). Close hands the leadership over before it takes its checkpoint.
+//
 // # Goroutines
 //
 //   - callers: Decide; they park on a pooled waiter. No goroutine, channel or timer per call.
@@ -34,11 +48,12 @@
 //   - watch: every 25 ms, ages: of commands in the queue and in flight, of a running sync; the clock, while it is not trusted.
 //     It touches neither disk nor logger.
 //   - lead: on a new leadership, waits for the barrier, proposes the cluster's first entry if need be, opens the gate.
+//   - pinger, in a cluster: the pings, and what is concluded from them; a short one for each question under way.
 //   - ticker, checkpointer, space, blobs: what their names say; they sleep while there is nothing to do.
 //
 // # Locks
 //
-// queue.mu, proposer.air, gate.mu, timekeeper.mu, checkpointer.mu, fsm.conf. None is taken while another is held, and
+// queue.mu, proposer.air, gate.mu, timekeeper.mu, checkpointer.mu, fsm.conf, pinger.mu, judged.mu, hashRing.mu. None is taken while another is held, and
 // nothing is called, sent or written under one.
 //
 // # Durability
@@ -68,13 +83,14 @@
 //
 // Options.Exit is called, with a reason that says what to do, when a write to the log or a stable value fails, when such a
 // write has been running for SyncLimit on a leader (four times that on a follower: a hung disk would keep its leadership for
-// ever), when an entry cannot be applied or a replay gives other records, and when a leadership transfer does not end. A
-// poison entry can be left out with Options.Skip, by its index and hash; that is written to the log output.
+// ever), when an entry cannot be applied or a replay gives other records, when a leadership transfer does not end, when a majority
+// of the voters has another running hash, and when the cluster knows a voter by this id and the data directory was empty. A poison entry can be left out with Options.Skip, by its index and hash; that is written to the log output.
 //
 // # Errors of Decide
 //
 //	overloaded       the queue is full, or the batch waited too long, or raft took no entry     effect none
-//	no_leader        starting, not leading, shutting down, stopped, transferring               effect none
+//	no_leader        starting, nobody leads, shutting down, stopped, transferring, diverged    effect none
+//	conflict         the operation comes with a later feature level                            effect none
 //	clock_skew       see Time                                                                   effect none
 //	storage_low      less than MinFreeBytes on the disk                                         effect none
 //	unknown_outcome  the leadership or the node went while the entry was on its way; GiveUp     effect unknown
@@ -85,8 +101,9 @@
 //
 // # What it does not do
 //
-// More than one node: membership, mutual TLS ([StreamLayer] is the seam), forwarding, clock comparison between nodes. It does not route reads:
-// an empty batch is the barrier of a linearizable one. It does not authenticate, rate-limit or render.
+// It encrypts nothing and makes no certificate: that is the stream under Options.Peers (raftlog/peer/mtls), and who may join is
+// decided in raftlog/join. It does not decide when a member is promoted or removed: people do, or who calls. It does not route
+// reads: an empty batch is the barrier of a linearizable one. It does not authenticate clients, rate-limit or render.
 //
 // What was measured, on two cores, is with the benchmarks (bench_test.go) and at the lines it decided.
 package raftlog

@@ -205,10 +205,23 @@ func (s standing) Status() control.Status {
 	}
 	checks := []control.Check{log, clock, checkpoint}
 	if s.peers != nil {
-		checks = append(checks, s.peers.check())
+		checks = append(checks, s.peers.check(), replicas(&from))
 	}
 	return control.Status{
 		Node: from.NodeID, Leader: from.Leader, Term: from.Term, Last: from.LastLog, Checkpoint: from.Checkpoint,
 		LogBytes: from.LogBytes, Queued: from.QueueCommands, ClockAhead: ahead, Checks: checks,
 	}
+}
+
+// replicas tells whether this node still says what the others say. One that does not follow is no reason to send it nothing:
+// what it decides is decided by the leader.
+func replicas(from *raftlog.Status) control.Check {
+	c := control.Check{Name: "replicas", Message: from.Wedged}
+	switch {
+	case from.Removed:
+		c.Code, c.Message = problem.NoLeader, "This node was removed from the cluster: stop it."
+	case from.Diverged != "":
+		c.Code, c.Message = problem.NoLeader, from.Diverged
+	}
+	return c
 }
