@@ -17,7 +17,7 @@ import (
 
 // crew is a cluster: rigs by node id, on one network.
 type crew struct {
-	t     *testing.T
+	t     testing.TB
 	found []Member
 	rigs  map[string]*rig
 	disks map[string]*storage.CrashFS
@@ -30,7 +30,7 @@ type crew struct {
 }
 
 // newCrew returns n founders n1, n2, … on pipes; none runs yet.
-func newCrew(t *testing.T, n int) *crew {
+func newCrew(t testing.TB, n int) *crew {
 	net := peer.NewPipes()
 	c := &crew{
 		t: t, rigs: make(map[string]*rig), disks: make(map[string]*storage.CrashFS),

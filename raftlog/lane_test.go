@@ -338,7 +338,7 @@ func TestLeadershipMovesUnderAQueue(t *testing.T) {
 			}()
 		}
 		synctest.Wait()
-		s.now = &Member{ID: "other", Address: "other"}
+		s.now.Store(&Member{ID: "other", Address: "other"})
 		begun := time.Now()
 		count := map[problem.Code]int{}
 		for range 100 {

@@ -31,11 +31,12 @@ type span struct {
 	wrap     func(n int, near, far net.Conn) (net.Conn, net.Conn) // the n-th connection, from 0; nil closes it
 	serving  sync.WaitGroup
 	gate     gate // of the leader
-	now      *Member
+	now      atomic.Pointer[Member]
 }
 
 func newSpan(t *testing.T, log entryLog, tune func(*Options)) *span {
-	s := &span{t: t, stop: make(chan struct{}), now: &Member{ID: "leader", Address: "leader"}}
+	s := &span{t: t, stop: make(chan struct{})}
+	s.now.Store(&Member{ID: "leader", Address: "leader"})
 	s.applied.Store(1 << 60)
 	s.proposer = newTestProposer(t, log, tune)
 	o := Options{Metrics: metrics.NewSet(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
@@ -52,7 +53,7 @@ func newSpan(t *testing.T, log entryLog, tune func(*Options)) *span {
 	}
 	s.lane = &forwarding{
 		options: o, clock: o.Clock, dial: s.dial, progress: progress, metrics: newMetricSet(o.Metrics), figures: figures,
-		leads: func() (Member, bool) { return *s.now, true },
+		leads: func() (Member, bool) { return *s.now.Load(), true },
 	}
 	ticking := make(chan struct{})
 	go func() {
@@ -102,7 +103,7 @@ func (s *span) dial(string, time.Duration) (net.Conn, error) {
 // decide forwards n draws of a user.
 func (s *span) decide(ctx context.Context, user string, n int) (*engine.Batch, error) {
 	b := draws(user, n)
-	return b, s.lane.forward(ctx, *s.now, b)
+	return b, s.lane.forward(ctx, *s.now.Load(), b)
 }
 
 func codeOf(err error) problem.Code {
