@@ -14,7 +14,7 @@ T ?= 30s
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check clients bench-quick bench-compare bench-figures bench-picture bench-redis crashloop fuzz soak simulate cover
+.PHONY: help build test check clients bench-quick bench-compare bench-oversell bench-figures bench-picture bench-redis crashloop fuzz soak simulate cover
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench-figures: build ## The figures of performance.md, with a verdict (minutes; 
 	bin/drawd bench calibrate
 	bin/drawd bench flash --self --users 1000000 --duration 30s
 	bin/drawd bench table
+
+bench-oversell: ## A build that oversells on purpose: bench flash must end with 21 and name the prize
+	$(GO) test -tags mutants -count=1 -v -run '^TestBenchFindsAPlantedOversell$$' ./cmd/drawd
 
 bench-picture: build ## docs/flash-report.png: the page of a flash crowd as a picture (20 s; wants chromium)
 	bin/drawd bench flash --self --users 130000 --over 9s --duration 13s --html bin/flash-report.html --out bin/flash-run.json

@@ -17,6 +17,7 @@ import (
 
 	"github.com/drawd/drawd/engine/campaignfile"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/internal/mutant"
 )
 
 // A daemon is configured by flags. Each flag is also a key of the configuration file (with _ for -) and a variable
@@ -61,7 +62,7 @@ func (a *app) settle(c *cobra.Command) error {
 func (a *app) fromEnvironment(flags *pflag.FlagSet, given map[string]bool) error {
 	var names []string
 	for name := range a.environ {
-		if strings.HasPrefix(name, "DRAWD_") {
+		if strings.HasPrefix(name, "DRAWD_") && !(mutant.Planted && name == "DRAWD_MUTANT") {
 			names = append(names, name)
 		}
 	}
