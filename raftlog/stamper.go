@@ -18,7 +18,9 @@ import (
 //   - The first stamp of a process has no monotonic time to compare with. It must not be behind the log, nor more than
 //     startAhead ahead of it. An empty log takes any clock.
 //   - In a cluster the clock must agree with the median of the voters' clocks, and the first stamp of a process may be
-//     behind the log by as much as two clocks may differ.
+//     behind the log by as much as two clocks may differ. The first stamp after entries of another leader is such a first
+//     one, too: when such an entry comes says nothing about when it was stamped. A leader that stands still for a moment
+//     may have stamped it long before, and the clock of the node that follows it would seem to have jumped.
 //   - Whatever breaks a rule is skew: no stamp, until the clock agrees again or an operator accepts it.
 type stamper struct {
 	last    engine.UnixMilli // log time; 0 before the first entry
@@ -105,6 +107,7 @@ func (s *stamper) move(wall engine.UnixMilli, mono time.Duration) {
 func (s *stamper) observe(at engine.UnixMilli, mono time.Duration) {
 	if at > s.last {
 		s.last, s.movedAt = at, mono
+		s.started = s.started && s.behind == 0
 	}
 }
 

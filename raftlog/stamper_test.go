@@ -130,3 +130,26 @@ func TestStamperObserve(t *testing.T) {
 		t.Errorf("stamp %+d, %v", got-t0, bad)
 	}
 }
+
+// A leader stamps an entry and stands still; the entry comes two seconds later, to a node that led before. When that node leads
+// again its clock is ahead of log time by more than the monotonic time since the entry came, and is right nevertheless.
+func TestLateEntriesOfAnotherLeader(t *testing.T) {
+	const t0 = 1_000_000 * 3600
+	s := stamper{behind: clockTolerance}
+	if at, bad := s.stamp(t0, 0); at != t0 || bad.kind != skewNone {
+		t.Fatal(at, bad)
+	}
+	s.observe(t0+1000, 3*time.Second) // stamped at 1 s, applied here at 3 s
+	if at, bad := s.stamp(t0+3100, 3100*time.Millisecond); at != t0+3100 || bad.kind != skewNone {
+		t.Fatalf("the first stamp after another leader's entries: %d, %s", at, bad)
+	}
+	if _, bad := s.stamp(t0+3100+1000, 3200*time.Millisecond); bad.kind != skewJump {
+		t.Fatalf("a jump while it leads: %v", bad.kind)
+	}
+	alone := stamper{}
+	alone.stamp(t0, 0)
+	alone.observe(t0+1, time.Second)
+	if _, bad := alone.stamp(t0+3000, 2*time.Second); bad.kind != skewJump {
+		t.Fatalf("a node that runs alone has nobody to compare with: %v", bad.kind)
+	}
+}
