@@ -132,6 +132,23 @@ type DiskOptions struct {
 	Ledger      string                                     // reliability ledger that gets a row; empty for none
 }
 
+// NemesisOptions describe the breaking of a cluster.
+type NemesisOptions struct {
+	Environment
+	Compile     func(file []byte) (*engine.Version, error) // required
+	Nodes       int                                        // Default 3
+	Rounds      int                                        // a fault each. Default 20
+	PerCluster  int                                        // rounds before a fresh cluster is founded. Default 40
+	Faults      []string                                   // FaultKill, FaultPause, FaultNetwork. Default: all
+	Loopback    bool                                       // no namespaces: no network faults
+	MinLoad     time.Duration                              // shortest load before a fault, and after it. Default 50 ms
+	MaxLoad     time.Duration                              // longest load before a fault. Default 300 ms
+	Connections int                                        // to each node. Default 8
+	Users       int                                        // Default 5 000
+	Seed        uint64                                     // Default 1
+	Ledger      string                                     // reliability ledger that gets a row; empty for none
+}
+
 // EmptyOptions describe the empty handler.
 type EmptyOptions struct {
 	Listen string // Default "127.0.0.1:0"
@@ -227,6 +244,22 @@ func (o *DiskOptions) Validate() error {
 	f.within("Users", o.Users, 0, 10_000_000)
 	f.check(o.Load >= 0 && o.Load <= time.Minute, "Load must be between 0 and 1m")
 	return f.err("disk")
+}
+
+// Validate reports every fault of o at once.
+func (o *NemesisOptions) Validate() error {
+	var f faults
+	f.check(o.Compile != nil, "Compile must be set")
+	f.check(o.Nodes == 0 || o.Nodes >= 3 && o.Nodes <= 7, "Nodes must be between 3 and 7")
+	for _, kind := range o.Faults {
+		f.check(slices.Contains(faultKinds[:], kind), fmt.Sprintf("Faults names %q; there are %v", kind, faultKinds))
+	}
+	f.within("Rounds", o.Rounds, 0, 100_000)
+	f.within("PerCluster", o.PerCluster, 0, 200)
+	f.within("Connections", o.Connections, 0, MaxConnections)
+	f.within("Users", o.Users, 0, 10_000_000)
+	f.check(o.MinLoad >= 0 && o.MaxLoad >= 0 && (o.MaxLoad == 0 || o.MinLoad <= o.MaxLoad), "MinLoad and MaxLoad must not be negative, and MinLoad not the longer one")
+	return f.err("nemesis")
 }
 
 // Validate reports every fault of o at once.

@@ -137,6 +137,7 @@ type daemon struct {
 	dir        string
 	api, admin string
 	resp       string // address of the RESP front; empty for none
+	logs       string // file that gets everything the processes say; empty for none
 	mu         struct {
 		sync.Mutex
 		child   *child
@@ -182,16 +183,31 @@ func freeAddress() (string, error) {
 	return "", fmt.Errorf("bench: no free port: %w", last)
 }
 
-// start starts the process and waits until it is ready; it returns how long that took.
-func (d *daemon) start(ctx context.Context) (time.Duration, error) {
-	begin := time.Now()
+// launch starts the process.
+func (d *daemon) launch() (*child, error) {
 	c, err := startChild(nil, d.command, append([]string{"--data", filepath.Join(d.dir, "data"), "--api", d.api, "--admin", d.admin}, d.extra...)...)
 	if err != nil {
-		return 0, err
+		return nil, err
+	}
+	if d.logs != "" {
+		if err := c.last.keep(d.logs); err != nil {
+			c.kill()
+			return nil, err
+		}
 	}
 	d.mu.Lock()
 	d.mu.child = c
 	d.mu.Unlock()
+	return c, nil
+}
+
+// start starts the process and waits until it is ready; it returns how long that took.
+func (d *daemon) start(ctx context.Context) (time.Duration, error) {
+	begin := time.Now()
+	c, err := d.launch()
+	if err != nil {
+		return 0, err
+	}
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	for {
 		if ready(ctx, client, "http://"+d.api) {
@@ -330,12 +346,26 @@ func startEmpty(env *Environment, body int) (*empty, error) {
 	return &empty{c, addr}, nil
 }
 
-// tail keeps the end of what is written to it.
+// tail keeps the end of what is written to it, and all of it in a file if there is one.
 type tail struct {
 	mu struct {
 		sync.Mutex
-		buf []byte
+		buf  []byte
+		file *os.File
 	}
+}
+
+// keep appends to a file from now on, beginning with what was kept so far. The file is closed with the bench.
+func (t *tail) keep(name string) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mu.file = f
+	_, err = f.Write(t.mu.buf)
+	return err
 }
 
 const tailBytes = 4 << 10
@@ -344,6 +374,9 @@ func (t *tail) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.mu.buf = append(t.mu.buf, b...)
+	if t.mu.file != nil {
+		_, _ = t.mu.file.Write(b) // it is for people
+	}
 	if n := len(t.mu.buf) - tailBytes; n > 0 {
 		t.mu.buf = t.mu.buf[:copy(t.mu.buf, t.mu.buf[n:])]
 	}

@@ -39,3 +39,39 @@ Exit code 21: an acknowledged draw was lost in silence.`,
 	})
 	return c
 }
+
+func (a *app) benchNemesisCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "nemesis",
+		Short: shortOf("nemesis"),
+		Long: `A fault a round, under load at all nodes: SIGKILL of the leader (half of the kills), a follower, the leader and one more, or
+all; SIGSTOP and SIGCONT; the network between nodes cut both ways or one way, flapping, a link down. Nodes live in network
+namespaces on a bridge, which takes root and the command ip; --loopback does without, and without network faults.
+Exit code 20: a kind of fault could not be made here, and why. 21: a draw was lost, changed or drawn twice, or nodes differ.`,
+		Example: "  drawd bench nemesis\n  drawd bench nemesis --rounds 300 --faults kill\n  drawd bench nemesis --loopback --faults kill,pause",
+	}
+	var o bench.NemesisOptions
+	f := c.Flags()
+	f.IntVar(&o.Nodes, "nodes", 0, "default 3")
+	f.IntVar(&o.Rounds, "rounds", 0, "default 20")
+	f.IntVar(&o.PerCluster, "per-cluster", 0, "rounds before a fresh cluster is founded; default 40")
+	f.StringSliceVar(&o.Faults, "faults", nil, "kill, pause, network; default all")
+	f.BoolVar(&o.Loopback, "loopback", false, "without network namespaces")
+	f.DurationVar(&o.MinLoad, "min-load", 0, "shortest load before a fault; default 50ms")
+	f.DurationVar(&o.MaxLoad, "max-load", 0, "longest load before a fault; default 300ms")
+	f.IntVar(&o.Connections, "connections", 0, "to each node; default 8")
+	f.IntVar(&o.Users, "users", 0, "default 5000")
+	f.Uint64Var(&o.Seed, "seed", 1, "of faults, users and keys")
+	f.StringVar(&o.Ledger, "ledger", "", "reliability ledger that gets a row about this run")
+	a.environment(c, &o.Environment)
+	out := a.benchOutputs(c)
+	a.scenario(c, out, func(ctx context.Context) error {
+		o.Compile = compileForBench
+		if err := o.Validate(); err != nil {
+			return usage(err)
+		}
+		report, err := bench.Nemesis(ctx, o)
+		return judged(a, out, report, err)
+	})
+	return c
+}
