@@ -35,6 +35,11 @@
 // voters' median stamps nothing, and its leader hands over; the feature level is raised once every voter supports the next; who
 // was removed, or applies nothing while the leader goes on, says so. ADR 30 has the reasons.
 //
+// A forwarded batch travels in a frame with everything that waited beside it, and is one batch in the leader's queue. The leader
+// decides it or refuses it and never hands it on. Not sent, or refused with the effect none because the leadership moves: tried
+// once more when another leader appears within 250 ms. Sent, and the connection or the leader lost: unknown_outcome. The answer is
+// delivered when this node has applied the entry, or after a second without; a barrier (an empty batch) only when it has. ADR 31.
+//
 // A node that begins with an empty data directory and does not found gives no vote until its log says that it was added
 // without one (novice.go, rule 18). Close hands the leadership over before it takes its checkpoint.
 //
@@ -48,13 +53,18 @@
 //   - watch: every 25 ms, ages: of commands in the queue and in flight, of a running sync; the clock, while it is not trusted.
 //     It touches neither disk nor logger.
 //   - lead: on a new leadership, waits for the barrier, proposes the cluster's first entry if need be, opens the gate.
+//   - attend, in a cluster: ages of forwarded batches, who leads, how old this node's facts are.
+//   - of a lane, the way to a leader (lane.go): fly sends frames, one reads each connection, land delivers when this node has
+//     applied what the answers tell of. Of a connection that another node forwards on (taker.go): one reads, one writes.
+//   - progress: wakes who waits until this node has applied an index.
 //   - pinger, in a cluster: the pings, and what is concluded from them; a short one for each question under way.
 //   - ticker, checkpointer, space, blobs: what their names say; they sleep while there is nothing to do.
 //
 // # Locks
 //
-// queue.mu, proposer.air, gate.mu, timekeeper.mu, checkpointer.mu, fsm.conf, pinger.mu, judged.mu, hashRing.mu. None is taken while another is held, and
-// nothing is called, sent or written under one.
+// queue.mu, hall.air, lane.mu, forwarding.mu, takers.mu, progress.mu, gate.mu, timekeeper.mu, checkpointer.mu, fsm.conf,
+// pinger.mu, judged.mu, hashRing.mu. None is taken while another is held, and nothing is called, sent or written under one; but
+// forwarding.mu asks raft who leads, and progress.mu leaves a token with whoever waits.
 //
 // # Durability
 //

@@ -236,7 +236,7 @@ func (n *Node) startLoops() {
 	n.proposer.start()
 	loops := []func(){n.lead, n.watch, n.space, n.ticker.run, n.points.run, n.progress.run, n.blobs.run}
 	if n.cluster() {
-		loops = append(loops, n.pinger.run)
+		loops = append(loops, n.pinger.run, n.attend)
 	}
 	if n.screened != nil {
 		loops = append(loops, func() { n.novice.screen(n.asked, n.screened, n.stop) })
@@ -343,10 +343,6 @@ func (n *Node) watch() {
 		}
 		now := n.options.Clock.Monotonic()
 		n.proposer.watch(now)
-		if n.forwarder != nil {
-			n.forwarder.attend(now)
-			n.look(now)
-		}
 		limit := n.options.SyncLimit
 		if !n.leading.Load() {
 			limit *= followerSyncFactor

@@ -16,6 +16,23 @@ type place struct {
 	freshAt atomic.Int64           // monotonic: everything committed up to then is applied here
 }
 
+// attend looks after the lanes, and after what this node says of itself, every watchInterval. It is not the watch: it logs, and
+// looks into the log, and both may hang with a disk.
+func (n *Node) attend() {
+	t := time.NewTicker(watchInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-n.stop:
+			return
+		}
+		now := n.options.Clock.Monotonic()
+		n.forwarder.attend(now)
+		n.look(now)
+	}
+}
+
 // look is called every watchInterval.
 func (n *Node) look(now time.Duration) {
 	leader, other := n.otherLeader()
