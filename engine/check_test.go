@@ -61,6 +61,7 @@ func rareCommands(t testing.TB) *Batch {
 	b.AddImport(&ImportCodes{Campaign: 1, Prize: "p", Codes: []SealedCode{{Print: Key{1}, Sealed: make([]byte, 40)}}, Actor: "op"})
 	b.AddDefend(&Defend{Campaign: 1, Actor: "op", Reason: "odd"})
 	b.AddVoid(&Void{Campaign: 1, Draw: drawnRecord(t), At: Location{Index: 1}, Fault: VoidUser, Actor: "op", Reason: "wrong"})
+	b.AddRestored(&Restored{Cluster: [16]byte{9}, Reason: "a backup"})
 	return &b
 }
 

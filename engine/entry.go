@@ -109,7 +109,8 @@ const (
 
 // Operations of the cluster: 100 to 109.
 const (
-	opRaise op = 100 // the feature level
+	opRaise    op = 100 // the feature level
+	opRestored op = 103 // a backup was restored
 )
 
 // ErrUnknownEntry is in the chain of what Apply returns for an entry that this build cannot read: an unknown form or

@@ -274,6 +274,11 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 	switch o {
 	case opTick:
 		err = r.done()
+	case opRestored:
+		c := r.restored()
+		if err = r.done(); err == nil {
+			res = t.applyRestored(&c)
+		}
 	case opRaise:
 		c := r.raise()
 		if err = r.done(); err == nil {
