@@ -51,6 +51,7 @@ func (m *trivial) LogTime() engine.UnixMilli     { return 0 }
 func (m *trivial) AppliedIndex() engine.LogIndex { return engine.LogIndex(m.applied.Load()) }
 func (m *trivial) RunningHash() [16]byte         { return [16]byte{} }
 func (m *trivial) Initialized() bool             { return true }
+func (m *trivial) ClusterID() [16]byte           { return [16]byte{} }
 func (m *trivial) Level() uint32                 { return 1 }
 func (m *trivial) Supports() uint32              { return 1 }
 func (m *trivial) Capture(bool) (capture, error) { return trivialCapture(m.applied.Load()), nil }

@@ -25,6 +25,7 @@ type machine interface {
 	AppliedIndex() engine.LogIndex
 	RunningHash() [16]byte
 	Initialized() bool
+	ClusterID() [16]byte
 	Level() uint32
 	Supports() uint32
 	Capture(full bool) (capture, error)

@@ -51,13 +51,7 @@ func (i *install) read(in io.Reader) error {
 		return nil
 	}
 	i.manifest = m
-	if err := i.loader.Prepare(m.Meta); err != nil {
-		return err
-	}
-	if got := i.loader.RunningHash(); got != m.Running || uint64(i.loader.Index()) > m.Index {
-		return fmt.Errorf("raftlog: the pages give the running hash %x at %d, the snapshot says %x at %d", got, i.loader.Index(), m.Running, m.Index)
-	}
-	return nil
+	return prepare(i.loader, &m)
 }
 
 // begin is called with the header.

@@ -51,7 +51,7 @@ func (n *Node) takeOver() error {
 			return err
 		}
 	}
-	if err := n.readdress(); err != nil {
+	if err := errors.Join(n.confirmRestored(), n.readdress()); err != nil {
 		return err
 	}
 	n.gate.open(reasonNoLeader)

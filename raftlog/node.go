@@ -34,6 +34,7 @@ type Node struct {
 	points    *checkpointer
 	snapshots *snapshotStore
 	blobs     *blobs
+	backup    sync.Mutex // one backup at a time
 	raft      *raft.Raft
 	pinger    *pinger // nil for a node that runs alone
 	judged    judged

@@ -167,11 +167,26 @@ func (s *State) PutBlobs(from, through uint64, rows []byte) error {
 	return nil
 }
 
-// copied is one PutBlobs.
+// CheckBlobs proves rows of the entries [from, through], as PutBlobs does, and stores nothing. It returns the running hash in the
+// head of their newest blob; false when they have none.
+func CheckBlobs(from, through uint64, rows []byte) (running [16]byte, some bool, err error) {
+	c := copied{from: from, through: through, totals: map[uint64]int{}}
+	for len(rows) > 0 {
+		if rows, err = c.row(rows); err != nil {
+			return running, false, err
+		}
+	}
+	if c.open {
+		return running, false, c.wrong("a blob lacks its last chunk")
+	}
+	return [16]byte(c.head[runningInHead:HeadSize]), c.last != 0, nil
+}
+
+// copied is one PutBlobs, or CheckBlobs.
 type copied struct {
 	state         *State
 	from, through uint64
-	batch         *pebble.Batch
+	batch         *pebble.Batch  // nil of CheckBlobs
 	totals        map[uint64]int // records of each blob
 	last          uint64         // the newest blob
 	next          int            // the record that its next chunk begins with
@@ -195,7 +210,7 @@ func (c *copied) row(rows []byte) (rest []byte, err error) {
 	default:
 		err = c.win(key, value)
 	}
-	if err == nil {
+	if err == nil && c.batch != nil {
 		err = c.put(key, value)
 	}
 	return rest, err
