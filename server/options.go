@@ -38,6 +38,7 @@ type Options struct {
 	Node       control.Node    // needed
 	Place      dataplane.Place // where the node stands among others; nil on a node that runs alone
 	Cluster    control.Cluster // the nodes beside this one; nil on a node that runs alone
+	Backups    control.Backups // how the node writes a backup of itself; nil: it writes none
 	ClusterKey [32]byte        // seals the seeds of new campaigns
 	NodeNumber uint8           // told in request ids
 	Build      control.Build

@@ -64,7 +64,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	s.control, err = control.New(control.Options{
-		Engine: o.Engine, Decider: o.Decider, Records: o.Records, Node: health{s}, Cluster: o.Cluster, Drain: s.drained.Store, Gate: s.gate, Sealer: render.NewSealer(o.Engine, o.NodeNumber), ClusterKey: o.ClusterKey,
+		Engine: o.Engine, Decider: o.Decider, Records: o.Records, Node: health{s}, Cluster: o.Cluster, Backups: o.Backups, Drain: s.drained.Store, Gate: s.gate, Sealer: render.NewSealer(o.Engine, o.NodeNumber), ClusterKey: o.ClusterKey,
 		Build: o.Build, Metrics: o.Metrics, Exposed: append([]control.MetricsWriter{o.Metrics}, o.Exposed...), Logger: o.Logger, Now: o.Now,
 	})
 	if err != nil {

@@ -68,7 +68,7 @@ func (a *app) rootCommand() *cobra.Command {
 	}
 	root.AddCommand(
 		a.devCommand(), a.serveCommand(), a.campaignCommand(), a.drawCommand(), a.chancesCommand(), a.explainCommand(), a.raffleCommand(), a.voidCommand(), a.awardCommand(), a.poolCommand(), a.holdCommand(), a.switchCommand(), a.approvalCommand(), a.keyCommand(), a.ticketCommand(), a.listCommand(), a.clusterCommand(),
-		a.checkCommand(), a.benchCommand(), a.configCommand(), a.versionCommand(),
+		a.checkCommand(), a.backupCommand(), a.benchCommand(), a.configCommand(), a.versionCommand(),
 	)
 	root.SetHelpCommand(&cobra.Command{Hidden: true, Use: "no-help"})
 	root.InitDefaultCompletionCmd()

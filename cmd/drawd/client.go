@@ -156,29 +156,45 @@ func (k *client) do(ctx context.Context, c call) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	// No proxy: a daemon on this machine must not be asked for through somebody else's.
-	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: 3 * time.Second}).DialContext}
-	if transport.TLSClientConfig, err = k.trust(); err != nil {
+	answer, end, err := k.send(request)
+	if err != nil {
 		return nil, err
 	}
-	defer transport.CloseIdleConnections()
-	answer, err := (&http.Client{Transport: transport}).Do(request)
-	if err != nil {
-		return nil, k.unreachable(err)
-	}
-	defer answer.Body.Close()
+	defer end()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
 		return nil, fmt.Errorf("read the answer of %s: %w", k.base, err)
 	}
 	if answer.StatusCode < 200 || answer.StatusCode > 299 {
-		refused := &problemError{status: answer.StatusCode}
-		if json.Unmarshal(body, refused) != nil || refused.Code == "" {
-			refused.Code = fmt.Sprintf("%s answered %s, which is not drawd's way: check --%s", k.base, answer.Status, k.flag)
-		}
-		return nil, refused
+		return nil, k.refused(answer, body)
 	}
 	return &reply{answer.StatusCode, answer.Header, body}, nil
+}
+
+// send sends a request. end must be called when its answer was read.
+func (k *client) send(request *http.Request) (answer *http.Response, end func(), err error) {
+	// No proxy: a daemon on this machine must not be asked for through somebody else's.
+	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: 3 * time.Second}).DialContext}
+	if transport.TLSClientConfig, err = k.trust(); err != nil {
+		return nil, nil, err
+	}
+	if answer, err = (&http.Client{Transport: transport}).Do(request); err != nil {
+		transport.CloseIdleConnections()
+		return nil, nil, k.unreachable(err)
+	}
+	return answer, func() {
+		_ = answer.Body.Close()
+		transport.CloseIdleConnections()
+	}, nil
+}
+
+// refused is the error of an answer that is a refusal.
+func (k *client) refused(answer *http.Response, body []byte) error {
+	e := &problemError{status: answer.StatusCode}
+	if json.Unmarshal(body, e) != nil || e.Code == "" {
+		e.Code = fmt.Sprintf("%s answered %s, which is not drawd's way: check --%s", k.base, answer.Status, k.flag)
+	}
+	return e
 }
 
 // trust returns the certificates that a daemon's own must come from; nil for the system's.

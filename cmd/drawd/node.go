@@ -85,6 +85,7 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 	}
 	b := thisBuild()
 	planes.Engine, planes.Decider, planes.Records, planes.Node, planes.ClusterKey = e, n.log, n.log, standing{log: n.log}, key
+	planes.Backups = n.log
 	planes.Build = control.Build{Version: b.Version, Commit: b.Commit, Go: b.Go}
 	planes.Exposed = []control.MetricsWriter{logMetrics, storeMetrics{n.store}}
 	if n.peers != nil {

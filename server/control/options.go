@@ -83,6 +83,7 @@ type Options struct {
 	Records    Records        // needed
 	Node       Node           // needed
 	Cluster    Cluster        // nil on a node that runs alone
+	Backups    Backups        // nil: it writes none
 	Drain      func(on bool)  // makes the node not ready, or ready again; nil when it cannot be
 	Gate       *access.Gate   // needed
 	Sealer     *render.Sealer // makes request ids; default: of node 0
