@@ -34,7 +34,7 @@ func TestBackup(t *testing.T) {
 		t.Helper()
 		answer, err := http.Get(w.server.URL + "/admin/v1/cluster/backup")
 		if err != nil {
-			t.Fatal(err)
+			return nil, nil, err
 		}
 		defer answer.Body.Close()
 		b, err := io.ReadAll(answer.Body)
@@ -48,11 +48,11 @@ func TestBackup(t *testing.T) {
 		t.Errorf("cut off after %q, and nothing shows it", b)
 	}
 	f.bytes, f.err = 0, problem.New(problem.Conflict, "another one")
-	if answer, b, _ := get(); answer.StatusCode != 409 {
+	if answer, b, err := get(); err != nil || answer.StatusCode != 409 {
 		t.Errorf("%d %s", answer.StatusCode, b)
 	}
 	w.plane.Backups = nil
-	if answer, b, _ := get(); answer.StatusCode != 404 {
+	if answer, b, err := get(); err != nil || answer.StatusCode != 404 {
 		t.Errorf("%d %s", answer.StatusCode, b)
 	}
 }
