@@ -100,16 +100,22 @@ func (n *Namespace) compile(p *NamespacePolicy) *rules {
 
 // applySetup decides the first command of a cluster, or the creation of a namespace.
 func (t *tx) applySetup(o op, r *reader) (res Result, err error) {
-	if o == opInit {
+	switch o {
+	case opInit:
 		c := r.init()
 		if err = r.done(); err == nil {
 			res = t.applyInit(&c)
 		}
-		return res, err
-	}
-	c := r.newNamespace()
-	if err = r.done(); err == nil {
-		res = t.applyNamespace(&c)
+	case opRestored:
+		c := r.restored()
+		if err = r.done(); err == nil {
+			res = t.applyRestored(&c)
+		}
+	default:
+		c := r.newNamespace()
+		if err = r.done(); err == nil {
+			res = t.applyNamespace(&c)
+		}
 	}
 	return res, err
 }

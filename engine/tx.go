@@ -274,17 +274,12 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 	switch o {
 	case opTick:
 		err = r.done()
-	case opRestored:
-		c := r.restored()
-		if err = r.done(); err == nil {
-			res = t.applyRestored(&c)
-		}
 	case opRaise:
 		c := r.raise()
 		if err = r.done(); err == nil {
 			return t.applyRaise(&c)
 		}
-	case opInit, opNamespace:
+	case opInit, opNamespace, opRestored:
 		res, err = t.applySetup(o, r)
 	case opPublish, opPublishFrom:
 		res, err = t.applyNow(o, r)

@@ -97,6 +97,7 @@ func memberRoutes() []route {
 		{name: "remove_member", method: "POST", pattern: "/admin/v1/cluster/members/{node}:remove", need: changers, reach: reachCluster, handle: (*Plane).removeMember},
 		{name: "transfer", method: "POST", pattern: "/admin/v1/cluster:transfer", need: changers, reach: reachCluster, handle: (*Plane).transfer},
 		{name: "drain", method: "POST", pattern: "/admin/v1/cluster:drain", need: changers, reach: reachCluster, handle: (*Plane).drain},
+		{name: "backup", method: "GET", pattern: "/admin/v1/cluster/backup", need: changers, reach: reachCluster, other: true, handle: (*Plane).backup},
 		{name: "join_tokens", method: "GET", pattern: "/admin/v1/cluster/tokens", need: changers, reach: reachCluster, handle: (*Plane).listTokens},
 		{name: "create_join_token", method: "POST", pattern: "/admin/v1/cluster/tokens", need: changers, reach: reachCluster, handle: (*Plane).createToken},
 		{name: "delete_join_token", method: "DELETE", pattern: "/admin/v1/cluster/tokens/{id}", need: changers, reach: reachCluster, handle: (*Plane).deleteToken},

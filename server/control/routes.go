@@ -102,7 +102,6 @@ func table() []route {
 		{name: "create_namespace", method: "POST", pattern: "/admin/v1/namespaces", need: changers, reach: reachCluster, handle: (*Plane).createNamespace},
 		{name: "cluster", method: "GET", pattern: "/admin/v1/cluster", need: readers, reach: reachCluster, handle: (*Plane).getCluster},
 		{name: "accept_clock", method: "POST", pattern: "/admin/v1/cluster:accept-clock", need: changers, reach: reachCluster, handle: (*Plane).acceptClock},
-		{name: "backup", method: "GET", pattern: "/admin/v1/cluster/backup", need: changers, reach: reachCluster, other: true, handle: (*Plane).backup},
 		{name: "livez", method: "GET", pattern: "/livez", handle: (*Plane).livez},
 		{name: "readyz", method: "GET", pattern: "/readyz", other: true, handle: (*Plane).readyz},
 		{name: "build", method: "GET", pattern: "/version", handle: (*Plane).version},
