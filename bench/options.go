@@ -149,6 +149,18 @@ type NemesisOptions struct {
 	Ledger      string                                     // reliability ledger that gets a row; empty for none
 }
 
+// FailoverOptions describe kills of a cluster's leader under a steady load.
+type FailoverOptions struct {
+	Environment
+	Compile     func(file []byte) (*engine.Version, error) // required
+	Kills       int                                        // Default 50
+	Rate        int                                        // draws a second, over the three nodes. Default 2 000
+	Connections int                                        // to each node. Default 16
+	Users       int                                        // Default 20 000
+	Seed        uint64                                     // Default 1
+	Ledger      string                                     // reliability ledger that gets a row; empty for none
+}
+
 // EmptyOptions describe the empty handler.
 type EmptyOptions struct {
 	Listen string // Default "127.0.0.1:0"
@@ -260,6 +272,17 @@ func (o *NemesisOptions) Validate() error {
 	f.within("Users", o.Users, 0, 10_000_000)
 	f.check(o.MinLoad >= 0 && o.MaxLoad >= 0 && (o.MaxLoad == 0 || o.MinLoad <= o.MaxLoad), "MinLoad and MaxLoad must not be negative, and MinLoad not the longer one")
 	return f.err("nemesis")
+}
+
+// Validate reports every fault of o at once.
+func (o *FailoverOptions) Validate() error {
+	var f faults
+	f.check(o.Compile != nil, "Compile must be set")
+	f.within("Kills", o.Kills, 0, 200)
+	f.within("Rate", o.Rate, 0, 1_000_000)
+	f.within("Connections", o.Connections, 0, MaxConnections)
+	f.within("Users", o.Users, 0, 10_000_000)
+	return f.err("failover")
 }
 
 // Validate reports every fault of o at once.

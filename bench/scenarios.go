@@ -31,6 +31,7 @@ func Scenarios() []Scenario {
 		{"restart", "From SIGTERM and from SIGKILL to ready, with many users", nil},
 		{"crashloop", "SIGKILL under load, again and again, with a verdict after each", nil},
 		{"nemesis", "A cluster of processes under load: kills, pauses, cuts between nodes; all nodes compared after each", nil},
+		{"failover", "The leader of three killed under load: how long until a draw is answered again", nil},
 		{"disk", "A damaged, full, failing or slow disk, one fault at a time: nothing is lost in silence", nil},
 	}
 }

@@ -34,7 +34,7 @@ func (a *app) benchCommand() *cobra.Command {
 		a.benchSteadyCommand("soak", "  drawd bench soak --self --rate 5000 --duration 30m --html soak.html", bench.Soak),
 		a.benchSteadyCommand("retry-storm", "  drawd bench retry-storm --self\n  drawd bench retry-storm --self --policy none", bench.RetryStorm),
 		a.benchFiguresCommand("figures"), a.benchFiguresCommand("denials", "P5"), a.benchFiguresCommand("restart", "P9"),
-		a.benchCrashLoopCommand(), a.benchNemesisCommand(), a.benchDiskCommand(), a.benchReportCommand(), a.benchCompareCommand(), a.benchEmptyCommand())
+		a.benchCrashLoopCommand(), a.benchNemesisCommand(), a.benchFailoverCommand(), a.benchDiskCommand(), a.benchReportCommand(), a.benchCompareCommand(), a.benchEmptyCommand())
 	return c
 }
 

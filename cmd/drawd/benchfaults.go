@@ -75,3 +75,30 @@ Exit code 20: a kind of fault could not be made here, and why. 21: a draw was lo
 	})
 	return c
 }
+
+func (a *app) benchFailoverCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "failover",
+		Short:   shortOf("failover"),
+		Example: "  drawd bench failover\n  drawd bench failover --kills 50 --rate 5000",
+	}
+	var o bench.FailoverOptions
+	f := c.Flags()
+	f.IntVar(&o.Kills, "kills", 0, "default 50")
+	f.IntVar(&o.Rate, "rate", 0, "draws a second, over the three nodes; default 2000")
+	f.IntVar(&o.Connections, "connections", 0, "to each node; default 16")
+	f.IntVar(&o.Users, "users", 0, "default 20000")
+	f.Uint64Var(&o.Seed, "seed", 1, "of kill moments, users and keys")
+	f.StringVar(&o.Ledger, "ledger", "", "reliability ledger that gets a row about this run")
+	a.environment(c, &o.Environment)
+	out := a.benchOutputs(c)
+	a.scenario(c, out, func(ctx context.Context) error {
+		o.Compile = compileForBench
+		if err := o.Validate(); err != nil {
+			return usage(err)
+		}
+		report, err := bench.Failover(ctx, o)
+		return judged(a, out, report, err)
+	})
+	return c
+}
