@@ -39,6 +39,7 @@ func (n *Node) judge() {
 	}
 	members, _ := n.configuration()
 	n.judgeRemoval(members)
+	n.judgeAddress(members)
 	n.judgeHashes(members)
 	n.judgeClock(members)
 	n.judgeProgress(members)
@@ -67,6 +68,19 @@ func (n *Node) judgeRemoval(members []Member) {
 			n.options.Logger.Error("this node was removed from the cluster: stop it; it may come back on an empty data directory under another id", "leader", m.ID)
 		}
 	}
+}
+
+// judgeAddress tells the leader where this node is reached, when that is not what the configuration says: it was started at
+// another address. A leader tells the others when it takes over.
+func (n *Node) judgeAddress(members []Member) {
+	here := n.options.Peers.Addr().String()
+	m := find(members, n.options.NodeID)
+	if m == nil || m.Address == here || n.leading.Load() {
+		return
+	}
+	n.move(fmt.Sprintf("this node is reached at %s, no longer at %s: the leader is told", here, m.Address), func(ctx context.Context) error {
+		return n.change(ctx, &memberChange{op: memberAdd, id: m.ID, address: here})
+	})
 }
 
 // judgeHashes holds the running hashes of all members against each other. Whoever disagrees with a majority at one index

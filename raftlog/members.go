@@ -84,6 +84,9 @@ func (n *Node) change(ctx context.Context, c *memberChange) error {
 // changeAt asks the leader for a change, unless that is the node called not.
 func (n *Node) changeAt(ctx context.Context, not string, c *memberChange) error {
 	id, address := n.Leader()
+	if address == "" { // raft hears of no leader that cannot reach this node
+		id, address = n.pinger.leader()
+	}
 	if address == "" || id == n.options.NodeID || id == not {
 		return says(electing)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/raftlog/peer"
 	"github.com/drawd/drawd/storage"
 )
 
@@ -220,4 +221,37 @@ func TestCallBytes(t *testing.T) {
 	if memberAdd != 1 || memberPromote != 2 || memberRemove != 3 || memberTransfer != 4 {
 		t.Error("the numbers of changes have changed")
 	}
+}
+
+// TestAddressChanges: a follower and a leader that come back at another address are reached there.
+func TestAddressChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, 3)
+		pipes, moved := peer.NewPipes(), ""
+		c.listen = func(id string) peer.Stream {
+			if id == moved {
+				return pipes.ListenAs(id, "new-"+id)
+			}
+			return pipes.Listen(id)
+		}
+		c.startAll()
+		c.leader().publish(testVersion(time.Now(), 1000))
+		c.peersKnown()
+		leader := c.leader()
+		for _, moved = range []string{c.followers(leader)[0], leader.options.NodeID} {
+			c.stop(moved)
+			c.draw("u1", "u1/"+moved)
+			c.start(moved)
+			c.eventually("all know its address", func() bool {
+				for _, r := range c.rigs {
+					if m := find(r.node.Members(), moved); m == nil || m.Address != "new-"+moved || !m.Voter {
+						return false
+					}
+				}
+				return true
+			})
+			c.level()
+			c.peersKnown()
+		}
+	})
 }

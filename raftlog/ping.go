@@ -174,6 +174,18 @@ func (p *pinger) fresh(id string) *asked {
 	return a
 }
 
+// leader returns the member that says that it leads, as of its newest ping; of several, which a partition makes for a moment, the
+// one of the newest term.
+func (p *pinger) leader() (id, address string) {
+	term := uint64(0)
+	for _, m := range p.node.Members() {
+		if a := p.fresh(m.ID); a != nil && a.report.leads && a.report.term > term {
+			id, address, term = m.ID, m.Address, a.report.term
+		}
+	}
+	return id, address
+}
+
 // report is what this node says of itself to another one.
 func (n *Node) report(to string) *report {
 	members, index := n.configuration()

@@ -56,9 +56,12 @@ func NewPipes() *Pipes {
 	return p
 }
 
-// Listen returns the stream of one address. Whoever had the address before is reached no more.
-func (p *Pipes) Listen(address string) Stream {
-	n := &pipeNode{net: p, address: address, accept: make(chan net.Conn), closed: make(chan struct{})}
+// Listen returns the stream of one address, of a node of that name.
+func (p *Pipes) Listen(address string) Stream { return p.ListenAs(address, address) }
+
+// ListenAs returns the stream of one address, of a node of any name. Whoever had the address before is reached no more.
+func (p *Pipes) ListenAs(name, address string) Stream {
+	n := &pipeNode{net: p, name: name, address: address, accept: make(chan net.Conn), closed: make(chan struct{})}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mu.nodes[address] = n
@@ -74,6 +77,7 @@ func (p *Pipes) node(address string) *pipeNode {
 // pipeNode is one address.
 type pipeNode struct {
 	net     *Pipes
+	name    string
 	address string
 	accept  chan net.Conn
 	closed  chan struct{}
@@ -107,8 +111,8 @@ func (n *pipeNode) Dial(address string, timeout time.Duration) (net.Conn, error)
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
-	case to.accept <- pipeConn{far, n.address}:
-		return pipeConn{near, address}, nil
+	case to.accept <- pipeConn{far, n.name}:
+		return pipeConn{near, to.name}, nil
 	case <-to.closed:
 	case <-n.closed:
 	case <-timer.C:
@@ -116,7 +120,7 @@ func (n *pipeNode) Dial(address string, timeout time.Duration) (net.Conn, error)
 	return nil, errors.Join(errNobody, near.Close(), far.Close())
 }
 
-// pipeConn is one end of a pipe. It names the other end by its address: in a network in memory that is proof enough.
+// pipeConn is one end of a pipe. It names the other end: in a network in memory that needs no proof.
 type pipeConn struct {
 	net.Conn
 	peer string
