@@ -6,9 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -60,24 +64,63 @@ func TestClusterLife(t *testing.T) {
 		t.Errorf("a node without a token ends with %d", code)
 	}
 	delete(c.nodes, "n4")
-	// One with another authority is no node at all.
-	runs(t, 0, "cluster", "ca", "create", "--out", c.path("other"))
-	runs(t, 0, "cluster", "ca", "issue", "--ca", c.path("other"), "--node-id", "n5", "--host", "127.0.0.1", "--out", c.path("other"))
-	raw, err := net.Dial("tcp", c.raft["n1"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer raw.Close()
-	if _, err := raw.Write(bytes.Repeat([]byte{1}, 64)); err != nil {
-		t.Fatal(err)
-	}
+	c.refuseStrangers()
 	for id := range c.nodes {
-		c.nodes[id].signal(15)
+		c.nodes[id].signal(syscall.SIGTERM)
 	}
 	for id := range c.nodes {
 		if code := c.nodes[id].exit(); code != 0 {
 			t.Errorf("%s ends with %d", id, code)
 		}
+	}
+}
+
+// refuseStrangers comes without a certificate, and with one of another authority and a good token: neither is let as far as a
+// byte of a message (F17).
+func (c *crew) refuseStrangers() {
+	c.t.Helper()
+	raw, err := net.Dial("tcp", c.raft["n1"])
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer raw.Close()
+	if _, err := raw.Write(bytes.Repeat([]byte{1}, 64)); err != nil {
+		c.t.Fatal(err)
+	}
+	runs(c.t, 0, "cluster", "ca", "create", "--out", c.path("other"))
+	runs(c.t, 0, "cluster", "ca", "issue", "--ca", c.path("other"), "--node-id", "n5", "--host", "127.0.0.1", "--out", c.path("other"))
+	var trusts []byte // it trusts n1, so that it is n1 that refuses
+	for _, authority := range []string{"pki", "other"} {
+		b, err := os.ReadFile(c.path(authority, "ca.crt"))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		trusts = append(trusts, b...)
+	}
+	if err := os.WriteFile(c.path("both.crt"), trusts, 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+	d := launch(c.t, c.path("n5"), "--node-id", "n5", "--raft", "127.0.0.1:0", "--peer-cert", c.path("other", "n5.crt"), "--peer-key", c.path("other", "n5.key"),
+		"--peer-ca", c.path("both.crt"), "--join", c.joins("n1"), "--join-token", c.token("n1"))
+	defer d.kill()
+	for deadline := time.Now().Add(patience); ; {
+		answer, err := http.Get(c.nodes["n1"].admin + "/metrics")
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		page, err := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		none := regexp.MustCompile(`drawd_peer_refused_total\{why="(certificate|protocol)"\} 0\n`).FindAll(page, -1)
+		if err == nil && len(none) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("the strangers were not refused: %s", none)
+		}
+	}
+	out, _ := c.nodes["n1"].client(0, "cluster", "status")
+	if strings.Contains(out, "n5") {
+		c.t.Errorf("a node of another authority came in:\n%s", out)
 	}
 }
 

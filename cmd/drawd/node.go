@@ -54,8 +54,7 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 	if n.store, err = storage.Open(storage.Options{Dir: o.Data, Logger: logger}); err != nil {
 		return nil, err
 	}
-	planes := server.Options{API: o.API, Admin: o.Admin, RESP: o.RESP, TLSCert: o.TLSCert, TLSKey: o.TLSKey, Insecure: o.Insecure, Logger: logger}
-	planes.AddressRate, planes.UserRate = rateOf(o.AddressRate), rateOf(o.UserRate)
+	planes := o.planes(logger)
 	starting, err := server.Start(planes)
 	if err != nil {
 		return nil, err
@@ -117,6 +116,13 @@ func (n *node) reached(api net.Addr, o peerOptions) string {
 		}
 	}
 	return n.scheme + "://" + net.JoinHostPort(host, port)
+}
+
+// planes is what the flags say of the planes.
+func (o *serveOptions) planes(logger *slog.Logger) server.Options {
+	p := server.Options{API: o.API, Admin: o.Admin, RESP: o.RESP, TLSCert: o.TLSCert, TLSKey: o.TLSKey, Insecure: o.Insecure, DrainDelay: o.DrainWait, Logger: logger}
+	p.AddressRate, p.UserRate = rateOf(o.AddressRate), rateOf(o.UserRate)
+	return p
 }
 
 // openLog opens the log over an empty engine and returns when the engine has what was answered before.

@@ -40,6 +40,7 @@ type serveOptions struct {
 	SkipEntry string
 	LogLevel  string
 	DrainTime time.Duration
+	DrainWait time.Duration
 	WithStdin bool
 
 	AddressRate, UserRate uint32 // of requests that only a ticket admits
@@ -62,6 +63,7 @@ func (o *serveOptions) flags(c *cobra.Command) {
 	f.StringVar(&o.SkipEntry, "skip-entry", "", "INDEX:HASH of one log entry to leave out, as the node that stopped on it said")
 	f.Var(choice{&o.LogLevel, []string{"debug", "info", "warn", "error"}}, "log-level", "least level that is logged: debug, info, warn or error")
 	f.DurationVar(&o.DrainTime, "drain-time", 20*time.Second, "how long a stop may take before the process ends anyway")
+	f.DurationVar(&o.DrainWait, "drain-delay", 0, "how long a stop waits between not being ready any more and taking no more requests: longer than a load balancer looks away, at most 1m")
 	f.BoolVar(&o.WithStdin, "stop-with-stdin", false, "stop, as at SIGTERM, when standard input ends: for a program that starts drawd and must not leave it behind")
 	f.Uint32Var(&o.AddressRate, "ticket-address-rate", dataplane.DefaultAddressPerSecond, "requests a second from one address that only a ticket admits, twice as many at once; 0 for no limit, as behind a proxy")
 	f.Uint32Var(&o.UserRate, "ticket-user-rate", dataplane.DefaultUserPerSecond, "the same for one user; 0 for no limit")
@@ -81,6 +83,7 @@ func (o *serveOptions) validate() error {
 	fault((o.TLSCert == "") != (o.TLSKey == ""), "--tls-cert and --tls-key go together")
 	fault(o.NodeID == "", "--node-id must not be empty")
 	fault(o.DrainTime < time.Second, "--drain-time is %v: it must be at least 1s", o.DrainTime)
+	fault(o.DrainWait < 0 || o.DrainWait > time.Minute || o.DrainWait >= o.DrainTime, "--drain-delay is %v: it must be less than --drain-time, %v, and at most 1m", o.DrainWait, o.DrainTime)
 	for flag, rate := range map[string]uint32{"ticket-address-rate": o.AddressRate, "ticket-user-rate": o.UserRate} {
 		fault(rate > access.MaxRatePerSecond, "--%s is %d: it must be at most %d", flag, rate, access.MaxRatePerSecond)
 	}
