@@ -64,6 +64,9 @@ func startCluster(t *testing.T) []*member {
 			if s := m.log.Status(); !s.Ready && (!s.Forwards || m.log.LeaderAPI() == "") || !m.ready() {
 				return false
 			}
+			if m.log.Decide(new(engine.Batch)) != nil { // it has everything, as cmd/drawd sees to before it listens
+				return false
+			}
 		}
 		return true
 	})

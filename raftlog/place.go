@@ -98,7 +98,7 @@ func (n *Node) Reach(ctx context.Context, index engine.LogIndex) bool {
 
 // forwards reports whether commands are taken here, for the leader to decide.
 func (n *Node) forwards() bool {
-	if n.forwarder == nil || n.gate.refusal.Load() != says(electing) {
+	if n.forwarder == nil || n.gate.refusal.Load() != says(electing) || !n.machine.Initialized() {
 		return false
 	}
 	_, other := n.otherLeader()
