@@ -14,9 +14,9 @@ import (
 
 func (a *app) explainCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "explain DRAW|REQUEST-ID|CAMPAIGN/USER",
-		Short: "Say why a draw ended so, why a request was denied, or why a user cannot draw",
-		Long: `A draw is known by its id (d…), a denial by the request id on the player's screenshot (r…), a user by campaign and id.
+		Use:   "explain DRAW|HOLD|TAKE|REQUEST-ID|CAMPAIGN/USER",
+		Short: "Say why a draw or a hold ended so, why a request was denied, or why a user cannot draw",
+		Long: `A draw is known by its id (d…), a hold or take by its own (h…, t…), a denial by the request id on the player's screenshot (r…), a user by campaign and id.
 Any node can tell, also after a restart. The word of a draw is made again from the seed, which nobody sees.`,
 		Example: `  drawd explain duxhxa4mzups5toptykxdlfw6ci
   drawd explain rxdcqqaux6hkmqde5kkrgfim4ixmjpsg5uqtofga --user u1
@@ -62,13 +62,15 @@ func explainPath(what, user, key string) (string, error) {
 		if key != "" {
 			query.Set("key", key)
 		}
+	case strings.HasPrefix(what, "h"), strings.HasPrefix(what, "t"):
+		path = "/admin/v1/holds/" + what
 	case strings.HasPrefix(what, "r"):
 		path = "/admin/v1/requests/" + what
 		if user != "" {
 			query.Set("user", user)
 		}
 	default:
-		return "", usage(errors.New("give the id of a draw (d…), a request id (r…), or CAMPAIGN/USER"))
+		return "", usage(errors.New("give the id of a draw (d…), of a hold (h…) or a take (t…), a request id (r…), or CAMPAIGN/USER"))
 	}
 	path += ":explain"
 	if len(query) > 0 {

@@ -2,6 +2,7 @@ package control
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -191,8 +192,16 @@ func (p *Plane) explainRequest(x *exchange) *render.Problem {
 			rule = capRule(c, name)
 		}
 	}
-	explainDenied(e, f.Code, denialSays(f.Code, f.Cap, name, rule))
 	facts := map[string]any{"node": f.Node, "applied_index": f.Index}
+	if says, more := "", map[string]any(nil); f.Campaign == 0 {
+		if says, more = x.refusedHold(f.Code, f.Cap, f.User, f.Index); says != "" {
+			e.Code, e.Summary = f.Code.String(), "A hold or take was refused: "+says+". The answer stands under its key."
+			e.Steps = []step{{Rung: "refused", Verdict: "denied", Says: says, Facts: more}}
+			maps.Copy(more, facts)
+			return x.answer(http.StatusOK, e)
+		}
+	}
+	explainDenied(e, f.Code, denialSays(f.Code, f.Cap, name, rule))
 	if name != "" {
 		facts["cap"] = name
 	}

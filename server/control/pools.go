@@ -19,6 +19,7 @@ func poolRoutes() []route {
 	const stockers = access.ScopeStock | access.ScopeAdmin
 	return []route{
 		{name: "pools", method: "GET", pattern: "/admin/v1/pools", need: readers, reach: reachNamespace, handle: (*Plane).listPools},
+		{name: "explain_hold", method: "GET", pattern: "/admin/v1/holds/{id}:explain", need: readers, reach: reachNamespace, handle: (*Plane).explainHold},
 		{name: "pool", method: "GET", pattern: "/admin/v1/pools/{pool}", need: readers, reach: reachNamespace, handle: (*Plane).getPool},
 		{name: "put_pool", method: "PUT", pattern: "/admin/v1/pools/{pool}", need: changers, reach: reachNamespace, handle: (*Plane).putPool},
 		{name: "adjust_pool", method: "POST", pattern: "/admin/v1/pools/{pool}:adjust", need: stockers, reach: reachNamespace, handle: (*Plane).adjustPool},

@@ -153,7 +153,7 @@ func (w *world) Decide(b *engine.Batch) error {
 	}
 	for i := range b.Results {
 		r := &b.Results[i]
-		if r.Code != problem.OK || r.Replayed {
+		if r.Code != problem.OK && r.Records == 0 || r.Replayed {
 			continue
 		}
 		rest := b.Records[r.Offset:][:r.Length]

@@ -201,6 +201,7 @@ func (w *worker) answerUnits(r *engine.Result, kind engine.IDKind) {
 // denyUnits answers with the refusal of a command on units.
 func (w *worker) denyUnits(r *engine.Result) {
 	w.problem.DeniedUnits(r, w.grant.Namespace)
+	w.facts.Cap = r.Cap
 	w.newRequestID()
 	w.sendProblem()
 }
