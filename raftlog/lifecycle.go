@@ -30,7 +30,7 @@ func (n *Node) lead() {
 		case <-n.stop:
 			return
 		}
-		if err := n.takeOver(); err != nil {
+		if err := n.takeOver(); err != nil && !n.leaving() {
 			n.options.Logger.Warn("this node leads but cannot take over yet", "error", err)
 			retry.Reset(takeOverRetry)
 		}

@@ -20,7 +20,7 @@ import (
 )
 
 // The rules of raft-and-pebble.md that concern one node, by number. Rule 1 is heartbeat_test.go; 5 and 6 are in
-// proposer_test.go; 11 to 13 and 16 are storage's; 18 needs a cluster; 19 is the contract of StreamLayer.
+// proposer_test.go and members_test.go; 11 to 13 and 16 are storage's; 18 is in cluster_test.go; 19 is the contract of peer.Stream.
 
 // Rules 2 and 3, and the settings that other rules stand on.
 func TestConfiguration(t *testing.T) {
