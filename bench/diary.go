@@ -109,13 +109,17 @@ func (d *diary) run() {
 	for {
 		select {
 		case <-d.wake:
-			d.merge()
-			oldest := slices.Min(d.last)
-			d.turn(oldest)
+			d.advance()
 		case <-d.done:
 			return
 		}
 	}
+}
+
+// advance merges what there is and closes the seconds that every loop has told of.
+func (d *diary) advance() {
+	d.merge()
+	d.turn(slices.Min(d.last))
 }
 
 // merge takes over what the loops have told.
