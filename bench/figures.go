@@ -98,13 +98,13 @@ func (f *figures) figure(ctx context.Context, id string) ([]Figure, error) {
 	case "P2", "P13":
 		return f.peers(ctx, id)
 	case "P6":
-		return []Figure{{ID: id, Name: "three nodes with mTLS on these processors, unary and batched", Goal: "≥ 50,000 and ≥ 400,000", Note: "not measured by this build"}}, nil
+		return f.cluster(ctx)
 	case "P7":
 		return f.engineDraw(ctx)
 	case "P8":
 		return f.engineMemory(ctx)
 	case "P10":
-		return []Figure{{ID: id, Name: "failover: first draw after the leader was killed", Goal: "≤ 2 s p99", Note: "drawd bench failover, where this build has it"}}, nil
+		return f.failover(ctx)
 	case "P11":
 		return f.engineScale(ctx)
 	case "P12":

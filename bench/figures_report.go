@@ -139,7 +139,7 @@ func (r *FiguresReport) WriteText(w io.Writer) error {
 	p := &page{w: w}
 	p.line("drawd bench %s", r.Scenario)
 	p.line("%s", r.Machine.String())
-	p.line("%s · one node, every draw durable before its answer", r.Machine.fsyncLine())
+	p.line("%s · every draw durable before its answer; one node, but for P6 and P10", r.Machine.fsyncLine())
 	p.line("%d pairs of %d s each, drawd and the empty handler in turn; %d unary requests or %d batches in flight; %s users", r.Pairs, r.Seconds, r.Connections, r.BatchConns, count(r.Users))
 	p.line("medians (smallest–largest); CPU is the server's, in µs per draw or denial")
 	p.line("")

@@ -19,10 +19,11 @@ func (a *app) benchCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Load, and a verdict on what came of it",
-		Long:  "Exit code 20: the run proves too little, or a figure was missed. 21: drawd was wrong.",
+		Long:  "Exit code 20: the run proves too little, or a condition of --expect is not met. 21: drawd was wrong.",
 		Example: `  drawd bench flash --self                                        # a crowd against a daemon of its own
   drawd bench flash --self --users 1000000 --duration 30s --kill9 10
-  drawd bench calibrate                                           # what this machine can do at all`,
+  drawd bench list                                                # all scenarios
+  drawd bench table                                               # P1 to P13, with goals and peers`,
 	}
 	for _, s := range bench.Scenarios() {
 		if s.Table != nil {

@@ -1,0 +1,108 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/drawd/drawd/bench/load"
+	"github.com/drawd/drawd/bench/runfile"
+)
+
+const failoverKills = 10 // of the leader, in P10; `drawd bench failover` makes more of them
+
+// CPU returns the processor time of all nodes together.
+func (c *crew) CPU() (sum time.Duration) {
+	for _, m := range c.nodes {
+		sum += m.CPU()
+	}
+	return sum
+}
+
+// cluster is P6: three nodes on this machine under mutual TLS, draws one by one and in batches at the leader, and one by one at
+// a node that forwards them.
+func (f *figures) cluster(ctx context.Context) (rows []Figure, err error) {
+	f.say.now("P6: founding a cluster of three …")
+	if f.daemon.current() != nil { // it would take part of the processors
+		if err := f.daemon.stop(); err != nil {
+			return nil, err
+		}
+	}
+	c, err := newCrew(ctx, &f.o.Environment, 3, false)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, c.remove(f.o.Keep)) }()
+	leader, err := c.leader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	file := steadyCampaign(f.o.Users, time.Now())
+	text, err := file.encode()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := leader.control.publish(ctx, file.Campaign, text); err != nil {
+		return nil, err
+	}
+	// A node that has not applied the publication yet says that there is no such campaign.
+	if fault, err := c.alike(ctx); err != nil || fault != "" {
+		return nil, errors.Join(err, errors.New("bench: after publishing: "+fault))
+	}
+	var follower *mate
+	for _, m := range c.nodes {
+		if m != leader {
+			follower = m
+		}
+	}
+	unary := func(id, name string, at *mate) contender {
+		return closedContender(contender{id: id, name: name}, closedLoop{server: c, opts: load.Options{Addr: at.api, Connections: f.o.Connections}}, 1,
+			newSteadyLoad(at.api, file.Campaign, uint32(f.o.Users)))
+	}
+	got, err := contest(ctx, f.say, f.o.Pairs, time.Duration(f.o.Seconds)*time.Second, []contender{
+		unary("leader", "P6 at the leader", leader),
+		closedContender(contender{id: "batch", name: "P6 in batches"}, closedLoop{server: c, opts: load.Options{Addr: leader.api, Connections: f.o.BatchConns}}, f.o.BatchDraws,
+			newBatchLoad(leader.api, file.Campaign, f.o.BatchDraws, uint32(f.o.Users), true)),
+		unary("follower", "P6 at a node that forwards", follower),
+	})
+	if err != nil {
+		return nil, err
+	}
+	row := func(i int, name, goalText string, goals ...goal) Figure {
+		return Figure{ID: "P6", Name: "three nodes, mTLS, on these processors: " + name, Goal: goalText, Measures: got[i].Measures, goals: goals,
+			Beside: "CPU of the three nodes a draw " + measureCell(&got[i], "cpu") + "; p99 " + measureCell(&got[i], "p99")}
+	}
+	return []Figure{
+		row(0, "unary draws/s at the leader", "≥ 50,000", goal{"rate", atLeast, 50_000}),
+		row(1, fmt.Sprintf("draws/s in binary batches of %d", f.o.BatchDraws), "≥ 400,000", goal{"rate", atLeast, 400_000}),
+		row(2, "unary draws/s at a node that forwards", "reported"),
+	}, nil
+}
+
+// failover is P10.
+func (f *figures) failover(ctx context.Context) ([]Figure, error) {
+	if f.daemon.current() != nil {
+		if err := f.daemon.stop(); err != nil {
+			return nil, err
+		}
+	}
+	r, err := Failover(ctx, FailoverOptions{Environment: f.o.Environment, Compile: f.o.Compile, Kills: failoverKills, Seed: f.o.Seed})
+	if r == nil {
+		return nil, err
+	}
+	var wrong *VerdictError
+	if errors.As(err, &wrong) {
+		return nil, err
+	}
+	took := make([]float64, len(r.First))
+	for i, us := range r.First {
+		took[i] = float64(us) / 1e6
+	}
+	m := runfile.NewMeasure("first_draw", "seconds", runfile.Lower, took)
+	fig := Figure{ID: "P10", Name: fmt.Sprintf("failover: first draw sent after the leader's SIGKILL, %d kills at %s draws/s", r.Kills, count(r.Rate)), Goal: "≤ 2 s p99", Measures: []runfile.Measure{
+		m, runfile.NewMeasure("longest", "seconds", runfile.Lower, []float64{m.Max}), // so few kills have no other 99th percentile
+	}, goals: []goal{{"longest", atMost, 2}}}
+	fig.Beside = "median " + measureCell(&runfile.Figure{Measures: fig.Measures}, "first_draw") + "; " + count(r.Acknowledged) + " draws acknowledged, none lost"
+	return []Figure{fig}, nil
+}
