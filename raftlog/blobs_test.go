@@ -67,6 +67,10 @@ func (c *crew) cutLogs() {
 	c.t.Helper()
 	c.level()
 	for _, r := range c.rigs {
+		pins := r.node.log.pins // of a follower that was a little behind
+		pins.mu.Lock()
+		clear(pins.mu.all)
+		pins.mu.Unlock()
 		if err := r.node.points.take(); err != nil {
 			c.t.Fatal(err)
 		}
@@ -250,4 +254,41 @@ type bigBlobs struct{ stateDisk }
 
 func (bigBlobs) AppendBlobs(_ []byte, from, _ uint64, _ int) ([]byte, uint64, error) {
 	return make([]byte, bigEntry), from, nil
+}
+
+// TestNewNodeByASnapshot: a node that was not there from the start comes up by a snapshot, is not promoted before it has all
+// records, and then tells the first bytes again.
+func TestNewNodeByASnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, 3)
+		c.tune, c.ring = func(id string, o *Options) {
+			short(id, o)
+			if id == "n4" {
+				o.Found = nil
+			}
+		}, 1
+		c.startAll()
+		c.leader().publish(testVersion(time.Now(), 1<<40))
+		answers := c.leader().some("a", 1000)
+		c.cutLogs()
+		c.disks["n4"] = storage.NewCrashFS()
+		n4 := newRig(t, c.disks["n4"])
+		pieces := make(chan struct{}, 100)
+		n4.wrapState = func(inner stateDisk) stateDisk { return &slowBlobs{stateDisk: inner, pieces: pieces} }
+		c.startAs("n4", n4)
+		leader := c.leader()
+		c.must(leader.node.AddMember(c.soon(), Member{ID: "n4", Address: "n4"}))
+		c.eventually("the snapshot is there", func() bool { return n4.node.metrics.snapshotsTaken.Get() > 0 })
+		c.level()
+		c.peersKnown()
+		c.wants(problem.Conflict, leader.node.Promote(c.soon(), "n4"))
+		for range cap(pieces) {
+			pieces <- struct{}{}
+		}
+		c.eventually("all records are there", n4.node.BlobsComplete)
+		time.Sleep(2 * time.Second) // a ping tells
+		c.must(leader.node.Promote(c.soon(), "n4"))
+		n4.mustHave(answers)
+		n4.mustStand(answers, user) // decided by the leader, told from its own records
+	})
 }

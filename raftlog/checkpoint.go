@@ -57,6 +57,7 @@ func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 	if !ok {
 		return fmt.Errorf("BUG: a checkpoint is persisted to %T", sink)
 	}
+	target.store.coming.Store(0) // no bytes come: it is our own
 	target.store.turn.Lock()
 	defer target.store.turn.Unlock()
 	if err := s.persist(target); err != nil {

@@ -24,6 +24,8 @@ const (
 	DefaultCheckpointBytes    = 192 << 20
 	DefaultCheckpointInterval = 30 * time.Second
 	DefaultTrailingBytes      = 8 << 20
+	// stallLimit is how long raft waits for the next bytes of a snapshot; it can do nothing else meanwhile.
+	stallLimit = 10 * time.Second
 	// pinGrace is how long the log behind a snapshot that was sent is kept, and maxPinnedBytes how much of it (pins.go).
 	pinGrace       = 2 * time.Minute
 	maxPinnedBytes = 1 << 30

@@ -35,6 +35,7 @@ type Node struct {
 	snapshots *snapshotStore
 	blobs     *blobs
 	backup    sync.Mutex // one backup at a time
+	inbound   inbound
 	raft      *raft.Raft
 	pinger    *pinger // nil for a node that runs alone
 	judged    judged
@@ -192,7 +193,7 @@ func (n *Node) loadPages(m *storage.Manifest) error {
 func (n *Node) startRaft() error {
 	logger := newRaftLogger(n.options.Logger)
 	config := raftConfig(&n.options, logger, n.leadership)
-	transport := newTransport(n.stream(), n.rpcTimeout(), logger)
+	transport := newTransport(n.inbound.over(n.stream()), n.rpcTimeout(), logger)
 	fail := func(err error) error {
 		return errors.Join(fmt.Errorf("raftlog: start: %w", err), transport.Close())
 	}
@@ -344,6 +345,9 @@ func (n *Node) watch() {
 		}
 		now := n.options.Clock.Monotonic()
 		n.proposer.watch(now)
+		if n.snapshots.stalled(now) {
+			n.inbound.drop()
+		}
 		limit := n.options.SyncLimit
 		if !n.leading.Load() {
 			limit *= followerSyncFactor

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/raftlog/peer"
 	"github.com/drawd/drawd/storage"
 	"github.com/hashicorp/raft"
 )
@@ -432,6 +434,62 @@ func TestLogIsKeptForASnapshot(t *testing.T) {
 		}
 		if first := from.node.log.disk.First(); first <= meta.Index {
 			t.Errorf("the log still begins at %d", first)
+		}
+	})
+}
+
+// TestStalledSnapshot: raft waits for a snapshot's bytes on its main goroutine and for ever; when none come, its connections are
+// closed. An own checkpoint is no wait.
+func TestStalledSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		from, to, _ := twoRigs(t)
+		s := from.send()
+		line := func() (closed func() bool) {
+			layer := to.node.inbound.over(peer.NewPipes().Listen("n"))
+			go func() { _, _ = layer.Dial("n", time.Second) }()
+			c, err := layer.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = c.Close() })
+			return func() bool {
+				_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+				_, err := c.Read(make([]byte, 1))
+				return !errors.Is(err, os.ErrDeadlineExceeded)
+			}
+		}
+		closed := line()
+		if err := to.node.points.take(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * stallLimit)
+		if closed() {
+			t.Error("after an own checkpoint the connections are closed")
+		}
+		sink, err := to.node.snapshots.Create(1, s.meta.Index, s.meta.Term, s.meta.Configuration, s.meta.ConfigurationIndex, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 5 { // slowly, but it comes
+			time.Sleep(stallLimit - time.Second)
+			if _, err := sink.Write(s.bytes[:100]); err != nil {
+				break // it is not the beginning: the stream is damaged, and that is not what is looked at
+			}
+		}
+		if closed() {
+			t.Error("a slow snapshot was cut off")
+		}
+		time.Sleep(stallLimit + time.Second)
+		if !closed() {
+			t.Error("nobody ends the wait for a snapshot that stopped coming")
+		}
+		if err := sink.Cancel(); err != nil {
+			t.Error(err)
+		}
+		closed = line()
+		time.Sleep(2 * stallLimit)
+		if closed() {
+			t.Error("after it was given up the connections are closed again")
 		}
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/drawd/drawd/storage"
 	"github.com/drawd/drawd/storage/frames"
@@ -28,11 +30,23 @@ type snapshotStore struct {
 	// the last; nobody who holds it waits for raft.
 	turn sync.Mutex
 
+	// coming is when the last bytes of a snapshot came that raft waits for, monotonic ns; 0 while it waits for none.
+	coming atomic.Int64
+
 	mu struct {
 		sync.Mutex
 		install *install // what came and was proven, until Restore
 	}
 }
+
+// stalled reports whether raft has been waiting for a snapshot's next bytes for longer than stallLimit, and then asks no more.
+func (s *snapshotStore) stalled(now time.Duration) bool {
+	since := s.coming.Load()
+	return since != 0 && now-time.Duration(since) > stallLimit && s.coming.CompareAndSwap(since, 0)
+}
+
+// came notes that bytes came, or that raft begins to wait for them.
+func (s *snapshotStore) came() { s.coming.Store(max(1, int64(s.clock.Monotonic()))) }
 
 // List returns the newest checkpoint as a snapshot, if there is one.
 func (s *snapshotStore) List() ([]*raft.SnapshotMeta, error) {
@@ -75,6 +89,7 @@ func (s *snapshotStore) Open(string) (*raft.SnapshotMeta, io.ReadCloser, error) 
 // Create is called before each checkpoint, and when another node's snapshot comes. Which of the two it is shows by what follows:
 // snapshot.Persist, or bytes.
 func (s *snapshotStore) Create(_ raft.SnapshotVersion, index, term uint64, configuration raft.Configuration, configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
+	s.came()
 	return &checkpointSink{
 		store: s, index: index, term: term, configuration: raft.EncodeConfiguration(configuration), configurationIndex: configurationIndex,
 	}, nil
@@ -107,18 +122,22 @@ type checkpointSink struct {
 
 // Write takes a part of a snapshot. It runs on raft's main goroutine, which does nothing else until the snapshot is in force.
 func (c *checkpointSink) Write(b []byte) (int, error) {
+	c.store.coming.Store(0) // it is this node that works now
 	if c.install == nil {
 		c.store.turn.Lock() // an own checkpoint under way ends first
 		c.install = newInstall(c)
 	}
 	c.store.metrics.snapshotBytes.Add(len(b))
-	return c.install.in.Write(b)
+	n, err := c.install.in.Write(b)
+	c.store.came()
+	return n, err
 }
 
 func (c *checkpointSink) ID() string { return fmt.Sprintf("checkpoint-at-%d", c.index) }
 
 // Close makes what came durable. After an error the state is the old one, in memory and on disk.
 func (c *checkpointSink) Close() error {
+	c.store.coming.Store(0)
 	if c.install == nil {
 		return nil
 	}
@@ -134,6 +153,7 @@ func (c *checkpointSink) Close() error {
 
 // Cancel drops what came so far.
 func (c *checkpointSink) Cancel() error {
+	c.store.coming.Store(0)
 	if c.install == nil {
 		return nil
 	}
