@@ -6,15 +6,17 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # processor: Go 1.26 gives all timers of a bubble one race context, and two threads in it crash the detector ("ThreadSanitizer:
 # CHECK failed", or SIGSEGV in raceacquirectx). What it detects does not depend on threads running at once.
 RACE := . ./engine/... ./internal/drawtest/...
-RACE_BUBBLES := ./raftlog/... ./storage/... ./server/...
+RACE_BUBBLES := ./raftlog/... ./storage/... ./server/... ./sim/...
 # Two cores are the smallest machine we build on; more than two test binaries at once make timing tests flaky there.
 P ?= 2
 T ?= 30s
+# The simulation runs for T where T is given: it has no use for the default above.
+SIM_T := $(if $(filter command line environment,$(origin T)),$(T))
 
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check clients bench-quick bench-compare bench-oversell bench-figures bench-picture bench-redis crashloop fuzz soak simulate cover
+.PHONY: help build test check clients bench-quick bench-compare bench-oversell bench-figures bench-picture bench-redis crashloop fuzz mutants sim soak simulate cover
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,8 +51,16 @@ fuzz: ## Run every fuzz target for T each (make fuzz T=30s)
 simulate: ## 10 million draws: exact odds within 5 sigma for every prize (DRAWS=10000000)
 	DRAWTEST_DRAWS=$(or $(DRAWS),10000000) $(GO) test -count=1 -v -run '^TestOdds' -timeout 30m ./internal/drawtest/
 
-soak: ## The engine against the reference engine, with new seeds, for T (make soak T=10m)
+soak: ## The engine against the reference engine, alone and as replicas of a model log, for T each (make soak T=10m)
 	DRAWTEST_SOAK=$(T) $(GO) test -count=1 -v -run '^TestSoak$$' -timeout 0 ./internal/drawtest/
+	MODEL_FOR=$(T) $(GO) test -count=1 -v -run '^TestSoak$$' -timeout 0 ./sim/model/
+
+sim: ## Clusters in simulated time under nemeses, for T, with a row in the ledger (make sim T=60m); without T the 20 simulated hours of CI
+	GOGC=400 SIM_FOR=$(SIM_T) SIM_HOURS=$(if $(SIM_T),,20) SIM_NODES=$(or $(NODES),any) SIM_LEDGER=$(if $(SIM_T),../docs/reliability-ledger.md) \
+	SIM_COMMIT=$(shell git rev-parse --short HEAD) $(GO) test -count=1 -cpu 1 -v -run '^TestLong$$' -timeout 0 ./sim/
+
+mutants: ## Planted faults, one after the other: the simulation must find each (minutes)
+	$(GO) test -count=1 -cpu 1 -v -tags mutants -run '^TestMutants$$' -timeout 60m ./sim/
 
 bench-quick: ## A smoke run of the load test, as CI has it: verdicts count, figures do not (1 min)
 	GO="$(GO)" .ci/bench-quick bin

@@ -43,7 +43,10 @@ type ground struct {
 	note   string
 }
 
-var elsewhere = []ground{}
+var elsewhere = []ground{
+	{mutant.WindowEdge, "./model", "^TestSeeds$", "the clients of a world do not come to the edges of windows; the scripts of the model do"},
+	{mutant.HeartbeatAside, "../raftlog", "^TestForgedHeartbeat$", "the hole is microseconds wide: a message is forged into it"},
+}
 
 // TestMutants plants one fault after the other: each must be found. SIM_HUNT bounds the hunt for one (default 60s),
 // SIM_MUTANT names the only one to hunt.

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine"
-	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/internal/drawtest"
 )
 
@@ -113,6 +112,3 @@ type intent struct {
 	// settled is called with what the log decided, once.
 	settled func(r *engine.Result)
 }
-
-// final reports whether a denial is an answer that no retry changes soon.
-func final(code problem.Code) bool { return code != problem.OK }

@@ -8,7 +8,7 @@ import (
 )
 
 // traceLines is how many of the last events are kept.
-const traceLines = 6000
+const traceLines = 20000
 
 // Trace is a ring of what happened last: what the nemeses did, where the nodes stood, what went over the network. Events are
 // put into words only when somebody reads them.

@@ -387,3 +387,24 @@ func (w *World) report() *Report {
 	}
 	return r
 }
+
+// Add adds another report. The faults of the first world that has some are kept.
+func (r *Report) Add(o *Report) {
+	r.Simulated += o.Simulated
+	r.Worlds += o.Worlds
+	if r.Counts == nil {
+		r.Counts = map[string]int{}
+	}
+	for what, n := range o.Counts {
+		r.Counts[what] += n
+	}
+	for _, p := range [][2]*int{
+		{&r.Decided, &o.Decided}, {&r.Refused, &o.Refused}, {&r.Unknown, &o.Unknown}, {&r.Resolved, &o.Resolved}, {&r.Reads, &o.Reads},
+		{&r.Commands, &o.Commands}, {&r.Entries, &o.Entries}, {&r.Samples, &o.Samples}, {&r.Sampled, &o.Sampled},
+	} {
+		*p[0] += *p[1]
+	}
+	if len(r.Faults) == 0 && len(o.Faults) > 0 {
+		r.Faults, r.Seed, r.Trace = o.Faults, o.Seed, o.Trace
+	}
+}

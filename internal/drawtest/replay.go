@@ -1,6 +1,7 @@
 package drawtest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"runtime/debug"
@@ -26,6 +27,24 @@ func NewReplay(shards int) (*Replay, error) {
 
 // Outcome is what the engine made of the newest entry.
 func (p *Replay) Outcome() *engine.Outcome { return &p.out }
+
+// Init returns the encoded first command of a log.
+func (p *Replay) Init() []byte {
+	p.batch.Reset()
+	p.addInit()
+	return bytes.Clone(p.batch.Commands())
+}
+
+// Encode returns a command encoded. What names a record finds it among those of the entries so far; where there is none it is
+// a tick.
+func (p *Replay) Encode(c *Command) []byte {
+	p.batch.Reset()
+	p.add(c)
+	return bytes.Clone(p.batch.Commands())
+}
+
+// Names reports whether a command names a record of an earlier entry.
+func (c *Command) Names() bool { return c.Void != nil || c.Stock != nil && c.Stock.names() }
 
 // Split returns the encoded commands of an entry.
 func Split(entry []byte) (commands [][]byte, err error) {
@@ -69,6 +88,8 @@ func (p *Replay) Entry(index engine.LogIndex, entry []byte, commands []*Command,
 	for i, c := range commands {
 		if c == nil {
 			commands[i] = new(Command)
+		} else if i < len(p.out.Results) {
+			p.hold(c, &p.out.Results[i])
 		}
 	}
 	return p.compare(p.ref.Entry(index, header.Stamp, commands...), commands, whole)

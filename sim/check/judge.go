@@ -31,10 +31,6 @@ type position struct {
 	ordinal int
 }
 
-func (p position) before(q position) bool {
-	return p.index < q.index || p.index == q.index && p.ordinal < q.ordinal
-}
-
 // answer is what the engine answers to a command when the log is replayed.
 type answer struct {
 	result  engine.Result
@@ -47,6 +43,18 @@ type record struct {
 
 // Judge judges h. The log is replayed with so many shards.
 func (h *History) Judge(shards int) *Verdict {
+	j := h.judge()
+	j.replay(shards)
+	j.answers()
+	j.order()
+	j.stock()
+	j.reads()
+	j.samples()
+	return j.verdict
+}
+
+// judge takes the attempts in.
+func (h *History) judge() *judge {
 	j := &judge{
 		History: h, verdict: new(Verdict), whole: 32, sent: map[string]int{}, at: map[*Attempt]position{}, told: map[*Attempt]answer{},
 		stored: map[engine.Location]record{}, first: map[string]*Attempt{}, seqs: map[engine.CampaignRef]uint64{},
@@ -59,13 +67,7 @@ func (h *History) Judge(shards int) *Verdict {
 			j.sent[string(a.Bytes)] = i
 		}
 	}
-	j.replay(shards)
-	j.answers()
-	j.order()
-	j.stock()
-	j.reads()
-	j.samples()
-	return j.verdict
+	return j
 }
 
 // replay leads the engine and the reference through the log.

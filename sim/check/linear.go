@@ -99,7 +99,7 @@ func (j *judge) samples() {
 	opening := map[string]int64{}
 	for _, o := range j.operations() {
 		for name, s := range j.steps(&o, opening) {
-			parts[name] = append(parts[name], porcupine.Operation{ClientId: o.attempt.Client, Input: s, Call: int64(o.call), Return: int64(o.end)})
+			parts[name] = append(parts[name], o.operation(s))
 		}
 	}
 	names := make([]string, 0, len(parts))
@@ -110,6 +110,11 @@ func (j *judge) samples() {
 	for _, name := range names {
 		j.sample(name, quiet(parts[name]), opening[name])
 	}
+}
+
+// operation is one step of an operation as porcupine wants it.
+func (o *op) operation(s step) porcupine.Operation {
+	return porcupine.Operation{ClientId: o.attempt.Client, Input: s, Call: int64(o.call), Return: int64(o.end)}
 }
 
 // quiet returns the operations up to a moment at which none was under way, at most maxSample of them.
