@@ -66,6 +66,9 @@
 // pinger.mu, judged.mu, hashRing.mu. None is taken while another is held, and nothing is called, sent or written under one; but
 // forwarding.mu asks raft who leads, and progress.mu leaves a token with whoever waits.
 //
+// snapshotStore.turn (to write a checkpoint, this node's or one that came), Node.backup and blobs.answer are turns, not guards of
+// fields: they are held over I/O, and nobody who holds one waits for raft.
+//
 // # Durability
 //
 // A Decide that returned nil is in the log, synced, applied, and its records are in the store: nothing acknowledged is
