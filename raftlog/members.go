@@ -201,6 +201,8 @@ func (n *Node) mayPromote(members []Member, m *Member, id string) (done bool, er
 	switch {
 	case a == nil:
 		return false, problem.New(problem.Conflict, fmt.Sprintf("node %q did not answer a ping lately", id))
+	case a.report.novice: // with its vote counted and not given, the others could be too few to elect anybody
+		return false, problem.New(problem.Conflict, fmt.Sprintf("node %q does not have the log entry yet that added it: wait until it has caught up", id))
 	case !a.report.complete:
 		return false, problem.New(problem.Conflict, fmt.Sprintf("node %q is still copying records: wait until its blobs are complete", id))
 	case uint64(n.machine.AppliedIndex()) > a.report.applied+promoteLag:

@@ -50,6 +50,31 @@ func (c *crew) peersKnown() {
 	})
 }
 
+// TestANoviceIsNotPromoted: a node whose log does not tell yet that it was added answers no to every candidate. Were it a
+// voter, a cluster that has lost another one could be left without a majority that votes, for ever.
+func TestANoviceIsNotPromoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, 3)
+		c.tune = func(id string, o *Options) {
+			if id == "n4" {
+				o.Found = nil
+			}
+		}
+		c.startAll()
+		leader := c.leader()
+		n4 := c.join("n4")
+		c.must(leader.node.AddMember(c.soon(), Member{ID: "n4", Address: "n4"}))
+		c.level()
+		c.peersKnown()
+		n4.node.novice.is.Store(true) // as if the entry were still on its way
+		time.Sleep(2 * time.Second)   // simulated: some pings
+		c.wants(problem.Conflict, leader.node.Promote(c.soon(), "n4"))
+		n4.node.novice.is.Store(false)
+		time.Sleep(2 * time.Second)
+		c.must(leader.node.Promote(c.soon(), "n4"))
+	})
+}
+
 // TestMembership adds a fourth node, lets it vote, and takes out a follower and the leader; asked from any node.
 func TestMembership(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -192,7 +192,7 @@ func (n *Node) report(to string) *report {
 	r := &report{
 		id: n.options.NodeID, api: n.options.API, build: n.options.Build,
 		term: n.raft.CurrentTerm(), applied: uint64(n.machine.AppliedIndex()), members: index,
-		leads: n.leading.Load(), ready: n.gate.refusal.Load() == nil, complete: n.options.BlobsComplete(),
+		leads: n.leading.Load(), ready: n.gate.refusal.Load() == nil, complete: n.options.BlobsComplete(), novice: n.novice.is.Load(),
 		level: n.machine.Level(), supports: n.machine.Supports(), samples: n.fsm.hashes.all(),
 	}
 	for _, m := range members {

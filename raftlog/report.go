@@ -14,6 +14,7 @@ type report struct {
 	ready          bool
 	complete       bool // its record blobs are complete
 	youAreMember   bool // the other side is in its configuration
+	novice         bool // it gives no vote: its log does not tell yet that it was added
 	level          uint32
 	supports       uint32 // the newest feature level it knows
 	wallUS         int64  // its clock when it wrote this, in microseconds
@@ -34,6 +35,7 @@ const (
 	flagReady    = 2
 	flagComplete = 4
 	flagMember   = 8
+	flagNovice   = 16
 )
 
 // appendReport encodes r.
@@ -44,7 +46,7 @@ func appendReport(dst []byte, r *report) []byte {
 		dst = binary.LittleEndian.AppendUint64(dst, v)
 	}
 	flags := byte(0)
-	for bit, on := range map[byte]bool{flagLeads: r.leads, flagReady: r.ready, flagComplete: r.complete, flagMember: r.youAreMember} {
+	for bit, on := range map[byte]bool{flagLeads: r.leads, flagReady: r.ready, flagComplete: r.complete, flagMember: r.youAreMember, flagNovice: r.novice} {
 		if on { // order: bits commute
 			flags |= bit
 		}
@@ -69,7 +71,7 @@ func parseReport(b []byte) (*report, error) {
 	r := &report{id: w.str(), api: w.str(), build: w.str(), term: w.u64(), applied: w.u64(), members: w.u64()}
 	flags := w.u8()
 	r.leads, r.ready = flags&flagLeads != 0, flags&flagReady != 0
-	r.complete, r.youAreMember = flags&flagComplete != 0, flags&flagMember != 0
+	r.complete, r.youAreMember, r.novice = flags&flagComplete != 0, flags&flagMember != 0, flags&flagNovice != 0
 	r.level, r.supports, r.wallUS = w.u32(), w.u32(), int64(w.u64())
 	for range w.u8() {
 		r.samples = append(r.samples, sample{w.u64(), w.hash()})
