@@ -174,6 +174,20 @@ func (p *pinger) fresh(id string) *asked {
 	return a
 }
 
+// provenAt returns the newest moment, monotonic, of which is proven: whoever has applied an entry has all that was acknowledged before
+// it. A leader said so, which had taken over in this term or a later one, in its answer to a question of that moment.
+func (p *pinger) provenAt(term, applied uint64) (at time.Duration, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, a := range p.mu.asked {
+		r := a.report
+		if r != nil && r.leads && r.ready && r.term >= term && r.applied <= applied && (!ok || a.at-a.rtt > at) {
+			at, ok = a.at-a.rtt, true
+		}
+	}
+	return at, ok
+}
+
 // leader returns the member that says that it leads, as of its newest ping; of several, which a partition makes for a moment, the
 // one of the newest term.
 func (p *pinger) leader() (id, address string) {
@@ -189,10 +203,11 @@ func (p *pinger) leader() (id, address string) {
 // report is what this node says of itself to another one.
 func (n *Node) report(to string) *report {
 	members, index := n.configuration()
+	ready := n.gate.refusal.Load() == nil // before what is applied: a leader that is ready has applied everything acknowledged
 	r := &report{
 		id: n.options.NodeID, api: n.options.API, build: n.options.Build,
 		term: n.raft.CurrentTerm(), applied: uint64(n.machine.AppliedIndex()), members: index,
-		leads: n.leading.Load(), ready: n.gate.refusal.Load() == nil, complete: n.options.BlobsComplete(), novice: n.novice.is.Load(),
+		leads: n.leading.Load(), ready: ready, complete: n.options.BlobsComplete(), novice: n.novice.is.Load(),
 		level: n.machine.Level(), supports: n.machine.Supports(), samples: n.fsm.hashes.all(),
 	}
 	for _, m := range members {
