@@ -332,5 +332,35 @@ func TestOneBecomesTwo(t *testing.T) {
 	c.nodes["n1"].event("the certificates between nodes were read")
 	c.drawAt("n1", "u2")
 	c.alike()
+	c.newcomerKnowsTheKeys()
 	c.stop()
+}
+
+// newcomerKnowsTheKeys joins a node to a cluster that has API keys: from its first answer on it asks for one.
+func (c *crew) newcomerKnowsTheKeys() {
+	c.t.Helper()
+	out, _ := c.nodes["n1"].client(0, "key", "create", "--name", "ops", "--scope", "admin", "-o", "json")
+	var key keyInfo
+	if err := json.Unmarshal([]byte(out), &key); err != nil {
+		c.t.Fatal(err)
+	}
+	c.prepare("n3")
+	d := c.begin("n3", "--join", c.joins("n1"), "--join-token", c.token("n1", "--api-key", key.Secret))
+	for deadline := time.Now().Add(patience); ; {
+		answer, err := http.Get("http://" + c.api["n3"] + "/v1/campaigns/flash-sale")
+		if err == nil {
+			_ = answer.Body.Close()
+		}
+		switch {
+		case err != nil || answer.StatusCode == http.StatusServiceUnavailable: // starting
+		case answer.StatusCode == http.StatusUnauthorized:
+			d.ready()
+			return
+		default:
+			c.t.Fatalf("without a key the newcomer answers %s", answer.Status)
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatal("the newcomer does not come up")
+		}
+	}
 }
