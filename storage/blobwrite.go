@@ -60,7 +60,7 @@ func (s *State) PutBlob(index uint64, head []byte, offsets []uint32, records []b
 			return err
 		}
 	}
-	if err := b.Commit(pebble.NoSync); err != nil {
+	if err := s.commit(b); err != nil {
 		return fmt.Errorf("storage: write blob %d: %w", index, err)
 	}
 	s.reached(index)
@@ -74,6 +74,17 @@ func (s *State) reached(index uint64) {
 			return
 		}
 	}
+}
+
+// commit commits a batch. Pebble panics when it cannot make a new WAL or write to the one it has; the process ends either way,
+// but says why in words.
+func (s *State) commit(b *pebble.Batch) error {
+	defer func() {
+		if r := recover(); r != nil {
+			s.store.o.fatal(fmt.Errorf("storage: state database: %v: check the disk under the data directory and its free space, then start again", r))
+		}
+	}()
+	return b.Commit(pebble.NoSync)
 }
 
 // putWins adds the win index rows: one per campaign and prize.

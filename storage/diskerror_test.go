@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -234,4 +235,50 @@ func diskErrorChild(t *testing.T, call, dir string) {
 	if err == nil {
 		fmt.Println("acknowledged")
 	}
+}
+
+// A start on a volume without room ends the process. Pebble alone would try the flush of its WAL again for ever.
+func TestAStartWithoutRoomEnds(t *testing.T) {
+	fs := NewCrashFS()
+	s := mustVerify(t, small(fs, "/d"))
+	check(t, s.Log().Append(recs(1, 5, 1, 100)))
+	mustClose(t, s)
+	full := errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind == errorfs.OpCreate && strings.HasSuffix(op.Path, ".sst") {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	fatal := make(chan error, 100)
+	o := small(errorfs.Wrap(fs, full), "/d")
+	o.OnFatal = func(err error) {
+		fatal <- err
+		runtime.Goexit() // the process ends here
+	}
+	go func() { _, _ = Open(o) }() // it does not come back, as its background work ended
+	select {
+	case err := <-fatal:
+		if !strings.Contains(err.Error(), "make room") {
+			t.Errorf("fatal error %q does not say what to do", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the start neither ends nor gives up")
+	}
+}
+
+// A blob for which there is no room ends the process in words: Pebble panics.
+func TestABlobWithoutRoomEndsInWords(t *testing.T) {
+	f := openFailing(t)
+	f.from(func(op errorfs.Op) bool {
+		return strings.Contains(op.Path, "/state/") && strings.HasSuffix(op.Path, ".log") && (op.Kind == errorfs.OpCreate || op.Kind == errorfs.OpFileWrite || op.Kind == errorfs.OpRename || op.Kind == errorfs.OpReuseForWrite)
+	})
+	go func() {
+		for i := uint64(1); i < 5000; i++ { // a memtable is 1 MiB
+			b := makeBlob(i, 40, size110)
+			if b.put(f.s.State(), i) != nil {
+				return
+			}
+		}
+	}()
+	f.mustBeFatal(t, "state database")
 }

@@ -79,7 +79,8 @@ func (s *Store) events(name string, c *counters) *pebble.EventListener {
 		BackgroundError: func(err error) {
 			c.backgroundErrors.Add(1)
 			log.Error("background work of the database failed", "err", firstLine(err))
-			if s.phase.Load() == phaseOpen {
+			// While it opens a database Pebble tries a flush again and again, for as long as there is no room for it.
+			if phase := s.phase.Load(); phase == phaseOpen || phase == phaseOpening && vfs.IsNoSpaceError(err) {
 				s.o.fatal(backgroundFault(name, err))
 			}
 		},
@@ -104,6 +105,9 @@ func (s *Store) events(name string, c *counters) *pebble.EventListener {
 func backgroundFault(name string, err error) error {
 	if pebble.IsCorruptionError(err) {
 		return &DamagedError{What: "a compaction of the " + name + " database found a damaged file", Remedy: remedyReplace, Err: err}
+	}
+	if vfs.IsNoSpaceError(err) {
+		return fmt.Errorf("storage: %s database: %w: make room on the disk under the data directory, then start again", name, err)
 	}
 	return fmt.Errorf("storage: %s database: background work failed: %w", name, err)
 }
