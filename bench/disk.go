@@ -16,10 +16,12 @@ import (
 
 // The parts of the disk matrix, as DiskOptions.Only names them.
 const (
-	DiskFiles = "files" // a stopped node's files: a flipped byte, cut, deleted, swapped, an older copy
+	DiskFiles  = "files"  // a stopped node's files: a flipped byte, cut, deleted, swapped, an older copy
+	DiskFsync  = "fsync"  // a running node's system calls: an error, slow, hung (needs strace and the right to trace)
+	DiskVolume = "volume" // a running node's volume: nearly full, full (needs root and loop devices)
 )
 
-var diskParts = [...]string{DiskFiles}
+var diskParts = [...]string{DiskFiles, DiskFsync, DiskVolume}
 
 // Disk does to a node's disk what disks do, one fault at a time, each to a fresh copy of one data directory that a daemon
 // made under load. It starts the daemon on it, or lets it run into the fault, and looks at what became of every draw
@@ -93,7 +95,7 @@ func (m *diskMatrix) run(ctx context.Context) (err error) {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{DiskFiles, m.files}} {
+	}{{DiskFiles, m.files}, {DiskFsync, m.fsync}, {DiskVolume, m.volume}} {
 		if !slices.Contains(m.o.Only, part.name) {
 			continue
 		}

@@ -52,7 +52,7 @@ func (r *DiskReport) Document() *runfile.Run {
 	}}
 	names := map[string]string{
 		outcomeRefused: "refused_to_start", outcomeStopped: "stopped", outcomeTold: "told_on_reading", outcomeSheds: "refused_commands",
-		outcomeNone: "no_effect", outcomeSilent: "lost_in_silence", outcomeCrashed: "ended_without_words", outcomeHung: "hung",
+		outcomeNone: "no_effect", outcomeSilent: "lost_in_silence", outcomeCrashed: "panic", outcomeHung: "hung",
 	}
 	d.Outcomes = []runfile.Outcome{{Name: "rows", Count: uint64(len(r.Rows))}, {Name: "silent", Count: uint64(r.Silent)}, {Name: "undetectable", Count: uint64(r.Undetectable)}}
 	for _, o := range outcomesOfDisk {

@@ -15,13 +15,13 @@ import (
 
 // What became of a fault.
 const (
-	outcomeNone    = "no effect"           // the node runs and every acknowledged draw is there
-	outcomeRefused = "refused to start"    // with an error that says what is damaged
-	outcomeStopped = "stopped"             // while it ran, with an exit code and a reason
-	outcomeTold    = "told on reading"     // it runs; what cannot be read is answered with an error
-	outcomeSheds   = "refused commands"    // it runs and answers 503 until the cause is gone
-	outcomeSilent  = "LOST IN SILENCE"     // it runs, and an acknowledged draw is gone or other than it was
-	outcomeCrashed = "ended without words" // it ended, but not in a way that tells an operator what to do
+	outcomeNone    = "no effect"        // the node runs and every acknowledged draw is there
+	outcomeRefused = "refused to start" // with an error that says what is damaged
+	outcomeStopped = "stopped"          // while it ran, with an exit code and a reason
+	outcomeTold    = "told on reading"  // it runs; what cannot be read is answered with an error
+	outcomeSheds   = "refused commands" // it runs and answers 503 until the cause is gone
+	outcomeSilent  = "LOST IN SILENCE"  // it runs, and an acknowledged draw is gone or other than it was
+	outcomeCrashed = "ended by a panic" // nothing is acknowledged after it, but an operator is told less than he should be
 	outcomeHung    = "neither ready nor ended"
 )
 
