@@ -28,7 +28,7 @@ func (n *Node) cluster() bool { return n.options.Peers != nil }
 // stream returns what raft's transport runs on.
 func (n *Node) stream() StreamLayer {
 	if n.cluster() {
-		return n.options.Peers.Stream(peer.KindRaft)
+		return knownStream{n.options.Peers.Stream(peer.KindRaft), n.known, n.Members}
 	}
 	return n.options.Stream
 }

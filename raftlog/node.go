@@ -37,7 +37,8 @@ type Node struct {
 	backup    sync.Mutex // one backup at a time
 	inbound   inbound
 	raft      *raft.Raft
-	pinger    *pinger // nil for a node that runs alone
+	known     chan struct{} // closed once raft is there
+	pinger    *pinger       // nil for a node that runs alone
 	judged    judged
 	novice    novice
 	asked     <-chan raft.RPC // what other nodes' rafts ask, and what of it this node's raft is asked; nil but for a novice
@@ -105,7 +106,7 @@ func open(ctx context.Context, o Options, m machine, disk logDisk, state stateDi
 func assemble(o Options, m machine, disk logDisk, state stateDisk) *Node {
 	n := &Node{
 		options: o, machine: m, state: state, metrics: newMetricSet(o.Metrics),
-		leadership: make(chan bool, 64), ready: make(chan struct{}), dead: make(chan struct{}), stop: make(chan struct{}),
+		leadership: make(chan bool, 64), ready: make(chan struct{}), dead: make(chan struct{}), stop: make(chan struct{}), known: make(chan struct{}),
 	}
 	n.gate.shut(reasonNoLeader, says(starting))
 	n.time = newTimekeeper(&o, &n.gate)
@@ -220,6 +221,7 @@ func (n *Node) startRaft() error {
 	if err != nil {
 		return fail(err)
 	}
+	close(n.known)
 	n.points.raft = n.raft
 	if err := n.member(); err != nil {
 		return errors.Join(err, n.raft.Shutdown().Error())

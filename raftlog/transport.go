@@ -1,6 +1,8 @@
 package raftlog
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -18,6 +20,35 @@ type streamLayer struct{ StreamLayer }
 
 func (l streamLayer) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	return l.StreamLayer.Dial(string(address), timeout)
+}
+
+// knownStream lets raft speak to the members that it means. Raft's messages do not say whom they are for: a node that got another
+// one's address would be asked for that one's vote, and for what that one has of the log, beside its own. Two nodes would be a
+// majority of five, and a node that reaches itself at another one's address one of three.
+type knownStream struct {
+	StreamLayer
+	known   <-chan struct{} // closed once members may be called; raft dials before NewRaft returns
+	members func() []Member
+}
+
+func (s knownStream) Dial(address string, timeout time.Duration) (net.Conn, error) {
+	c, err := s.StreamLayer.Dial(address, timeout)
+	if err != nil || peer.Name(c) == "" {
+		return c, err
+	}
+	timer := time.NewTimer(timeout)
+	defer timer.Stop()
+	select {
+	case <-s.known:
+	case <-timer.C:
+		return nil, errors.Join(errStopping, c.Close())
+	}
+	for _, m := range s.members() {
+		if m.Address == address && m.ID != peer.Name(c) {
+			return nil, errors.Join(fmt.Errorf("raftlog: node %q answers at the address of node %q", peer.Name(c), m.ID), c.Close())
+		}
+	}
+	return c, nil
 }
 
 // serialTransport leaves heartbeats to raft's main goroutine. Handled on the connection's own, as raft asks for, a
