@@ -160,7 +160,7 @@ func (n *Node) readdress() error {
 // handOver gives the leadership to another voter, just before this node stops: the others need not wait for a timeout
 // then. A transfer that fails costs them that wait and nothing else.
 func (n *Node) handOver(ctx context.Context) {
-	if !n.cluster() || !n.leading.Load() || n.stopped.Load() {
+	if !n.cluster() || !n.leading.Load() || n.stopped.Load() || ctx.Err() != nil {
 		return
 	}
 	if voters(n.Members()) < 2 {

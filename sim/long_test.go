@@ -57,7 +57,7 @@ func TestLong(t *testing.T) {
 }
 
 func longOptions(t *testing.T, seed uint64) Options {
-	o := Options{Seed: seed, Think: 1200 * time.Millisecond}
+	o := Options{Seed: seed, Think: 2500 * time.Millisecond}
 	switch s := os.Getenv("SIM_NODES"); s {
 	case "":
 	case "any":

@@ -1,10 +1,17 @@
 package sim
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // mustStand runs worlds and fails t with what is wrong in them, and with the end of their traces.
 func mustStand(t *testing.T, seeds uint64, o Options) {
 	t.Helper()
+	enough := 200
+	if testing.Short() { // the race detector is slow
+		seeds, o.Length, enough = 1, time.Minute, 40
+	}
 	for seed := range seeds {
 		o.Seed = seed + 1
 		r := Run(t, o)
@@ -12,7 +19,7 @@ func mustStand(t *testing.T, seeds uint64, o Options) {
 		if len(r.Faults) > 0 {
 			fail(t, r)
 		}
-		if r.Decided < 200 || r.Counts["power cuts"] == 0 {
+		if r.Decided < enough || r.Counts["power cuts"] == 0 {
 			t.Errorf("seed %d: too little happened", o.Seed)
 		}
 		if t.Failed() {
