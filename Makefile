@@ -16,7 +16,7 @@ SIM_T := $(if $(filter command line environment,$(origin T)),$(T))
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check clients bench-quick bench-compare bench-oversell bench-figures bench-picture bench-redis crashloop fuzz mutants sim soak simulate cover
+.PHONY: help build test check clients bench-quick bench-compare bench-oversell bench-figures bench-picture bench-redis crashloop faults faults-quick fuzz mutants sim soak simulate cover
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,16 @@ bench-picture: build ## docs/flash-report.png: the page of a flash crowd as a pi
 
 bench-redis: ## Draws over RESP beside a Redis Lua script, both durable (PAIRS=5; wants redis-server and an idle machine)
 	bench/peers/redis/compare.sh $(or $(PAIRS),5)
+
+faults: build ## Disks, kills, pauses and cuts of real processes, rows in the ledger (15 min; wants root, strace, iproute2)
+	bin/drawd bench disk --ledger docs/reliability-ledger.md
+	bin/drawd bench nemesis --faults kill --rounds 240 --max-load 150ms --ledger docs/reliability-ledger.md
+	bin/drawd bench nemesis --faults network,pause --rounds 200 --max-load 150ms --ledger docs/reliability-ledger.md
+	bin/drawd bench failover --ledger docs/reliability-ledger.md
+
+faults-quick: build ## Nine faults of three processes: in network namespaces where they can be made, else on loopback (30 s)
+	if bin/drawd bench nemesis --rounds 1 --faults network >/dev/null 2>&1; then bin/drawd bench nemesis --rounds 9; \
+	else bin/drawd bench nemesis --rounds 6 --loopback --faults kill,pause; fi
 
 crashloop: build ## The daemon is killed under load KILLS times, its data checked each time (KILLS=200)
 	bin/drawd bench crashloop --kills $(or $(KILLS),200)
