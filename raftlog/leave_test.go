@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/drawd/drawd/engine/problem"
 )
@@ -59,9 +60,10 @@ func TestCallersWhoLeave(t *testing.T) {
 	})
 }
 
-// TestLeaveRace leaves and delivers at the same moments; the race detector watches the batches.
+// TestLeaveRace leaves and delivers at the same moments; the race detector watches the batches. How long a batch waits for a
+// processor is not what is tested.
 func TestLeaveRace(t *testing.T) {
-	p := newTestProposer(t, &instantLog{}, nil)
+	p := newTestProposer(t, &instantLog{}, func(o *Options) { o.QueueAge, o.GiveUp = time.Minute, time.Hour })
 	var decided, unknown, never atomic.Int64
 	var callers sync.WaitGroup
 	for c := range 16 {

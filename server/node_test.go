@@ -82,7 +82,10 @@ func startNode(t *testing.T, fs *storage.CrashFS, change func(*Options)) *node {
 	set := metrics.NewSet()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	if n.log, err = raftlog.Open(ctx, raftlog.Options{Store: n.store, Engine: n.engine, Logger: logger, Metrics: set}); err != nil {
+	if n.log, err = raftlog.Open(ctx, raftlog.Options{
+		Store: n.store, Engine: n.engine, Logger: logger, Metrics: set,
+		QueueAge: time.Minute, GiveUp: time.Hour, // how fast this machine is is not what is tested
+	}); err != nil {
 		t.Fatal(err)
 	}
 	o := Options{
