@@ -62,6 +62,41 @@ func TestSlowCommand(t *testing.T) {
 	}
 }
 
+// Where AUTH is needed a connection has little time for it in all, whatever it sends meanwhile; after AUTH it may idle, and
+// after a wrong one it is a stranger again.
+func TestStrangersDoNotStay(t *testing.T) {
+	r := start(t, nil)
+	secret := r.keys()["drawer"]
+	nc := &script{pieces: []string{
+		"PING\n", "DRAW wheel u1 k\n", "PI", "NG\n", "AUTH nobody\n", // 0 to 4; after each of them the next read begins
+		"AUTH " + secret + "\n", "PING\n", // 5, 6
+		"AUTH nobody\n", "PING\n", // 7, 8
+	}}
+	begun := time.Now()
+	newConn(r.server, nc).serve()
+	d := nc.deadlines
+	if len(d) != 10 {
+		t.Fatalf("%d reads", len(d))
+	}
+	for i := range 6 {
+		want := d[0]
+		if i == 3 && !d[3].After(want) { // in the middle of a command, whose own time may end before
+			continue
+		}
+		if !d[i].Equal(want) || want.Before(begun.Add(DefaultAuthTimeout)) || want.After(time.Now().Add(DefaultAuthTimeout)) {
+			t.Errorf("read %d of a stranger has the deadline %v, the first had %v", i, d[i], want)
+		}
+	}
+	for i := 6; i < 8; i++ {
+		if d[i].Before(begun.Add(DefaultIdleTimeout)) {
+			t.Errorf("read %d, after AUTH, ends %v after the first", i, d[i].Sub(d[0]))
+		}
+	}
+	if d[8].Before(d[0]) || d[8].After(time.Now().Add(DefaultAuthTimeout)) || !d[9].Equal(d[8]) {
+		t.Errorf("after a wrong AUTH reads end %v and %v after the first", d[8].Sub(d[0]), d[9].Sub(d[0]))
+	}
+}
+
 // What one read asks for is not kept until all of it is answered: short commands have long replies.
 func TestRepliesOfOneReadAreBounded(t *testing.T) {
 	r := start(t, nil)

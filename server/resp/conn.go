@@ -40,6 +40,7 @@ type conn struct {
 	in         []byte // in[from:to] has come and is not taken yet
 	from, to   int
 	begun      time.Time // when more was first waited for of a command that has not come whole; zero for none
+	strange    time.Time // since when nobody is known to be at the other end where AUTH is needed; zero when it is well
 	args       [][]byte  // of the command in hand; they alias in
 	out        []byte    // replies that are not written yet
 	hangup     bool      // after the replies
@@ -125,6 +126,16 @@ func (c *conn) read() bool {
 		}
 		deadline = c.begun.Add(c.server.options.ReadTimeout)
 	}
+	if !c.stranger() {
+		c.strange = time.Time{}
+	} else {
+		if c.strange.IsZero() {
+			c.strange = time.Now()
+		}
+		if until := c.strange.Add(c.server.options.AuthTimeout); until.Before(deadline) {
+			deadline = until // whatever he sends meanwhile: connections are few
+		}
+	}
 	_ = c.SetReadDeadline(deadline)
 	if c.server.draining.Load() { // after the deadline was set: Shutdown's would be overwritten
 		return false
@@ -132,6 +143,16 @@ func (c *conn) read() bool {
 	n, err := c.Conn.Read(c.in[c.to:])
 	c.to += n
 	return n > 0 || err == nil
+}
+
+// stranger reports whether the connection has said no valid AUTH and needs one.
+func (c *conn) stranger() bool {
+	if c.credential != nil {
+		return false
+	}
+	c.request = access.Request{Now: c.server.options.Now(), Peer: c.peer, Host: loopbackHost}
+	_, refusal := c.server.options.Gate.Check(&c.request, 0)
+	return refusal.Code != problem.OK
 }
 
 // take carries out the commands that have come whole.

@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"bytes"
 	"net/netip"
 	"strconv"
 	"time"
@@ -66,6 +67,12 @@ func (o *drawOptions) attribute(a *arguments) {
 	if o.given == len(o.values) {
 		a.wrong("at most " + strconv.Itoa(len(o.values)) + " attributes")
 		return
+	}
+	for i := range o.values[:o.given] {
+		if bytes.Equal(o.values[i].name, name) {
+			a.wrong("ATTR names an attribute twice")
+			return
+		}
 	}
 	o.values[o.given].name, o.values[o.given].text = name, text
 	o.given++

@@ -34,6 +34,7 @@ const (
 	DefaultReadTimeout    = 5 * time.Second
 	DefaultWriteTimeout   = 5 * time.Second
 	DefaultIdleTimeout    = 5 * time.Minute
+	DefaultAuthTimeout    = 10 * time.Second
 )
 
 // Options of a Server. Zero values mean the documented default.
@@ -55,6 +56,7 @@ type Options struct {
 	ReadTimeout    time.Duration // from the first byte of a command to its last; default DefaultReadTimeout
 	WriteTimeout   time.Duration // of one write of replies; default DefaultWriteTimeout
 	IdleTimeout    time.Duration // for the first byte of the next command; default DefaultIdleTimeout
+	AuthTimeout    time.Duration // for a valid AUTH, where one is needed; default DefaultAuthTimeout
 }
 
 // Validate reports all faults of o at once.
@@ -73,6 +75,7 @@ func (o *Options) Validate() error {
 	need(o.ReadTimeout >= 0, "ReadTimeout must not be negative")
 	need(o.WriteTimeout >= 0, "WriteTimeout must not be negative")
 	need(o.IdleTimeout >= 0, "IdleTimeout must not be negative")
+	need(o.AuthTimeout >= 0, "AuthTimeout must not be negative")
 	return errors.Join(faults...)
 }
 
@@ -93,6 +96,7 @@ func (o Options) withDefaults() Options {
 	def(&o.ReadTimeout, DefaultReadTimeout)
 	def(&o.WriteTimeout, DefaultWriteTimeout)
 	def(&o.IdleTimeout, DefaultIdleTimeout)
+	def(&o.AuthTimeout, DefaultAuthTimeout)
 	return o
 }
 

@@ -303,19 +303,21 @@ func TestRefusals(t *testing.T) {
 		"DRAW wheel u1 k TIMES":           "-INVALID_FIELD TIMES needs a value",
 		"DRAW wheel u1 k IP 1.2.3":        "-INVALID_FIELD IP must be",
 		"DRAW wheel u1 k IP fe80::1%eth0": "-INVALID_FIELD IP must be",
-		"DRAW wheel u1 k COLOUR red":      "-INVALID_FIELD DRAW has the options",
-		"DRAW wheel u1 k CHANNEL ":        "-INVALID_FIELD CHANNEL needs a value",
-		"CHANCES wheel u1":                "-CONFLICT ",
-		"GRANT paid u1 none e 1":          "-INVALID_FIELD The campaign or purse has no such source.",
-		"GRANT paid u1 shop e 0":          "-INVALID_FIELD amount must be 1 to",
-		"SELECT 1":                        "-ERR there is one database",
-		"SELECT 0":                        "+OK",
-		"CLIENT SETINFO LIB-NAME x":       "+OK",
-		"COMMAND DOCS":                    "[]",
-		"ECHO hello":                      "hello",
-		"INFO":                            "# Server\r\nserver:drawd\r\ndrawd_version:test\r\nready:1\r\n",
-		"HELLO 3":                         "-ERR unknown command 'HELLO'",
-		long(40):                          "-ERR unknown command '",
+		"DRAW gated u1 k ATTR level 2 ATTR region north ATTR level 3": "-INVALID_FIELD ATTR names an attribute twice",
+		"DRAW wheel u1 k ATTR a 1 ATTR a 1":                           "-INVALID_FIELD ATTR names an attribute twice",
+		"DRAW wheel u1 k COLOUR red":                                  "-INVALID_FIELD DRAW has the options",
+		"DRAW wheel u1 k CHANNEL ":                                    "-INVALID_FIELD CHANNEL needs a value",
+		"CHANCES wheel u1":                                            "-CONFLICT ",
+		"GRANT paid u1 none e 1":                                      "-INVALID_FIELD The campaign or purse has no such source.",
+		"GRANT paid u1 shop e 0":                                      "-INVALID_FIELD amount must be 1 to",
+		"SELECT 1":                                                    "-ERR there is one database",
+		"SELECT 0":                                                    "+OK",
+		"CLIENT SETINFO LIB-NAME x":                                   "+OK",
+		"COMMAND DOCS":                                                "[]",
+		"ECHO hello":                                                  "hello",
+		"INFO":                                                        "# Server\r\nserver:drawd\r\ndrawd_version:test\r\nready:1\r\n",
+		"HELLO 3":                                                     "-ERR unknown command 'HELLO'",
+		long(40):                                                      "-ERR unknown command '",
 	} {
 		c.want(command, want)
 	}
@@ -326,10 +328,9 @@ func TestRefusals(t *testing.T) {
 
 func long(n int) string { return strings.Repeat("x", n) }
 
-// Where there are keys nothing is done without one, a key may do what its scopes say, and a wrong one leaves the
-// connection without any.
-func TestAuth(t *testing.T) {
-	r := start(t, nil)
+// keys makes API keys, and returns their secrets by name.
+func (r *rig) keys() map[string]string {
+	r.Helper()
 	secrets := map[string]string{}
 	var b engine.Batch
 	for name, key := range map[string]access.Key{
@@ -342,9 +343,17 @@ func TestAuth(t *testing.T) {
 		b.AddDocument(&engine.PutDocument{Namespace: 1, Name: access.DocumentPrefix + id, Body: key.Encode()})
 	}
 	if err := r.log.Decide(&b); err != nil {
-		t.Fatal(err)
+		r.Fatal(err)
 	}
 	r.gate.Refresh()
+	return secrets
+}
+
+// Where there are keys nothing is done without one, a key may do what its scopes say, and a wrong one leaves the
+// connection without any.
+func TestAuth(t *testing.T) {
+	r := start(t, nil)
+	secrets := r.keys()
 	c := r.dial()
 	c.want("PING", "+PONG")
 	c.want("DRAW wheel u1 k", "-NOAUTH ")
