@@ -31,6 +31,7 @@ const (
 	behind
 	leaderLost
 	tooLarge
+	leaderShut
 )
 
 var refusals = [...]problem.Error{
@@ -52,6 +53,7 @@ var refusals = [...]problem.Error{
 	behind:         {Code: problem.NoLeader, Detail: "this node has not applied yet what the leader answered with"},
 	leaderLost:     {Code: problem.UnknownOutcome, Detail: "the leader, or the connection to it, was lost while the command was on its way"},
 	tooLarge:       {Code: problem.UnknownOutcome, Detail: "the answer is too large to be carried from the leader to this node"},
+	leaderShut:     {Code: problem.NoLeader, Detail: "this node does not lead, and the one that does takes no commands: its own readiness says why"},
 }
 
 // says returns the error of a refusal.

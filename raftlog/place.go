@@ -82,6 +82,13 @@ func (n *Node) forwards() bool {
 	if n.forwarder == nil || n.gate.refusal.Load() != says(electing) || !n.machine.Initialized() {
 		return false
 	}
-	_, other := n.otherLeader()
-	return other
+	leader, other := n.otherLeader()
+	return other && !n.shutAt(leader.ID)
+}
+
+// shutAt reports whether a node said in its newest answer to a ping that it leads and takes no commands: its clock, its disk
+// or its replicas are not as they must be, or it is still taking over. What is older than freshFor tells nothing.
+func (n *Node) shutAt(id string) bool {
+	a := n.pinger.fresh(id)
+	return a != nil && a.report.leads && !a.report.ready
 }

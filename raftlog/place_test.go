@@ -1,11 +1,13 @@
 package raftlog
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
 )
 
 // TestPlaceOfANode: a node that does not lead names the API of the one that does, and how old its facts may be; cut off from
@@ -35,6 +37,52 @@ func TestPlaceOfANode(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		if api, age := r.node.LeaderAPI(), r.node.Age(); api != "" || age < 2*time.Second || r.node.Status().Forwards {
 			t.Errorf("alone it names %q, age %v", api, age)
+		}
+	})
+}
+
+// TestFollowersAskTheLeader: while the node that leads refuses commands by itself, the others do not say that they take them,
+// and what is sent to them all the same is refused as it refuses.
+func TestFollowersAskTheLeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, 3)
+		free := make(map[string]*atomic.Uint64)
+		c.tune = func(id string, o *Options) {
+			free[id] = new(atomic.Uint64)
+			free[id].Store(2 * DefaultMinFreeBytes)
+			o.FreeBytes = func() (uint64, error) { return free[id].Load(), nil }
+		}
+		c.startAll()
+		leader := c.leader()
+		leader.publish(testVersion(time.Now(), 1000))
+		c.level()
+		followers := c.followers(leader)
+		forward := func(want bool) func() bool {
+			return func() bool {
+				for _, id := range followers {
+					if c.rigs[id].node.Status().Forwards != want {
+						return false
+					}
+				}
+				return true
+			}
+		}
+		c.eventually("the followers take commands", forward(true))
+		free[leader.options.NodeID].Store(0)
+		c.eventually("the followers take none", forward(false))
+		r := c.rigs[followers[1]]
+		if s := r.node.Status(); s.Ready || s.Code != problem.NoLeader || s.Reason != says(leaderShut).Error() {
+			t.Errorf("%+v", s)
+		}
+		if _, err := r.draw(new(engine.Batch), "u", "k"); codeOf(err) != problem.StorageLow {
+			t.Errorf("a draw is refused with %v", err)
+		}
+		for _, f := range free {
+			f.Store(2 * DefaultMinFreeBytes)
+		}
+		c.eventually("the followers take commands again", forward(true))
+		if _, err := r.draw(new(engine.Batch), "u", "k"); err != nil {
+			t.Error(err)
 		}
 	})
 }

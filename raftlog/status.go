@@ -58,6 +58,9 @@ func (n *Node) Status() Status {
 		LogTime: n.machine.LogTime(), SyncAge: n.log.syncAge(now), SinceCheckpoint: n.fsm.sinceCheckpoint.Load(),
 	}
 	if e := n.gate.refusal.Load(); e != nil {
+		if leader, other := n.otherLeader(); e == says(electing) && n.forwarder != nil && other && n.shutAt(leader.ID) {
+			e = says(leaderShut)
+		}
 		s.Reason, s.Code = e.Error(), e.Code
 	} else {
 		s.Ready = true
