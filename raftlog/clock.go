@@ -25,6 +25,3 @@ func (c systemClock) Monotonic() time.Duration { return time.Since(c.start) }
 func from(d time.Duration) time.Time { return time.Now().Add(d) }
 
 func left(until time.Time) time.Duration { return time.Until(until) }
-
-// since returns the time since an instant.
-func since(at time.Time) time.Duration { return time.Since(at) }

@@ -53,20 +53,20 @@ func checkFounders(self string, found []Member) error {
 		return nil
 	}
 	if len(found) > MaxVoters {
-		return fmt.Errorf("Found has %d voters, at most %d", len(found), MaxVoters)
+		return fmt.Errorf("the list of founders has %d voters, at most %d", len(found), MaxVoters)
 	}
 	ids, addresses := make(map[string]bool), make(map[string]bool)
 	for _, m := range found {
 		if err := checkMember(m); err != nil {
-			return fmt.Errorf("Found: %w", err)
+			return fmt.Errorf("founder: %w", err)
 		}
 		if ids[m.ID] || addresses[m.Address] {
-			return fmt.Errorf("Found has %q at %q twice", m.ID, m.Address)
+			return fmt.Errorf("the list of founders has %q at %q twice", m.ID, m.Address)
 		}
 		ids[m.ID], addresses[m.Address] = true, true
 	}
 	if !ids[self] {
-		return fmt.Errorf("Found does not have this node, %q", self)
+		return fmt.Errorf("the list of founders does not have this node, %q", self)
 	}
 	return nil
 }

@@ -219,7 +219,7 @@ func TestEmptiedVoter(t *testing.T) {
 		waits = emptied
 		c.disks[emptied] = storage.NewCrashFS()
 		c.start(behind)
-		r := c.start(emptied)
+		c.start(emptied)
 		time.Sleep(time.Minute)
 		for _, r := range c.rigs {
 			if s := r.node.Status(); s.Leader {
@@ -227,7 +227,7 @@ func TestEmptiedVoter(t *testing.T) {
 			}
 		}
 		c.stop(emptied) // it is still a novice after another start
-		r = c.start(emptied)
+		r := c.start(emptied)
 		time.Sleep(time.Minute)
 
 		c.start(last)
