@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/storage"
 	"github.com/drawd/drawd/storage/frames"
+	"github.com/hashicorp/raft"
 )
 
 // A backup is a stream of frames (docs/backup.md): what it is of, the frames of a snapshot, and all records up to it.
@@ -44,6 +46,8 @@ type BackupInfo struct {
 	CreatedAt time.Time `json:"created_at"`
 	Index     uint64    `json:"index"` // the last log entry in it
 	Level     uint32    `json:"level"` // feature level
+	// Members are the ids of the cluster's nodes; one alone for a node that ran alone.
+	Members []string `json:"members,omitempty"`
 }
 
 // maxInfo bounds BackupInfo as JSON.
@@ -89,6 +93,10 @@ func writeBackup(w io.Writer, state stateDisk, info BackupInfo, stop func() erro
 	}
 	defer func() { err = errors.Join(err, source.checkpoint.Close()) }()
 	m := &source.header.manifest
+	for _, s := range raft.DecodeConfiguration(m.Configuration).Servers {
+		info.Members = append(info.Members, string(s.ID))
+	}
+	slices.Sort(info.Members)
 	m.Configuration, m.ConfigurationIndex = nil, 0 // a restored cluster has members of its own
 	info.Form, info.Index = backupForm, m.Index
 	about, err := json.Marshal(info)

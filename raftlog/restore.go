@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/storage"
@@ -69,7 +71,18 @@ type restoreTarget struct {
 	base    storage.Base
 }
 
-func (t *restoreTarget) about(info *BackupInfo) error { t.info = *info; return nil }
+// about refuses an id of the old cluster: its nodes, if they live, know the restored node by it, and would take it for the one that
+// it was. Under another id they are strangers: whoever answers at a member's address must be that member (knownStream).
+func (t *restoreTarget) about(info *BackupInfo) error {
+	t.info = *info
+	if len(info.Members) > 1 && slices.Contains(info.Members, t.options.NodeID) {
+		return fmt.Errorf("%w: node %q was one of %s", ErrOldMember, t.options.NodeID, strings.Join(info.Members, ", "))
+	}
+	return nil
+}
+
+// ErrOldMember says that a backup was to be restored under the id of a node of the cluster that it is of.
+var ErrOldMember = errors.New("raftlog: a restored cluster begins with a node of an id that the old one never had")
 
 func (t *restoreTarget) begin(*snapshotHeader) error {
 	if _, some := t.state.Manifest(); some {

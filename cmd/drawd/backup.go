@@ -221,7 +221,7 @@ people may have been told of it. docs/backup.md says what that means.`,
 	o := restoring{}
 	c.Flags().StringVar(&o.dir, "data", "", "data directory to make; it must not exist, or be empty (needed)")
 	c.Flags().StringVar(&o.keyFile, "cluster-key", "", "copy of the cluster's cluster.key (needed)")
-	c.Flags().StringVar(&o.node, "node-id", "node-1", "id of the node that will run on it")
+	c.Flags().StringVar(&o.node, "node-id", "node-1", "id of the node that will run on it; none that a node of a backed up cluster of several ever had")
 	a.outputFlag(c)
 	c.RunE = func(_ *cobra.Command, args []string) error {
 		if o.dir == "" || o.keyFile == "" || o.node == "" {
@@ -296,6 +296,9 @@ func (o *restoring) fill(path, dir string, key [32]byte) (err error) {
 		return err
 	}
 	_, err = raftlog.Restore(f, store, r)
+	if errors.Is(err, raftlog.ErrOldMember) {
+		err = failure(exitConflict, fmt.Errorf("%w; give another --node-id", err))
+	}
 	return errors.Join(err, store.Close())
 }
 
