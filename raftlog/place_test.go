@@ -48,9 +48,10 @@ func TestFollowersAskTheLeader(t *testing.T) {
 		c := newCrew(t, 3)
 		free := make(map[string]*atomic.Uint64)
 		c.tune = func(id string, o *Options) {
-			free[id] = new(atomic.Uint64)
-			free[id].Store(2 * DefaultMinFreeBytes)
-			o.FreeBytes = func() (uint64, error) { return free[id].Load(), nil }
+			f := new(atomic.Uint64)
+			f.Store(2 * DefaultMinFreeBytes)
+			o.FreeBytes = func() (uint64, error) { return f.Load(), nil }
+			free[id] = f
 		}
 		c.startAll()
 		leader := c.leader()
