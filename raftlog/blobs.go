@@ -189,7 +189,10 @@ func (b *blobs) ask(ctx context.Context, m Member, from, to uint64, size uint32)
 }
 
 // give answers another node.
-func (b *blobs) give(_ context.Context, _ string, q []byte) ([]byte, error) {
+func (b *blobs) give(_ context.Context, name string, q []byte) ([]byte, error) {
+	if name != "" && find(b.members(), name) == nil {
+		return nil, problem.New(problem.Forbidden, fmt.Sprintf("node %q is not a member", name))
+	}
 	le := binary.LittleEndian
 	if len(q) != blobsQuestion || q[0] != blobsForm {
 		return nil, errors.New("raftlog: a question of an unknown form: a newer drawd asks")

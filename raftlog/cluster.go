@@ -126,6 +126,11 @@ func (n *Node) Members() []Member {
 	return all
 }
 
+// isMember reports whether the newest configuration has a node.
+func (n *Node) isMember(id string) bool {
+	return slices.ContainsFunc(n.raft.GetConfiguration().Configuration().Servers, func(s raft.Server) bool { return s.ID == raft.ServerID(id) })
+}
+
 // configuration returns the members and the log index that made them so.
 func (n *Node) configuration() ([]Member, uint64) {
 	f := n.raft.GetConfiguration()

@@ -24,8 +24,8 @@ func (n *Node) newForwarding(s *metrics.Set) *forwarding {
 
 // takeForwarded lets other nodes send their batches here.
 func (n *Node) takeForwarded() {
-	s := &takers{proposer: n.proposer, gate: &n.gate, check: n.check, figures: n.forwarder.figures, stop: n.stop}
-	n.options.Peers.Handle(peer.KindForward, s.take)
+	n.takers = &takers{proposer: n.proposer, gate: &n.gate, check: n.check, member: n.isMember, figures: n.forwarder.figures, stop: n.stop}
+	n.options.Peers.Handle(peer.KindForward, n.takers.take)
 }
 
 // otherLeader returns the node that leads, if that is another one.

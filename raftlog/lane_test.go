@@ -233,7 +233,7 @@ func TestLeaderTakesNoMoreThanItAnswers(t *testing.T) {
 		if taken := s.takers.figures.taken.Get(); taken != maxTaken {
 			t.Errorf("%d frames are taken and unanswered, at most %d should be", taken, maxTaken)
 		}
-		for range maxTakers { // the same peer: one is open already
+		for range maxTakers * MaxVoters { // nobody proves who he is; one is open already
 			if far, err := s.dial("", 0); err != nil {
 				t.Error(err)
 			} else {
@@ -241,8 +241,13 @@ func TestLeaderTakesNoMoreThanItAnswers(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if open := s.takers.figures.takers.Get(); open != maxTakers {
-			t.Errorf("%d connections of one peer are served, at most %d should be", open, maxTakers)
+		s.takers.mu.Lock()
+		if open := len(s.takers.mu.byPeer[""]); open != maxTakers*MaxVoters {
+			t.Errorf("%d connections are served, at most %d should be", open, maxTakers*MaxVoters)
+		}
+		s.takers.mu.Unlock()
+		if _, err := near.Write([]byte{0}); err == nil {
+			t.Error("the oldest one is still served")
 		}
 		_ = near.Close()
 		synctest.Wait()

@@ -44,6 +44,7 @@ type Node struct {
 	asked     <-chan raft.RPC // what other nodes' rafts ask, and what of it this node's raft is asked; nil but for a novice
 	screened  chan raft.RPC
 	forwarder *forwarding // nil: what this node does not decide is refused
+	takers    *takers     // of what others forward; nil as forwarder
 	progress  *progress
 	place     place
 

@@ -2,6 +2,7 @@ package raftlog
 
 import (
 	"net"
+	"slices"
 	"sync"
 
 	"github.com/drawd/drawd/engine"
@@ -15,12 +16,13 @@ type takers struct {
 	proposer *proposer
 	gate     *gate
 	check    func(*engine.Batch) *problem.Error
+	member   func(id string) bool
 	figures  *forwardSet
 	stop     <-chan struct{}
 
 	mu struct {
 		sync.Mutex
-		byPeer map[string]int
+		byPeer map[string][]net.Conn // oldest first
 	}
 }
 
@@ -30,6 +32,7 @@ type takers struct {
 type taker struct {
 	*takers
 	conn     net.Conn
+	name     string        // of who is at the other end; "" when nothing proves it
 	free     chan *taken   // holds maxTaken
 	made     int           // the reader's
 	answered chan *taken   // holds maxTaken
@@ -48,13 +51,11 @@ type taken struct {
 // take serves a connection until it ends.
 func (s *takers) take(conn net.Conn) {
 	name := peer.Name(conn)
-	if !s.enter(name) {
-		return
-	}
-	defer s.leave(name)
+	s.enter(name, conn)
+	defer s.leave(name, conn)
 	s.figures.takers.Inc()
 	t := &taker{
-		takers: s, conn: conn, free: make(chan *taken, maxTaken), answered: make(chan *taken, maxTaken), gone: make(chan struct{}),
+		takers: s, conn: conn, name: name, free: make(chan *taken, maxTaken), answered: make(chan *taken, maxTaken), gone: make(chan struct{}),
 	}
 	var writer sync.WaitGroup
 	writer.Add(1)
@@ -68,26 +69,35 @@ func (s *takers) take(conn net.Conn) {
 	writer.Wait()
 }
 
-// enter counts a connection of a peer; false when it has too many.
-func (s *takers) enter(name string) bool {
+// enter notes a connection of a peer. One that is too many costs the oldest its place: that one may be of before a partition, and
+// nobody tells this side of its end for minutes.
+func (s *takers) enter(name string, conn net.Conn) {
+	limit := maxTakers
+	if name == "" { // nothing proves who they are: all of them together
+		limit *= MaxVoters
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.byPeer == nil {
-		s.mu.byPeer = make(map[string]int)
+		s.mu.byPeer = make(map[string][]net.Conn)
 	}
-	if s.mu.byPeer[name] >= maxTakers {
-		return false
+	all := append(s.mu.byPeer[name], conn)
+	if len(all) > limit {
+		_ = all[0].Close() // its reader hears of it
+		all = all[1:]
 	}
-	s.mu.byPeer[name]++
-	return true
+	s.mu.byPeer[name] = all
 }
 
-func (s *takers) leave(name string) {
+func (s *takers) leave(name string, conn net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mu.byPeer[name]--; s.mu.byPeer[name] == 0 {
+	all := slices.DeleteFunc(slices.Clone(s.mu.byPeer[name]), func(c net.Conn) bool { return c == conn })
+	if len(all) == 0 {
 		delete(s.mu.byPeer, name)
+		return
 	}
+	s.mu.byPeer[name] = all
 }
 
 // read puts frames into the queue until the connection ends.
@@ -140,6 +150,9 @@ func (t *taker) submit(x *taken) *problem.Error {
 	if e := t.gate.refusal.Load(); e != nil {
 		return e
 	}
+	if t.name != "" && !t.member(t.name) {
+		return says(removed) // its certificate is still good, and a command is believed whatever front it came through
+	}
 	if err := checkSize(&x.batch); err != nil {
 		return unsound(err)
 	}
@@ -171,12 +184,24 @@ func (t *taker) write() {
 			_, err = t.conn.Write(t.out)
 		}
 		if err != nil {
-			_ = t.conn.Close() // the reader sees it
-			<-t.gone
+			_ = t.conn.Close() // the reader sees it, once it has room
+			t.discard()
 			return
 		}
 		if cap(t.out) > keptBuffer {
 			t.out = nil
+		}
+	}
+}
+
+// discard makes room until the reader has seen that the connection is gone.
+func (t *taker) discard() {
+	for {
+		select {
+		case x := <-t.answered:
+			t.free <- x
+		case <-t.gone:
+			return
 		}
 	}
 }
