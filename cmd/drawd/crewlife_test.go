@@ -241,6 +241,7 @@ func TestLostDiskAndEdge(t *testing.T) {
 	if err := os.RemoveAll(c.path("n2")); err != nil {
 		t.Fatal(err)
 	}
+	c.drawAt("n1", "between") // n2 may have led: from here on somebody else does, and n1 knows him
 	lost := c.begin("n2", "--bootstrap-expect", "3", "--join", c.joins("n1", "n2", "n3"))
 	if code := lost.exit(); code != exitConflict {
 		t.Fatalf("a node that lost its disk ends with %d", code)
