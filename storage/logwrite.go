@@ -65,7 +65,7 @@ func (l *Log) commit(recs []LogRecord, before Base, overwrite bool) error {
 	const perRecord, batchHeader, deleteRange = 12, 12, 32 // generous: the lengths in a batch are varints
 	b := l.db.NewBatchWithSize(batchHeader+deleteRange+bytes+perRecord*len(recs), pebble.WithMaxRetainedSizeBytes(maxBatchRetained))
 	defer b.Close()
-	if overwrite && !mutant.On(mutant.TailStays) {
+	if overwrite {
 		if err := l.deleteFrom(b, recs[0].Index); err != nil {
 			return l.fail(err)
 		}
