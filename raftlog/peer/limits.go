@@ -13,6 +13,9 @@ const (
 	// maxInbound is how many connections are open at once that others made, of all kinds together: with five nodes a few
 	// dozen are used. One more is closed as it comes.
 	maxInbound = 128
+	// maxInboundOfPeer is how many of them one node may have: one that is broken, or not what it was, must not keep out the
+	// others. Raft has up to five, forwarding two, calls maxAsking.
+	maxInboundOfPeer = 32
 	// maxQueued is how many connections of one kind wait for an Accept.
 	maxQueued = 16
 	// maxAsking is how many questions are under way at once to one address; more wait for their turn. Of their
@@ -39,5 +42,6 @@ const (
 const (
 	_ = uint(MaxResponseBytes - maxTextBytes)
 	_ = uint(maxAsking - maxIdle)
+	_ = uint(maxInbound - 2*maxInboundOfPeer)
 	_ = uint(MaxAskTime - frameTimeout)
 )

@@ -33,6 +33,7 @@ type Mux struct {
 		answers         map[Call]answerFunc
 		conns           map[*conn]struct{}
 		inbound         int
+		made            uint64 // connections so far
 		peers           map[string]*kept
 	}
 }
@@ -162,6 +163,7 @@ func (m *Mux) admit(c *conn) {
 // receive reads what the connection is for, and hands it on. The stream's handshake runs in here.
 func (m *Mux) receive(c *conn) {
 	var k [1]byte
+	m.crowd(c)
 	err := c.SetReadDeadline(from(kindTimeout))
 	if err == nil {
 		_, err = io.ReadFull(c, k[:])
@@ -179,10 +181,45 @@ func (m *Mux) receive(c *conn) {
 
 // settle gives a connection its kind, and returns who handles it.
 func (m *Mux) settle(c *conn, k Kind) func(*conn) {
+	m.crowd(c)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c.kind = k
 	return m.mu.kinds[k]
+}
+
+// crowd holds a node to maxInboundOfPeer. Some streams know the name at once, some after a byte.
+func (m *Mux) crowd(c *conn) {
+	name := c.PeerName()
+	m.mu.Lock()
+	c.name = name
+	oldest := m.crowdedLocked(c)
+	m.mu.Unlock()
+	if oldest != nil {
+		_ = oldest.Close()
+	}
+}
+
+// crowdedLocked returns the oldest connection of c's node when that node has too many; else nil. It is the one that may be of before
+// a partition.
+func (m *Mux) crowdedLocked(c *conn) (oldest *conn) {
+	if c.name == "" {
+		return nil
+	}
+	n := 0
+	for other := range m.mu.conns {
+		if !other.inbound || other.name != c.name {
+			continue
+		}
+		n++
+		if oldest == nil || other.number < oldest.number {
+			oldest = other
+		}
+	}
+	if n <= maxInboundOfPeer {
+		return nil
+	}
+	return oldest
 }
 
 // track counts a connection; false when it must be closed instead. One that was accepted is counted as running, too.
@@ -193,6 +230,8 @@ func (m *Mux) track(c *conn) bool {
 		return false
 	}
 	m.mu.conns[c] = struct{}{}
+	m.mu.made++
+	c.number = m.mu.made
 	if c.inbound {
 		m.mu.inbound++
 		m.running.Add(1)
@@ -236,7 +275,10 @@ type conn struct {
 	net.Conn
 	mux     *Mux
 	inbound bool
-	kind    Kind // guarded by mux.mu once it was tracked
+	number  uint64 // ascending
+	// Guarded by mux.mu once it was tracked.
+	kind Kind
+	name string // of the node at the other end; "" when nothing proves it
 }
 
 func (c *conn) Close() error {

@@ -192,6 +192,39 @@ func TestRestartedPeer(t *testing.T) {
 	})
 }
 
+// TestOneNodeKeepsNobodyOut: a node that opens connection after connection, silent or not, has its newest ones only, and others are
+// heard.
+func TestOneNodeKeepsNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPipes()
+		b := newMux(t, p.Listen("b"))
+		b.Answer(CallPing, func(context.Context, string, []byte) ([]byte, error) { return []byte("here"), nil })
+		b.Serve()
+		bad := p.Listen("bad")
+		defer bad.Close()
+		for i := range 2 * maxInbound {
+			c, err := bad.Dial("b", time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if i%2 == 0 {
+				if _, err := c.Write([]byte{byte(KindCall)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			synctest.Wait()
+		}
+		if n := len(b.conns(func(*conn) bool { return true })); n != maxInboundOfPeer {
+			t.Errorf("%d connections of one node, the bound is %d", n, maxInboundOfPeer)
+		}
+		a := newMux(t, p.Listen("a"))
+		if _, err := a.Ask(t.Context(), "b", CallPing, nil); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestStrangers: who says nothing, something unknown, or too much at once holds nothing for long.
 func TestStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -215,8 +248,8 @@ func TestStrangers(t *testing.T) {
 			c.Close()
 		}
 		var silent []net.Conn
-		for range maxInbound + 5 {
-			c, err := stranger.Dial("b", time.Second)
+		for i := range maxInbound + 5 {
+			c, err := p.Listen(fmt.Sprint("s", i%8)).Dial("b", time.Second)
 			if err != nil {
 				t.Fatal(err)
 			}
