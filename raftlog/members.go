@@ -127,17 +127,17 @@ func (n *Node) changeHere(ctx context.Context, c *memberChange) error {
 	switch c.op {
 	case memberAdd:
 		if done, err := n.mayAdd(members, c); done || err != nil {
-			return err
+			return n.stands(ctx, err)
 		}
 		f = n.raft.AddNonvoter(raft.ServerID(c.id), raft.ServerAddress(c.address), index, configurationTimeout)
 	case memberPromote:
 		if done, err := n.mayPromote(members, m, c.id); done || err != nil {
-			return err
+			return n.stands(ctx, err)
 		}
 		f = n.raft.AddVoter(raft.ServerID(c.id), raft.ServerAddress(m.Address), index, configurationTimeout)
 	case memberRemove:
 		if m == nil {
-			return nil
+			return n.stands(ctx, nil)
 		}
 		if err := n.mayRemove(members, m); err != nil {
 			return err
@@ -154,6 +154,15 @@ func (n *Node) changeHere(ctx context.Context, c *memberChange) error {
 	err := memberError(within(ctx, f.Error))
 	n.options.Logger.Info("the members were to be changed", "change", c.op, "member", c.id, "address", c.address, "error", err)
 	return err
+}
+
+// stands returns when the configuration by which there is nothing to do is committed, or what stands against the change. Raft
+// shows the newest one that it has: a leader that is cut off may have it alone, and lose it with its leadership.
+func (n *Node) stands(ctx context.Context, against error) error {
+	if against != nil {
+		return against
+	}
+	return memberError(within(ctx, n.raft.Barrier(0).Error))
 }
 
 // memberError names what raft answered to a change of the members.

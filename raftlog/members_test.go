@@ -1,6 +1,7 @@
 package raftlog
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"reflect"
@@ -72,6 +73,27 @@ func TestANoviceIsNotPromoted(t *testing.T) {
 		n4.node.novice.is.Store(false)
 		time.Sleep(2 * time.Second)
 		c.must(leader.node.Promote(c.soon(), "n4"))
+	})
+}
+
+// TestAChangeThatIsNotCommittedIsNotDone: a leader that reaches nobody has the change that it was asked for, and may lose it.
+// Asked again it must not say that there is nothing left to do: whoever hears that a node was removed takes its disk.
+func TestAChangeThatIsNotCommittedIsNotDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, 3)
+		c.startAll()
+		c.peersKnown()
+		leader := c.leader()
+		for _, id := range c.followers(leader) {
+			c.kill(id)
+		}
+		for _, what := range []string{"asked", "asked again"} { // both within the leader's lease
+			ctx, cancel := context.WithTimeout(t.Context(), clusterLease/4)
+			if err := leader.node.AddMember(ctx, Member{ID: "n9", Address: "n9"}); err == nil {
+				t.Errorf("%s: done, and nobody else knows", what)
+			}
+			cancel()
+		}
 	})
 }
 
