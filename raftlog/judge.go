@@ -47,26 +47,32 @@ func (n *Node) judge() {
 }
 
 // judgeRemoval notices that this node is no member any more: raft does not tell it, because the leader stopped talking to
-// it. A node whose log is behind its own addition knows no leader that says so.
+// it. Only the newest leader is believed, and none of a term before this node's own: one that was cut off before it saw an
+// addition says the same. A node whose log is behind its own addition knows no leader that says so.
 func (n *Node) judgeRemoval(members []Member) {
+	leader, newest := "", (*report)(nil)
+	term := n.raft.CurrentTerm()
 	for _, m := range members {
 		a := n.pinger.fresh(m.ID)
-		if m.ID == n.options.NodeID || a == nil || !a.report.leads {
-			continue
+		if m.ID != n.options.NodeID && a != nil && a.report.leads && a.report.term >= term {
+			leader, newest, term = m.ID, a.report, a.report.term
 		}
-		gone := !a.report.youAreMember
-		_, _, was := n.judged.read()
-		if gone {
-			n.gate.relabel(reasonNoLeader, says(removed))
-		} else if was {
-			n.gate.relabel(reasonNoLeader, says(electing))
-		}
-		n.judged.mu.Lock()
-		n.judged.mu.removed = gone
-		n.judged.mu.Unlock()
-		if gone && !was {
-			n.options.Logger.Error("this node was removed from the cluster: stop it; it may come back on an empty data directory under another id", "leader", m.ID)
-		}
+	}
+	if newest == nil {
+		return
+	}
+	gone := !newest.youAreMember
+	_, _, was := n.judged.read()
+	if gone {
+		n.gate.relabel(reasonNoLeader, says(removed))
+	} else if was {
+		n.gate.relabel(reasonNoLeader, says(electing))
+	}
+	n.judged.mu.Lock()
+	n.judged.mu.removed = gone
+	n.judged.mu.Unlock()
+	if gone && !was {
+		n.options.Logger.Error("this node was removed from the cluster: stop it; it may come back on an empty data directory under another id", "leader", leader)
 	}
 }
 
