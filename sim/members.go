@@ -102,23 +102,16 @@ func (w *World) transfer() {
 const rotTime = 1500 * time.Millisecond
 
 // rotOne is a disk that loses the end of the log although it was synced. The node must notice when it starts, and is
-// replaced then.
+// replaced then. Meanwhile nobody else touches the machine.
 func (w *World) rotOne() {
 	m := w.takeOut()
 	if m == nil {
 		return
 	}
-	w.mu.Lock()
-	m.spent = false
-	w.mu.Unlock()
-	done := func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.mu.replacing = false
-	}
 	r := m.current()
 	if r == nil || !r.up.Load() {
-		done()
+		w.putBack(m)
+		w.restart(m)
 		return
 	}
 	lost := int64(1 + w.intn(600))
@@ -128,9 +121,11 @@ func (w *World) rotOne() {
 		w.network.Cut(d[0], d[1], true)
 	}
 	w.later(rotTime, func() {
-		if r.dead.Load() || !m.kill(false, 100) {
-			w.reconnect(away)
-			done()
+		defer w.reconnect(away)
+		if r.dead.Load() || !m.kill(false, 100) { // it ended by itself
+			<-r.ended
+			w.putBack(m)
+			w.restart(m)
 			return
 		}
 		last, proven := r.store.Log().Last(), r.store.Metrics().Watermark
@@ -140,11 +135,26 @@ func (w *World) rotOne() {
 			err = storage.LoseTail(m.fs, dataDir, lost)
 		}
 		w.reconnect(away)
+		w.allow(m)
 		if err == nil {
 			err = m.launch()
 		}
-		w.afterRot(m, last, err, done)
+		w.afterRot(m, last, err)
 	})
+}
+
+// allow lets a machine be started again.
+func (w *World) allow(m *machine) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m.spent = false
+}
+
+// putBack ends what takeOut began, for a machine that stays.
+func (w *World) putBack(m *machine) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mu.replacing, m.spent = false, false
 }
 
 func (w *World) reconnect(directions [][2]string) {
@@ -154,7 +164,7 @@ func (w *World) reconnect(directions [][2]string) {
 }
 
 // afterRot looks at what a node made of a log that lost its end: last was its last index before.
-func (w *World) afterRot(m *machine, last uint64, err error, done func()) {
+func (w *World) afterRot(m *machine, last uint64, err error) {
 	var damaged *storage.DamagedError
 	switch r := m.current(); {
 	case errors.As(err, &damaged):
@@ -171,5 +181,5 @@ func (w *World) afterRot(m *machine, last uint64, err error, done func()) {
 			w.fault("rot", "%s had the log up to %d, lost its end, and goes on with %d and a checkpoint at %d", r, last, s.LastLog, s.Checkpoint)
 		}
 	}
-	done()
+	w.putBack(m)
 }
