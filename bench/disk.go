@@ -64,7 +64,6 @@ type diskMatrix struct {
 	api, admin string // every daemon's, one at a time
 	prover     *prover
 	next       uint32 // first unused row of the journal
-	began      time.Time
 }
 
 func (m *diskMatrix) run(ctx context.Context) (err error) {

@@ -102,7 +102,7 @@ func (r *DiskReport) found() string {
 // diskLine is one line of the table: rows of the same target and fault.
 type diskLine struct {
 	target, fault string
-	rows, wrong   int
+	rows          int
 	observed      map[string]int
 	check         map[bool]int
 	message       string
