@@ -56,7 +56,7 @@ soak: ## The engine against the reference engine, alone and as replicas of a mod
 	MODEL_FOR=$(T) $(GO) test -count=1 -v -run '^TestSoak$$' -timeout 0 ./sim/model/
 
 sim: ## Clusters in simulated time under nemeses, for T, with a row in the ledger (make sim T=60m); without T 20 simulated hours (5 min)
-	GOGC=400 SIM_FOR=$(SIM_T) SIM_HOURS=$(if $(SIM_T),,20) SIM_NODES=$(or $(NODES),any) SIM_LEDGER=$(if $(SIM_T),../docs/reliability-ledger.md) \
+	GOGC=400 SIM_FOR=$(SIM_T) SIM_SEED=$(or $(SIM_SEED),$(if $(SIM_T),,3000)) SIM_HOURS=$(if $(SIM_T),,20) SIM_NODES=$(or $(NODES),any) SIM_LEDGER=$(if $(SIM_T),../docs/reliability-ledger.md) \
 	SIM_COMMIT=$(shell git rev-parse --short HEAD) $(GO) test -count=1 -cpu 1 -v -run '^TestLong$$' -timeout 0 ./sim/
 
 mutants: ## Planted faults, one after the other: the simulation must find each (minutes)
