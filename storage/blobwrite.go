@@ -76,8 +76,8 @@ func (s *State) reached(index uint64) {
 	}
 }
 
-// commit commits a batch. Pebble panics when it cannot make a new WAL or write to the one it has; the process ends either way,
-// but says why in words.
+// commit commits a batch. Pebble panics when it cannot write to its WAL: walFS has ended the process by then, and what is left
+// ends it here, in words too.
 func (s *State) commit(b *pebble.Batch) error {
 	defer func() {
 		if r := recover(); r != nil {

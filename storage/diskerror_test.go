@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -22,10 +23,12 @@ type failing struct {
 	fs    *vfs.MemFS
 	fail  atomic.Pointer[func(op errorfs.Op) bool]
 	fatal chan error
+	ended chan struct{} // closed at the first fatal error
 }
 
 func openFailing(t *testing.T) *failing {
-	f := &failing{fs: NewCrashFS(), fatal: make(chan error, 100)}
+	f := &failing{fs: NewCrashFS(), fatal: make(chan error, 100), ended: make(chan struct{})}
+	var once sync.Once
 	inject := errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if fail := f.fail.Load(); fail != nil && (*fail)(op) {
 			return errDisk
@@ -35,7 +38,8 @@ func openFailing(t *testing.T) *failing {
 	o := small(errorfs.Wrap(f.fs, inject), "/d")
 	o.OnFatal = func(err error) {
 		f.fatal <- err
-		runtime.Goexit() // the process ends here
+		once.Do(func() { close(f.ended) })
+		select {} // the process ends here: nothing that it would do comes any more, no deferred call either
 	}
 	f.s = mustVerify(t, o)
 	return f
@@ -61,8 +65,8 @@ func isSync(op errorfs.Op) bool {
 	return op.Kind == errorfs.OpFileSync || op.Kind == errorfs.OpFileSyncData
 }
 
-// acknowledged runs an operation that must not return nil: it ends the process, or returns an error.
-func acknowledged(op func() error) bool {
+// acknowledged runs an operation that must not return nil: it ends the process, which may leave it waiting, or returns an error.
+func (f *failing) acknowledged(op func() error) bool {
 	ok := make(chan bool, 1)
 	go func() {
 		defer close(ok)
@@ -70,7 +74,12 @@ func acknowledged(op func() error) bool {
 			ok <- true
 		}
 	}()
-	return <-ok
+	select {
+	case yes := <-ok:
+		return yes
+	case <-f.ended:
+		return false
+	}
 }
 
 // wal says that an operation is on a WAL of the log.
@@ -92,7 +101,7 @@ func TestLogDiskErrors(t *testing.T) {
 				f := openFailing(t)
 				check(t, f.s.Log().Append(recs(1, 5, 1, 100)))
 				f.from(fail)
-				if acknowledged(func() error { return op(f.s.Log()) }) {
+				if f.acknowledged(func() error { return op(f.s.Log()) }) {
 					t.Fatal("acknowledged")
 				}
 				f.mustBeFatal(t, "log database")
@@ -177,7 +186,7 @@ func TestCheckpointDiskErrors(t *testing.T) {
 	t.Run("manifest of the database", func(t *testing.T) {
 		f := openFailing(t)
 		f.from(func(op errorfs.Op) bool { return strings.Contains(op.Path, "state/MANIFEST") && isSync(op) })
-		if acknowledged(func() error { return checkpoint(f.s.State(), manifestOf(2), map[uint64][]byte{1: page(1, 2, 4000)}) }) {
+		if f.acknowledged(func() error { return checkpoint(f.s.State(), manifestOf(2), map[uint64][]byte{1: page(1, 2, 4000)}) }) {
 			t.Error("acknowledged")
 		}
 		f.mustBeFatal(t, "state database")
@@ -197,27 +206,84 @@ func TestCheckpointDiskErrors(t *testing.T) {
 	})
 }
 
-// The same in a process of its own, with nobody to catch the end: it exits with ExitDisk, and what it had acknowledged is there.
-func TestDiskErrorEndsTheProcess(t *testing.T) {
-	for _, call := range []string{"append", "truncate"} {
-		dir := t.TempDir()
-		out, status := child(t, "disk-error-"+call, dir)
-		if status != ExitDisk || !strings.Contains(out, "FATAL: storage: log database") || strings.Contains(out, "acknowledged") {
-			t.Errorf("%s: status %d after %s", call, status, out)
-		}
-		s := mustVerify(t, small(nil, dir))
-		if last := s.Log().Last(); last < 3 || last > 6 {
-			t.Errorf("%s: log ends at %d", call, last)
-		}
-		mustClose(t, s)
+// diskErrorCalls are what a child does to a disk that fails: which operations of Pebble fail, and what of the store meets it. The
+// disk of "rotate" fails when Pebble comes to its next WAL, where it panics in a way that nobody can catch.
+var diskErrorCalls = map[string]struct {
+	db   string
+	fail func(op errorfs.Op) bool
+	call func(s *Store) error
+}{
+	"append":        {"log", func(op errorfs.Op) bool { return wal(op) && isSync(op) }, func(s *Store) error { return s.Log().Append(recs(6, 1, 1, 100)) }},
+	"truncate":      {"log", func(op errorfs.Op) bool { return wal(op) && isSync(op) }, func(s *Store) error { return s.Log().TruncateTail(4) }},
+	"rotate-log":    {"log", newWAL("/log/"), appendMany},
+	"rotate-state":  {"state", newWAL("/state/"), putMany},
+	"rotate-folder": {"state", func(op errorfs.Op) bool { return strings.HasSuffix(op.Path, "/state") && isSync(op) }, putMany},
+	"write-state":   {"state", func(op errorfs.Op) bool { return walIn(op, "/state/") && op.Kind == errorfs.OpFileWrite }, putMany},
+	"close-state": {"state", func(op errorfs.Op) bool {
+		return walIn(op, "/state/") && (isSync(op) || op.Kind == errorfs.OpFileClose)
+	}, putMany},
+}
+
+func walIn(op errorfs.Op, in string) bool {
+	return strings.Contains(op.Path, in) && strings.HasSuffix(op.Path, ".log")
+}
+
+// newWAL says that an operation makes a WAL, or reuses one.
+func newWAL(in string) func(op errorfs.Op) bool {
+	return func(op errorfs.Op) bool {
+		return walIn(op, in) && (op.Kind == errorfs.OpCreate || op.Kind == errorfs.OpRename || op.Kind == errorfs.OpReuseForWrite)
 	}
 }
 
-// diskErrorChild appends five records, and then meets a disk whose syncs fail.
-func diskErrorChild(t *testing.T, call, dir string) {
+// appendMany fills several memtables of the log.
+func appendMany(s *Store) error {
+	for i := uint64(6); i < 60; i++ {
+		if err := s.Log().Append(recs(i, 1, 1, 100_000)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putMany fills several memtables of the state, of 1 MiB each, with the records of entries that the log holds.
+func putMany(s *Store) error {
+	if err := s.Log().Append(recs(6, 5000, 1, 10)); err != nil {
+		return err
+	}
+	for i := uint64(1); i < 5000; i++ {
+		b := makeBlob(i, 40, size110)
+		if err := b.put(s.State(), i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A process that nobody catches ends with ExitDisk and says which database, file and error it was; what it had acknowledged is
+// there.
+func TestDiskErrorEndsTheProcess(t *testing.T) {
+	for name, c := range diskErrorCalls {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			out, status := child(t, "disk-error-"+name, dir)
+			if status != ExitDisk || !strings.Contains(out, "FATAL: storage: "+c.db+" database") || !strings.Contains(out, errDisk.Error()) || strings.Contains(out, "acknowledged") {
+				t.Errorf("status %d after %s", status, out)
+			}
+			s := mustVerify(t, small(nil, dir))
+			if last := s.Log().Last(); last < 3 || last < 5 && name != "truncate" {
+				t.Errorf("log ends at %d", last)
+			}
+			mustClose(t, s)
+		})
+	}
+}
+
+// diskErrorChild appends five records, and then meets a disk that fails.
+func diskErrorChild(t *testing.T, name, dir string) {
+	c := diskErrorCalls[name]
 	var broken atomic.Bool
 	o := small(errorfs.Wrap(vfs.Default, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if broken.Load() && wal(op) && isSync(op) {
+		if broken.Load() && c.fail(op) {
 			return errDisk
 		}
 		return nil
@@ -227,12 +293,7 @@ func diskErrorChild(t *testing.T, call, dir string) {
 	check(t, verify(s))
 	check(t, s.Log().Append(recs(1, 5, 1, 100)))
 	broken.Store(true)
-	if call == "append" {
-		err = s.Log().Append(recs(6, 1, 1, 100))
-	} else {
-		err = s.Log().TruncateTail(4)
-	}
-	if err == nil {
+	if c.call(s) == nil {
 		fmt.Println("acknowledged")
 	}
 }
@@ -264,21 +325,4 @@ func TestAStartWithoutRoomEnds(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Error("the start neither ends nor gives up")
 	}
-}
-
-// A blob for which there is no room ends the process in words: Pebble panics.
-func TestABlobWithoutRoomEndsInWords(t *testing.T) {
-	f := openFailing(t)
-	f.from(func(op errorfs.Op) bool {
-		return strings.Contains(op.Path, "/state/") && strings.HasSuffix(op.Path, ".log") && (op.Kind == errorfs.OpCreate || op.Kind == errorfs.OpFileWrite || op.Kind == errorfs.OpRename || op.Kind == errorfs.OpReuseForWrite)
-	})
-	go func() {
-		for i := uint64(1); i < 5000; i++ { // a memtable is 1 MiB
-			b := makeBlob(i, 40, size110)
-			if b.put(f.s.State(), i) != nil {
-				return
-			}
-		}
-	}()
-	f.mustBeFatal(t, "state database")
 }

@@ -25,8 +25,8 @@ type Options struct {
 	Logger *slog.Logger // nil: slog.Default()
 
 	// OnFatal is called when the store can no longer write what it must: a failed sync, write or background job. Several goroutines
-	// may call it, some of them with locks of the databases held, so it must not call back into the store. It must not return; when
-	// it does, or is nil, the process exits with ExitDisk.
+	// may call it, some of them with locks of the databases held, so it must not call back into the store. It must neither return nor
+	// unwind its goroutine (Pebble's deferred calls would crash); when it returns, or is nil, the process exits with ExitDisk.
 	OnFatal func(error)
 
 	RingBytes     int64 // recent log records kept in memory; default 64 MiB

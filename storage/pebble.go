@@ -19,7 +19,7 @@ const slowDisk = time.Second
 // commonOptions are the settings that both databases share.
 func (s *Store) commonOptions(name string, c *counters) *pebble.Options {
 	o := &pebble.Options{
-		FS: s.fs,
+		FS: &walFS{FS: s.fs, store: s, db: name},
 		// The default is the oldest format, with which a flipped byte in the newest WAL silently drops what follows.
 		FormatMajorVersion:          pebble.FormatNewest,
 		MemTableStopWritesThreshold: 4, // the default stalls writers as soon as one flush is behind
@@ -107,7 +107,7 @@ func backgroundFault(name string, err error) error {
 		return &DamagedError{What: "a compaction of the " + name + " database found a damaged file", Remedy: remedyReplace, Err: err}
 	}
 	if vfs.IsNoSpaceError(err) {
-		return fmt.Errorf("storage: %s database: %w: make room on the disk under the data directory, then start again", name, err)
+		return refused(name, err)
 	}
 	return fmt.Errorf("storage: %s database: background work failed: %w", name, err)
 }
