@@ -91,15 +91,8 @@ func TestReadersBesideTheApplier(t *testing.T) {
 // Many goroutines decide at once; the same commands in the order of their positions give the same state.
 func TestLibraryDecisionsReplayByPosition(t *testing.T) {
 	for _, policy := range []Policy{Deny, Miss, End} {
-		libraryReplay(t, policy)
+		t.Run(fmt.Sprint("policy ", policy), func(t *testing.T) { libraryReplay(t, policy) })
 	}
-}
-
-type decided struct {
-	draw Draw
-	at   UnixMilli
-	r    Result
-	recs []byte
 }
 
 func libraryReplay(t *testing.T, policy Policy) {
@@ -112,7 +105,7 @@ func libraryReplay(t *testing.T, policy Policy) {
 		}
 		return v
 	}
-	setup := func() (*table, *Batch) {
+	setup := func() *table {
 		x := newTable(t)
 		x.Engine, _ = New(Options{Shards: 8})
 		var b Batch
@@ -124,67 +117,16 @@ func libraryReplay(t *testing.T, policy Policy) {
 		if err := x.Decide(&b, start); err != nil {
 			t.Fatal(err)
 		}
-		return x, &b
+		return x
 	}
-	x, _ := setup()
-	const workers, each = 8, 1500
-	all := make([][]decided, workers)
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			rng := rand.New(rand.NewPCG(uint64(w), 9))
-			var b Batch
-			for i := range each {
-				d := x.request(userName(rng.IntN(200)), userName(rng.IntN(3000)), func(d *Draw) { d.Campaign = CampaignRef(1 + rng.IntN(2)) })
-				b.Reset()
-				b.AddDraw(&d)
-				if err := x.Decide(&b, start+UnixMilli(i)); err != nil {
-					t.Error(err)
-					return
-				}
-				if r := b.Results[0]; r.Code == problem.OK && !r.Replayed {
-					all[w] = append(all[w], decided{d, b.Time, r, append([]byte(nil), b.Records...)})
-				}
-			}
-		}()
+	x := setup()
+	acts := x.together(1500, func(b *Batch, rng *rand.Rand, _, i int) UnixMilli {
+		d := x.request(userName(rng.IntN(200)), userName(rng.IntN(3000)), func(d *Draw) { d.Campaign = CampaignRef(1 + rng.IntN(2)) })
+		b.AddDraw(&d)
+		return start + UnixMilli(i)
+	})
+	if len(acts) < 1000 {
+		t.Fatalf("only %d draws were decided: the test has no contention", len(acts))
 	}
-	wg.Wait()
-	var order []decided
-	for _, part := range all {
-		order = append(order, part...)
-	}
-	sortBy(order, func(a, b decided) bool { return a.r.At.Less(b.r.At) })
-	y, _ := setup()
-	var b Batch
-	for i := range order {
-		o := &order[i]
-		b.Reset()
-		b.AddDraw(&o.draw)
-		if err := y.Decide(&b, o.at); err != nil {
-			t.Fatal(err)
-		}
-		got := b.Results[0]
-		if got.Code != problem.OK || got.Replayed || string(b.Records[18:64]) != string(o.recs[18:64]) {
-			t.Fatalf("policy %d, position %v: %+v, decided as %+v", policy, o.r.At, got, o.r)
-		}
-	}
-	if len(order) < 1000 {
-		t.Fatalf("only %d draws were decided: the test has no contention", len(order))
-	}
-	// Denials move time as well; after a common last tick the states must be the same.
-	b.Reset()
-	b.AddTick()
-	for _, e := range []*table{x, y} {
-		if err := e.Decide(&b, start+each); err != nil {
-			t.Fatal(err)
-		}
-		if err := e.CheckInvariants(); err != nil {
-			t.Error(err)
-		}
-	}
-	if x.StateHash() != y.StateHash() {
-		t.Errorf("policy %d: another state", policy)
-	}
+	setup().again(x, acts, start+1500, func(records []byte) []byte { return records[18:64] }) // without positions
 }

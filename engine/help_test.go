@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"testing"
 
 	"github.com/drawd/drawd/engine/problem"
@@ -324,73 +323,20 @@ func TestGoroutinesDoNotMatterToHelps(t *testing.T) {
 		}
 		return x
 	}
-	type done struct {
-		add func(b *Batch)
-		at  UnixMilli
-		r   Result
-	}
 	x := setup()
-	all := make([][]done, 8)
-	var wg sync.WaitGroup
-	for w := range all {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			rng := rand.New(rand.NewPCG(uint64(w), 9))
-			var b Batch
-			for i := range 1000 {
-				h := x.randomHelp(rng, fmt.Sprint("k", rng.IntN(400)))
-				add := func(b *Batch) { b.AddHelp(&h) }
-				if i%3 == 0 {
-					d := x.request(userName(rng.IntN(40)), fmt.Sprint(w, i))
-					add = func(b *Batch) { b.AddDraw(&d) }
-				}
-				b.Reset()
-				add(&b)
-				if err := x.Decide(&b, start+UnixMilli(i)*200_000); err != nil {
-					t.Error(err)
-					return
-				}
-				if r := b.Results[0]; r.Code == problem.OK && !r.Replayed {
-					all[w] = append(all[w], done{add, b.Time, r})
-				}
-			}
-		}()
-	}
-	wg.Wait()
-	var order []done
-	for _, part := range all {
-		order = append(order, part...)
-	}
-	if len(order) < 300 {
-		t.Fatalf("only %d were decided", len(order))
-	}
-	sortBy(order, func(a, b done) bool { return a.r.At.Less(b.r.At) })
-	y := setup()
-	var b Batch
-	for i := range order {
-		b.Reset()
-		order[i].add(&b)
-		if err := y.Decide(&b, order[i].at); err != nil {
-			t.Fatal(err)
+	acts := x.together(1000, func(b *Batch, rng *rand.Rand, w, i int) UnixMilli {
+		if h := x.randomHelp(rng, fmt.Sprint("k", rng.IntN(400))); i%3 != 0 {
+			b.AddHelp(&h)
+		} else {
+			d := x.request(userName(rng.IntN(40)), fmt.Sprint(w, i))
+			b.AddDraw(&d)
 		}
-		if got := b.Results[0]; got.Code != problem.OK || got.Replayed {
-			t.Fatalf("position %v: %+v", order[i].r.At, got)
-		}
+		return start + UnixMilli(i)*200_000
+	})
+	if len(acts) < 300 {
+		t.Fatalf("only %d were decided", len(acts))
 	}
-	b.Reset()
-	b.AddTick()
-	for _, e := range []*table{x, y} {
-		if err := e.Decide(&b, start+5*dayMilli); err != nil {
-			t.Fatal(err)
-		}
-		if err := e.CheckInvariants(); err != nil {
-			t.Error(err)
-		}
-	}
-	if x.StateHash() != y.StateHash() {
-		t.Error("another state")
-	}
+	setup().again(x, acts, start+5*dayMilli, whole)
 }
 
 func TestHelpForms(t *testing.T) {

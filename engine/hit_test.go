@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"testing"
 
 	"github.com/drawd/drawd/engine/problem"
@@ -318,72 +317,16 @@ func TestGoroutinesDoNotMatterToHits(t *testing.T) {
 		}
 		return x
 	}
-	type done struct {
-		hit Hit
-		at  UnixMilli
-		r   Result
-		rec string
-	}
 	x := setup()
-	const workers, each = 8, 1500
-	all := make([][]done, workers)
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			rng := rand.New(rand.NewPCG(uint64(w), 9))
-			var b Batch
-			for i := range each {
-				h := x.hitOf(fatigueCaps()[rng.IntN(5)].ID, userName(rng.IntN(160)), userName(rng.IntN(3000)), uint32(1+rng.IntN(3)))
-				b.Reset()
-				b.AddHit(&h)
-				// The last third lies weeks ahead: keys are let go on the way.
-				if err := x.Decide(&b, start+UnixMilli(i)*(1+UnixMilli(i/1000)*2*dayMilli/400)); err != nil {
-					t.Error(err)
-					return
-				}
-				if r := b.Results[0]; r.Code == problem.OK && !r.Replayed {
-					all[w] = append(all[w], done{h, b.Time, r, string(b.Records)})
-				}
-			}
-		}()
+	acts := x.together(1500, func(b *Batch, rng *rand.Rand, _, i int) UnixMilli {
+		h := x.hitOf(fatigueCaps()[rng.IntN(5)].ID, userName(rng.IntN(160)), userName(rng.IntN(3000)), uint32(1+rng.IntN(3)))
+		b.AddHit(&h)
+		return start + UnixMilli(i)*(1+UnixMilli(i/1000)*2*dayMilli/400) // the last third lies weeks ahead: keys are let go on the way
+	})
+	if len(acts) < 500 {
+		t.Fatalf("only %d hits were counted", len(acts))
 	}
-	wg.Wait()
-	var order []done
-	for _, part := range all {
-		order = append(order, part...)
-	}
-	if len(order) < 500 {
-		t.Fatalf("only %d hits were counted", len(order))
-	}
-	sortBy(order, func(a, b done) bool { return a.r.At.Less(b.r.At) })
-	y := setup()
-	var b Batch
-	for i := range order {
-		o := &order[i]
-		b.Reset()
-		b.AddHit(&o.hit)
-		if err := y.Decide(&b, o.at); err != nil {
-			t.Fatal(err)
-		}
-		if got := b.Results[0]; got.Code != problem.OK || got.Replayed || string(b.Records) != o.rec {
-			t.Fatalf("position %v: %+v, decided as %+v", o.r.At, got, o.r)
-		}
-	}
-	b.Reset()
-	b.AddTick()
-	for _, e := range []*table{x, y} {
-		if err := e.Decide(&b, start+100*dayMilli); err != nil {
-			t.Fatal(err)
-		}
-		if err := e.CheckInvariants(); err != nil {
-			t.Error(err)
-		}
-	}
-	if x.StateHash() != y.StateHash() {
-		t.Error("another state")
-	}
+	setup().again(x, acts, start+100*dayMilli, whole)
 }
 
 func TestHitForms(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"testing"
 
 	"github.com/drawd/drawd/engine/problem"
@@ -297,66 +296,21 @@ func TestChancesOfTheLibraryReplay(t *testing.T) {
 		x.stirUp(decide)
 		return x
 	}
-	type done struct {
-		commands, records []byte
-		at                UnixMilli
-		place             Location
-	}
-	const workers, each = 8, 800
 	x := seat()
-	all := make([][]done, workers)
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			rng := rand.New(rand.NewPCG(uint64(w), 4))
-			var b Batch
-			for i := range each {
-				now := start + UnixMilli(i)*60_000
-				b.Reset()
-				x.chance(&b, rng, now)
-				if err := x.Decide(&b, now); err != nil {
-					t.Error(err)
-					return
-				}
-				if r := &b.Results[0]; r.Records > 0 {
-					all[w] = append(all[w], done{bytes.Clone(b.commands), bytes.Clone(b.Records), b.Time, r.At})
-				}
-			}
-		}()
+	acts := x.together(800, func(b *Batch, rng *rand.Rand, _, i int) UnixMilli {
+		now := start + UnixMilli(i)*60_000
+		x.chance(b, rng, now)
+		return now
+	})
+	if len(acts) < 1000 {
+		t.Errorf("only %d commands were decided", len(acts))
 	}
-	wg.Wait()
-	var order []done
-	for _, part := range all {
-		order = append(order, part...)
-	}
-	sortBy(order, func(a, b done) bool { return a.place.Less(b.place) })
-	y := seat()
-	for i := range order {
-		b := Batch{commands: order[i].commands, count: 1}
-		if err := y.Decide(&b, order[i].at); err != nil {
-			t.Fatal(err)
+	seat().again(x, acts, start+800*60_000, func(records []byte) []byte {
+		if records[0] != byte(RecordDraw) || len(records) <= 64 {
+			return records
 		}
-		got := b.Records
-		if order[i].records[0] == byte(RecordDraw) && len(got) > 64 { // but for the places of earlier draws, which are positions
-			got, order[i].records = append(got[:64:64], got[78:]...), append(order[i].records[:64:64], order[i].records[78:]...)
-		}
-		if !bytes.Equal(got, order[i].records) {
-			t.Fatalf("position %v: %x, decided as %x (%+v)", order[i].place, got, order[i].records, b.Results[0])
-		}
-	}
-	var tick Batch
-	tick.AddTick()
-	for _, e := range []*table{x, y} {
-		if err := e.Decide(&tick, start+each*60_000); err != nil {
-			t.Fatal(err)
-		}
-		e.sound()
-	}
-	if x.StateHash() != y.StateHash() || len(order) < 1000 {
-		t.Errorf("another state, after %d commands", len(order))
-	}
+		return append(records[:64:64], records[78:]...) // without the places of earlier draws, which are positions
+	})
 }
 
 // A campaign that no longer grants chances keeps those that users hold, also over a snapshot.

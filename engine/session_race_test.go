@@ -2,7 +2,7 @@ package engine
 
 import (
 	"fmt"
-	"sync"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/drawd/drawd/engine/problem"
@@ -30,54 +30,31 @@ func TestLibraryOverTurningSessions(t *testing.T) {
 		return x
 	}
 	x := setup()
-	const workers, each = 8, 150
-	all := make([][]decided, workers)
-	for i := range each { // in rounds, so that nobody's clock runs away
-		now := open - hourMilli/4 + UnixMilli(i)*5*hourMilli/each
-		var wg sync.WaitGroup
-		for w := range workers {
-			wg.Add(1)
-			go func() {
-				defer wg.Done()
-				d := x.request(userName(w), fmt.Sprint(i))
-				var b Batch
-				b.AddDraw(&d)
-				if err := x.Decide(&b, now); err != nil {
-					t.Error(err)
-				} else if r := b.Results[0]; r.Code == problem.OK {
-					all[w] = append(all[w], decided{d, b.Time, r, append([]byte(nil), b.Records[r.Offset:r.Offset+r.Length]...)})
-				}
-			}()
-		}
-		wg.Wait()
+	const turns = 150
+	var acts []act
+	for i := range turns { // nobody's clock runs away
+		now := open - hourMilli/4 + UnixMilli(i)*5*hourMilli/turns
+		acts = append(acts, x.together(1, func(b *Batch, _ *rand.Rand, w, _ int) UnixMilli {
+			d := x.request(userName(w), fmt.Sprint(i))
+			b.AddDraw(&d)
+			return now
+		})...)
 	}
 	if err := x.CheckInvariants(); err != nil {
 		t.Error(err)
 	}
-	byIndex := make(map[LogIndex]decided)
-	var last LogIndex
-	for _, some := range all {
-		for _, d := range some {
-			if _, twice := byIndex[d.r.At.Index]; twice {
-				t.Fatalf("two draws at index %d", d.r.At.Index)
-			}
-			byIndex[d.r.At.Index] = d
-			last = max(last, d.r.At.Index)
+	sortBy(acts, func(a, b act) bool { return a.result.At.Less(b.result.At) })
+	again := setup()
+	for i, a := range acts {
+		if i > 0 && acts[i-1].result.At.Index == a.result.At.Index {
+			t.Fatalf("two draws at index %d", a.result.At.Index)
 		}
-	}
-	again, replayed := setup(), 0
-	for i := LogIndex(1); i <= last; i++ {
-		d, ok := byIndex[i]
-		if !ok {
-			continue // a tick, or a command of the set-up
-		}
-		var b Batch
-		b.AddDraw(&d.draw)
-		if err := again.Decide(&b, d.at); err != nil {
+		b := Batch{commands: a.commands, count: 1}
+		if err := again.Decide(&b, a.at); err != nil {
 			t.Fatal(err)
 		}
 		var was, is Record
-		if _, err := DecodeRecord(d.recs, &was); err != nil {
+		if _, err := DecodeRecord(a.records[a.result.Offset:], &was); err != nil {
 			t.Fatal(err)
 		}
 		if r := b.Results[0]; r.Code != problem.OK {
@@ -85,10 +62,9 @@ func TestLibraryOverTurningSessions(t *testing.T) {
 		} else if _, err := DecodeRecord(b.Records[r.Offset:], &is); err != nil || is.Prize != was.Prize || is.Session != was.Session || is.Cause != was.Cause || is.Seq != was.Seq {
 			t.Fatalf("draw %d was %+v and is now %+v (%v)", i, was, is, err)
 		}
-		replayed++
 	}
-	if replayed < 200 {
-		t.Errorf("%d draws were decided", replayed)
+	if len(acts) < 200 {
+		t.Errorf("%d draws were decided", len(acts))
 	}
 	_, first := x.mustCampaign().Stock()
 	_, second := again.mustCampaign().Stock()
