@@ -108,7 +108,7 @@ func (f *figures) figure(ctx context.Context, id string) ([]Figure, error) {
 	case "P11":
 		return f.engineScale(ctx)
 	case "P12":
-		return []Figure{{ID: id, Name: "overload limited at the log", Goal: "goodput ≥ 0.9 of the peak; p99 ≤ 2 ×", Note: "drawd bench overload limits at the processor, which has no goal"}}, nil
+		return f.overloads(ctx)
 	}
 	panic("BUG: no such figure: " + id)
 }

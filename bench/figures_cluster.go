@@ -106,3 +106,42 @@ func (f *figures) failover(ctx context.Context) ([]Figure, error) {
 	fig.Beside = "median " + measureCell(&runfile.Figure{Measures: fig.Measures}, "first_draw") + "; " + count(r.Acknowledged) + " draws acknowledged, none lost"
 	return []Figure{fig}, nil
 }
+
+// overloads is P12: a daemon of its own, whose log is the limit.
+func (f *figures) overloads(ctx context.Context) (rows []Figure, err error) {
+	if f.daemon.current() != nil {
+		if err := f.daemon.stop(); err != nil {
+			return nil, err
+		}
+	}
+	d, err := newDaemon(&f.o.Environment)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, d.remove(f.o.Keep)) }()
+	d.extra = slowLog(slowSync)
+	own := &figures{o: f.o, say: f.say, daemon: d, host: d.api, ctl: newControl("http://"+d.api, "http://"+d.admin, "")}
+	w, err := own.overload(ctx, time.Duration(f.o.Seconds)*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.findPeak(ctx); err != nil {
+		return nil, err
+	}
+	peak := w.peakRow()
+	for _, times := range []float64{3, 10} {
+		p, err := w.offer(ctx, times)
+		if err != nil {
+			return nil, err
+		}
+		got := p.figure("P12", w)
+		fig := Figure{ID: "P12", Name: "overload limited at the log (fsync + 10 ms): " + got.Name, Goal: overloadGoal, Measures: got.Measures, Note: got.Note,
+			goals:  []goal{{"of_peak", atLeast, 0.9}, {"p99_of_peak", atMost, 2}},
+			Beside: fmt.Sprintf("peak %s/s, p99 %s; here %s/s, p99 %s; refusals p99 %s", measureCell(&peak, "goodput"), measureCell(&peak, "p99"), measureCell(&got, "goodput"), measureCell(&got, "p99"), measureCell(&got, "refused_p99"))}
+		if len(p.invalid) > 0 {
+			fig.Beside = "INVALID: " + p.invalid[0] + "; " + fig.Beside
+		}
+		rows = append(rows, fig)
+	}
+	return rows, nil
+}

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -11,57 +12,209 @@ import (
 	"github.com/drawd/drawd/bench/runfile"
 )
 
+// What limits a daemon in the scenario overload.
 const (
-	throttlePeriod = 20 * time.Millisecond
-	throttleShare  = 0.1             // of the time in which the daemon may run, in the scenario overload
-	leaveAfter     = 2 * time.Second // a client of the scenarios overload and knee that has no answer by then leaves
-	crowdedLines   = 2048            // connections in an overload: the generator must not be the queue
-	kneeSteps      = 7               // of the search
-	kneeShare      = 0.95            // of what is offered must be answered, or the rate is none that can be had
+	LimitLog       = "log"
+	LimitProcessor = "processor"
 )
 
-// Overload offers more than the daemon can do. Its capacity is made small by letting it run a tenth of the time only,
-// because the generator shares the machine and could not offer ten times of all that it can do.
+const (
+	throttlePeriod = 20 * time.Millisecond
+	throttleShare  = 0.1 // of the time in which the daemon may run, where the processor limits it
+
+	slowSync     = 10 * time.Millisecond // by which each sync takes longer, where the log limits
+	slowEntry    = 4096                  // bytes of an entry there: some sixty draws
+	slowQueue    = 4096                  // commands that may wait for an entry there
+	crowdedLines = 6000                  // connections in an overload: the generator must not be the queue
+	calmShare    = 0.5                   // of the peak, offered after the overload
+	calmSpan     = 3 * time.Second
+)
+
+// peakLoads are the requests in flight among which the peak is looked for.
+var peakLoads = [...]int{256, 1024, 4096}
+
+// slowLog returns the flags that make the log the limit of a daemon.
+func slowLog(delay time.Duration) []string {
+	return []string{"--bench-sync-delay", delay.String(), "--bench-entry-bytes", strconv.Itoa(slowEntry), "--bench-queue", strconv.Itoa(slowQueue)}
+}
+
+// Overload offers more than the daemon can do, and then half of what it can do: how much of the offer is decided meanwhile, how fast
+// the rest is refused, and how soon it is over. The capacity is made small, because the generator shares the machine and could not
+// offer ten times of all that the daemon can do.
 func Overload(ctx context.Context, o TableOptions) (*TableReport, error) {
-	method := fmt.Sprintf("the daemon runs in %s of the time (SIGSTOP and SIGCONT, every %v); open loop, clients leave after %v and do not ask again", percent(throttleShare), throttlePeriod, leaveAfter)
+	orDefault(&o.LimitedBy, LimitLog)
+	orDefault(&o.SyncDelay, slowSync)
+	method := fmt.Sprintf("the daemon's log is the limit: syncs take %v longer, entries have at most %d bytes, %s commands may wait", o.SyncDelay, slowEntry, count(slowQueue))
+	if o.LimitedBy == LimitProcessor {
+		method = fmt.Sprintf("the processor is the limit: the daemon runs in %s of the time (SIGSTOP and SIGCONT, every %v)", percent(throttleShare), throttlePeriod)
+	}
+	method += "; open loop, clients do not ask again; afterwards half of the peak is offered"
 	return runTable(ctx, "overload", method, o, func(ctx context.Context, t *tableRun) error {
-		campaign, err := t.f.publish(ctx, steadyCampaign(t.o.Users, time.Now()))
+		if t.o.LimitedBy == LimitLog {
+			t.f.daemon.extra = append(t.f.daemon.extra, slowLog(t.o.SyncDelay)...)
+		} else {
+			t.report.Notes = append(t.report.Notes, "P12's goal is for a capacity that the log limits; one that the processor limits is reported without a goal")
+		}
+		w, err := t.f.overload(ctx, t.span)
 		if err != nil {
 			return err
 		}
-		generator, err := generatorRate(ctx, &t.o.Environment, 256, 1, time.Second)
-		if err != nil {
+		if t.o.LimitedBy == LimitProcessor {
+			defer throttle(t.f.daemon.current(), throttleShare)()
+		}
+		if err := w.findPeak(ctx); err != nil {
 			return err
 		}
-		stop := throttle(t.f.daemon.current(), throttleShare)
-		defer stop()
-		work := newSteadyLoad(t.f.host, campaign, uint32(t.o.Users))
-		peak, err := closedLoop{server: t.f.daemon, opts: load.Options{Addr: t.f.host, Connections: t.o.Connections}}.measure(ctx, func(int) load.Workload { return work }, t.span)
-		if err != nil {
-			return err
-		}
-		t.report.Rows = append(t.report.Rows, runfile.Figure{ID: "peak", Name: fmt.Sprintf("closed loop, %d in flight", t.o.Connections), Measures: []runfile.Measure{
-			runfile.NewMeasure("goodput", "per_second", runfile.Higher, []float64{peak.Rate}), runfile.NewMeasure("p99", "us", runfile.Lower, []float64{float64(peak.Service.P99)}),
-		}})
-		for _, times := range []float64{1, 3, 10} {
-			rate := min(times*peak.Rate, peakShare*generator)
-			name := fmt.Sprintf("%g × the peak offered", times)
-			if rate < times*peak.Rate {
-				name = fmt.Sprintf("%.1f × the peak offered: more this generator cannot send", rate/peak.Rate)
-			}
-			t.f.say.now("%s …", name)
-			p, err := t.probe(ctx, work, rate, crowdedLines)
+		t.report.Rows = append(t.report.Rows, w.peakRow())
+		for _, times := range []float64{1, 2, 3, 10} {
+			p, err := w.offer(ctx, times)
 			if err != nil {
 				return err
 			}
-			row := p.figure(fmt.Sprintf("times.%g", times), name)
-			row.Measures = append(row.Measures, runfile.NewMeasure("of_peak", "share", runfile.Higher, []float64{p.goodput / peak.Rate}))
+			row := p.figure(fmt.Sprintf("times.%g", times), w)
+			if t.o.LimitedBy == LimitLog && times >= 2 {
+				row.Goal = overloadGoal
+			}
 			t.report.Rows = append(t.report.Rows, row)
 			t.report.Invalid = append(t.report.Invalid, p.invalid...)
 		}
-		t.report.Notes = append(t.report.Notes, "P12's goal (goodput ≥ 0.9 of the peak, p99 of what is accepted ≤ 2 ×) is for a capacity that the log limits; one that the processor limits is reported without a goal")
 		return nil
 	})
+}
+
+const overloadGoal = "goodput ≥ 0.9 of the peak; p99 ≤ 2 × that at the peak"
+
+// overload offers a daemon many times what it can do.
+type overload struct {
+	f         *figures
+	span      time.Duration
+	generator float64 // requests a second that the generator can send
+	work      *steadyLoad
+	peak      Capacity
+}
+
+// overload prepares the daemon of f, which must not run before it has its flags.
+func (f *figures) overload(ctx context.Context, span time.Duration) (*overload, error) {
+	campaign, err := f.publish(ctx, steadyCampaign(f.o.Users, time.Now()))
+	if err != nil {
+		return nil, err
+	}
+	w := &overload{f: f, span: span, work: newSteadyLoad(f.host, campaign, uint32(f.o.Users))}
+	w.generator, err = generatorRate(ctx, &f.o.Environment, 256, 1, time.Second)
+	return w, err
+}
+
+// findPeak looks for the highest rate of a closed loop.
+func (w *overload) findPeak(ctx context.Context) error {
+	for _, n := range peakLoads {
+		w.f.say.now("overload: the peak, %s requests in flight …", count(n))
+		c, err := closedLoop{server: w.f.daemon, opts: load.Options{Addr: w.f.host, Connections: n}}.measure(ctx, func(int) load.Workload { return w.work }, w.span)
+		if err != nil {
+			return err
+		}
+		if c.Rate > w.peak.Rate {
+			w.peak = c
+		}
+	}
+	return nil
+}
+
+func (w *overload) peakRow() runfile.Figure {
+	one := func(v float64) []float64 { return []float64{v} }
+	return runfile.Figure{ID: "peak", Name: fmt.Sprintf("the peak: closed loop, %s in flight", count(w.peak.Connections)), Measures: []runfile.Measure{
+		runfile.NewMeasure("goodput", "per_second", runfile.Higher, one(w.peak.Rate)),
+		runfile.NewMeasure("p50", "us", runfile.Lower, one(float64(w.peak.Service.P50))), runfile.NewMeasure("p99", "us", runfile.Lower, one(float64(w.peak.Service.P99))),
+	}}
+}
+
+// offered is what an overload came to.
+type offered struct {
+	times, rate float64 // of the peak; a second
+	goodput     float64 // draws decided a second, while it lasted
+	accepted    Percentiles
+	refused     Percentiles // from the due time until the refusal
+	lost        uint64
+	recovery    runfile.Figure
+	invalid     []string
+}
+
+// offer sends so many times the peak for a while, then half of it.
+func (w *overload) offer(ctx context.Context, times float64) (*offered, error) {
+	p := &offered{times: times, rate: min(times*w.peak.Rate, peakShare*w.generator)}
+	w.f.say.now("overload: %.1f × the peak …", p.rate/w.peak.Rate)
+	due, _ := planSteady(p.rate, w.span, 1, "uniform", w.f.o.Seed)
+	calm, _ := planSteady(calmShare*w.peak.Rate, calmSpan, 1, "uniform", w.f.o.Seed)
+	for _, at := range calm {
+		due = append(due, w.span+at)
+	}
+	heard := newOverheard(w.work, min(time.Second, w.span/4), w.span)
+	s, err := load.Run(ctx, load.Options{Addr: w.f.host, Connections: crowdedLines}, load.Schedule{Arrivals: due}, func(int) load.Workload { return heard })
+	if err != nil {
+		return nil, err
+	}
+	p.goodput = float64(heard.decided) / (heard.to - heard.from).Seconds()
+	p.accepted, p.refused = percentilesOf(heard.latency[load.Decided]), percentilesOf(heard.latency[load.Refused])
+	p.lost, p.invalid = s.LostCount+s.Unresolved+s.Answered[load.Failed], generatorFaults(s)
+	rows := make([]runfile.Second, len(s.Seconds))
+	for i, r := range s.Seconds { // of one loop
+		rows[i] = runfile.Second{At: r.At, Offered: r.Due, P50: r.P50, Waiting: r.Waiting}
+		for _, n := range r.Answered {
+			rows[i].Answered += n
+		}
+	}
+	p.recovery = recovery(rows, w.span)[0]
+	return p, nil
+}
+
+// figure is the row of an overload.
+func (p *offered) figure(id string, w *overload) runfile.Figure {
+	one := func(v float64) []float64 { return []float64{v} }
+	f := runfile.Figure{ID: id, Name: fmt.Sprintf("%.3g × the peak offered", p.times), Measures: []runfile.Measure{
+		runfile.NewMeasure("offered", "per_second", "", one(p.rate)), runfile.NewMeasure("goodput", "per_second", runfile.Higher, one(p.goodput)),
+		runfile.NewMeasure("of_peak", "share", runfile.Higher, one(p.goodput/w.peak.Rate)), runfile.NewMeasure("p50", "us", runfile.Lower, one(float64(p.accepted.P50))),
+		runfile.NewMeasure("p99", "us", runfile.Lower, one(float64(p.accepted.P99))),
+		runfile.NewMeasure("p99_of_peak", "share", runfile.Lower, one(float64(p.accepted.P99)/float64(max(1, w.peak.Service.P99)))),
+		runfile.NewMeasure("refused", "count", "", one(float64(p.refused.Count))),
+		runfile.NewMeasure("refused_p50", "us", runfile.Lower, one(float64(p.refused.P50))), runfile.NewMeasure("refused_p99", "us", runfile.Lower, one(float64(p.refused.P99))),
+		runfile.NewMeasure("lost", "count", runfile.Lower, one(float64(p.lost))),
+	}}
+	f.Measures = append(f.Measures, p.recovery.Measures...)
+	if p.rate < p.times*w.peak.Rate {
+		f.Name = fmt.Sprintf("%.3g × the peak offered (of %.3g ×: more this generator cannot send)", p.rate/w.peak.Rate, p.times)
+	}
+	if p.recovery.Text != "" {
+		f.Note = "after the overload what was due was not answered within the second again, in " + spanText(calmSpan)
+	}
+	return f
+}
+
+// overheard listens to the answers of a workload: of those requests that were due in an interval it keeps the latencies, and it counts
+// the draws that were decided within it.
+type overheard struct {
+	load.Workload
+	from, to time.Duration
+	latency  [load.Classes]*load.Histogram // from the due time
+	decided  uint64
+}
+
+func newOverheard(w load.Workload, from, to time.Duration) *overheard {
+	h := &overheard{Workload: w, from: from, to: to}
+	for c := range h.latency {
+		h.latency[c] = load.NewHistogram()
+	}
+	return h
+}
+
+// Answer implements load.Workload.
+func (h *overheard) Answer(id uint32, a *load.Answer) (load.Class, time.Duration) {
+	class, wait := h.Workload.Answer(id, a)
+	if a.Due >= h.from && a.Due < h.to {
+		load.Record(h.latency[class], a.Received-a.Due)
+	}
+	if class == load.Decided && a.Received >= h.from && a.Received < h.to {
+		h.decided++
+	}
+	return class, wait
 }
 
 // throttle lets a process run for a share of the time, until the function that it returns is called.
@@ -90,97 +243,4 @@ func throttle(c *child, share float64) (stop func()) {
 		}
 	})
 	return func() { close(done); ended.Wait() }
-}
-
-// probed is what an open loop at one rate gave.
-type probed struct {
-	offered, goodput float64 // a second
-	due, service     Percentiles
-	refused, lost    uint64
-	failed           uint64
-	invalid          []string
-}
-
-// probe offers draws at a rate for the span of a turn.
-func (t *tableRun) probe(ctx context.Context, work *steadyLoad, rate float64, connections int) (probed, error) {
-	due, _ := planSteady(rate, t.span, 1, "uniform", t.o.Seed)
-	s, err := load.Run(ctx, load.Options{Addr: t.f.host, Connections: connections, Timeout: leaveAfter}, load.Schedule{Arrivals: due, Drain: leaveAfter},
-		func(int) load.Workload { return work })
-	if err != nil {
-		return probed{}, err
-	}
-	span := max(s.Wall, t.span).Seconds()
-	return probed{
-		offered: float64(len(due)) / t.span.Seconds(), goodput: float64(s.Answered[load.Decided]) / span, due: percentilesOf(s.Latency[load.Decided]),
-		service: percentilesOf(s.Service[load.Decided]), refused: s.Answered[load.Refused], failed: s.Answered[load.Failed], lost: s.LostCount + s.Unresolved,
-		invalid: generatorFaults(s),
-	}, nil
-}
-
-func (p *probed) figure(id, name string) runfile.Figure {
-	one := func(v float64) []float64 { return []float64{v} }
-	return runfile.Figure{ID: id, Name: name, Measures: []runfile.Measure{
-		runfile.NewMeasure("offered", "per_second", "", one(p.offered)), runfile.NewMeasure("goodput", "per_second", runfile.Higher, one(p.goodput)),
-		runfile.NewMeasure("p50", "us", runfile.Lower, one(float64(p.due.P50))), runfile.NewMeasure("p99", "us", runfile.Lower, one(float64(p.due.P99))),
-		runfile.NewMeasure("p99.9", "us", runfile.Lower, one(float64(p.due.P999))), runfile.NewMeasure("service_p99", "us", runfile.Lower, one(float64(p.service.P99))),
-		runfile.NewMeasure("refused", "count", "", one(float64(p.refused))), runfile.NewMeasure("lost", "count", runfile.Lower, one(float64(p.lost))),
-	}}
-}
-
-// Knee searches the highest rate at which the 99th percentile of latency stays within a limit, and shows the curve on the way.
-func Knee(ctx context.Context, o TableOptions) (*TableReport, error) {
-	orDefault(&o.Limit, 10*time.Millisecond)
-	method := fmt.Sprintf("open loop at several rates; the knee is the highest at which p99 from the due time is at most %s, nothing is refused or lost, and the generator is punctual", spanText(o.Limit))
-	return runTable(ctx, "knee", method, o, func(ctx context.Context, t *tableRun) error {
-		campaign, err := t.f.publish(ctx, steadyCampaign(t.o.Users, time.Now()))
-		if err != nil {
-			return err
-		}
-		work := newSteadyLoad(t.f.host, campaign, uint32(t.o.Users))
-		peak, err := closedLoop{server: t.f.daemon, opts: load.Options{Addr: t.f.host, Connections: t.o.Connections}}.measure(ctx, func(int) load.Workload { return work }, t.span)
-		if err != nil {
-			return err
-		}
-		var knee *probed
-		low, high := 0.0, peak.Rate
-		for step := range kneeSteps {
-			rate := (low + high) / 2
-			t.f.say.now("step %d of %d: %s/s …", step+1, kneeSteps, count(int64(rate)))
-			p, err := t.probe(ctx, work, rate, t.o.Connections)
-			if err != nil {
-				return err
-			}
-			row := p.figure(fmt.Sprintf("step.%d", step+1), count(int64(rate))+"/s offered")
-			why := p.beyond(t.o.Limit)
-			row.Text = why
-			if why == "" {
-				low, knee, row.Text = rate, &p, "within the limit"
-			} else {
-				high = rate
-			}
-			row.Note = row.Text
-			t.report.Rows = append(t.report.Rows, row)
-		}
-		if knee == nil {
-			t.report.Notes = append(t.report.Notes, "no rate was found within the limit")
-			return nil
-		}
-		t.report.Rows = append(t.report.Rows, knee.figure("knee", fmt.Sprintf("the knee at p99 ≤ %s, of a peak of %s/s in a closed loop", spanText(t.o.Limit), count(int64(peak.Rate)))))
-		return nil
-	})
-}
-
-// beyond says why the rate is none that can be had; empty when it can.
-func (p *probed) beyond(limit time.Duration) string {
-	switch {
-	case len(p.invalid) > 0:
-		return "INVALID: " + p.invalid[0]
-	case p.refused+p.lost+p.failed > 0:
-		return fmt.Sprintf("%s refused, %s lost, %s failed", count(p.refused), count(p.lost), count(p.failed))
-	case p.goodput < kneeShare*p.offered:
-		return fmt.Sprintf("%s of what was offered was answered in time", percent(p.goodput/p.offered))
-	case p.due.P99 > limit.Microseconds():
-		return "p99 " + microsText(p.due.P99)
-	}
-	return ""
 }

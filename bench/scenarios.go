@@ -18,7 +18,7 @@ func Scenarios() []Scenario {
 		{"steady", "Draws at a steady rate: latency, and a verdict", nil},
 		{"knee", "The highest rate at which p99 stays within a limit, by search, and the curve", Knee},
 		{"soak", "A steady rate for long: what drifts (p99, memory), and a verdict", nil},
-		{"overload", "More than the daemon can do: goodput and the latency of what is accepted, at 1, 3 and 10 times", Overload},
+		{"overload", "More than the daemon can do, limited at its log: goodput, refusals, recovery, at 1, 2, 3 and 10 times", Overload},
 		{"retry-storm", "The daemon stands still for a moment and every client asks again: with jitter and without", nil},
 		{"figures", "The table P1 to P13 with goals and peers (minutes)", nil},
 		{"denials", "Refusals without the log (exhausted, capped, ended) beside an empty handler", nil},

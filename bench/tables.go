@@ -34,6 +34,8 @@ type TableOptions struct {
 	Users       int           // distinct users. Default 1 000 000
 	Campaigns   int           // of the scenario scale. Default 1000
 	Limit       time.Duration // of p99, of the scenario knee. Default 10 ms
+	LimitedBy   string        // of the scenario overload: LimitLog or LimitProcessor. Default LimitLog
+	SyncDelay   time.Duration // by which syncs take longer there. Default 10 ms
 	Seed        uint64        // Default 1
 }
 
@@ -49,6 +51,8 @@ func (o *TableOptions) Validate() error {
 	f.within("Users", o.Users, 0, 100_000_000)
 	f.within("Campaigns", o.Campaigns, 0, 10_000)
 	f.check(o.Limit >= 0, "Limit must not be negative")
+	f.check(o.LimitedBy == "" || o.LimitedBy == LimitLog || o.LimitedBy == LimitProcessor, fmt.Sprintf("LimitedBy is %q; it must be %s or %s", o.LimitedBy, LimitLog, LimitProcessor))
+	f.check(o.SyncDelay >= 0 && o.SyncDelay <= time.Second, "SyncDelay must be between 0 and 1s")
 	return f.err("table")
 }
 

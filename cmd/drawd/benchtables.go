@@ -28,6 +28,10 @@ func (a *app) benchTableCommand(s bench.Scenario) *cobra.Command {
 	if s.Name == "knee" {
 		f.DurationVar(&o.Limit, "p99", 0, "the limit; default 10ms")
 	}
+	if s.Name == "overload" {
+		f.StringVar(&o.LimitedBy, "limited-by", "", "what limits the daemon: log or processor; default log")
+		f.DurationVar(&o.SyncDelay, "sync-delay", 0, "by which its syncs take longer, where the log limits; default 10ms")
+	}
 	a.environment(c, &o.Environment)
 	out := a.benchOutputs(c)
 	a.scenario(c, out, func(ctx context.Context) error {

@@ -93,7 +93,7 @@ func (a *app) fromEnvironment(flags *pflag.FlagSet, given map[string]bool) error
 func settings(flags *pflag.FlagSet, form func(string) string) string {
 	var all []string
 	flags.VisitAll(func(f *pflag.Flag) {
-		if f.Name != "help" {
+		if f.Name != "help" && !f.Hidden {
 			all = append(all, form(f.Name))
 		}
 	})
@@ -193,7 +193,7 @@ func (a *app) configCommand() *cobra.Command {
 		}
 		rows := [][]string{{"SETTING", "VALUE"}}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
-			if f.Name != "help" && f.Name != "config" {
+			if f.Name != "help" && f.Name != "config" && !f.Hidden {
 				rows = append(rows, []string{keyName(f.Name), shown(f)})
 			}
 		})

@@ -51,7 +51,7 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 			return nil, err
 		}
 	}
-	if n.store, err = storage.Open(storage.Options{Dir: o.Data, Logger: logger}); err != nil {
+	if n.store, err = storage.Open(o.Slow.disk(storage.Options{Dir: o.Data, Logger: logger})); err != nil {
 		return nil, err
 	}
 	planes := o.planes(logger)
@@ -128,6 +128,7 @@ func (o *serveOptions) planes(logger *slog.Logger) server.Options {
 // openLog opens the log over an empty engine and returns when the engine has what was answered before.
 func (n *node) openLog(ctx context.Context, o serveOptions, e *engine.Engine, set *metrics.Set, logger *slog.Logger, api string, say func(string)) (err error) {
 	of := raftlog.Options{NodeID: o.NodeID, Store: n.store, Engine: e, Logger: logger, Metrics: set, Skip: skipOf(o.SkipEntry)}
+	o.Slow.log(&of)
 	if n.peers != nil {
 		of.Peers, of.Found = n.peers.mux, n.peers.found()
 		of.API, of.Build = api, thisBuild().Version

@@ -45,6 +45,7 @@ type serveOptions struct {
 
 	AddressRate, UserRate uint32 // of requests that only a ticket admits
 
+	Slow  slowLog
 	Peers peerOptions
 }
 
@@ -67,6 +68,7 @@ func (o *serveOptions) flags(c *cobra.Command) {
 	f.BoolVar(&o.WithStdin, "stop-with-stdin", false, "stop, as at SIGTERM, when standard input ends: for a program that starts drawd and must not leave it behind")
 	f.Uint32Var(&o.AddressRate, "ticket-address-rate", dataplane.DefaultAddressPerSecond, "requests a second from one address that only a ticket admits, twice as many at once; 0 for no limit, as behind a proxy")
 	f.Uint32Var(&o.UserRate, "ticket-user-rate", dataplane.DefaultUserPerSecond, "the same for one user; 0 for no limit")
+	o.Slow.flags(c)
 	o.Peers.flags(c)
 	o.LogLevel = "info"
 }
@@ -96,7 +98,7 @@ func (o *serveOptions) validate() error {
 		fault(err != nil, "--%s is %q: it must be like %s", a.flag, a.addr, defaultAPI)
 	}
 	_, _, err := parseSkip(o.SkipEntry)
-	return errors.Join(append(faults, err, o.Peers.faults(o.NodeID))...)
+	return errors.Join(append(faults, err, o.Slow.faults(), o.Peers.faults(o.NodeID))...)
 }
 
 // rateOf is the rate of a flag: twice as many at once as a second brings.
