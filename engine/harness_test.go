@@ -16,6 +16,7 @@ type table struct {
 	now     UnixMilli
 	keys    Keyer
 	out     Outcome
+	heard   func(commands []byte) // told of each entry, where somebody listens
 }
 
 // start is a Wednesday: 2026-11-11T00:00:00Z.
@@ -48,6 +49,9 @@ func newTableOf(t *testing.T, shards int) *table {
 func (x *table) apply(b *Batch) []Result {
 	x.Helper()
 	x.index++
+	if x.heard != nil {
+		x.heard(b.Commands())
+	}
 	if err := x.Apply(x.index, entryOf(b, x.now), &x.out); err != nil {
 		x.Fatal(err)
 	}
