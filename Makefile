@@ -16,7 +16,7 @@ SIM_T := $(if $(filter command line environment,$(origin T)),$(T))
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check clients bench-quick bench-compare bench-oversell bench-figures bench-picture bench-redis crashloop faults faults-quick fuzz mutants sim soak simulate cover
+.PHONY: help build test check clients bench-quick bench-compare bench-oversell bench-figures bench-picture bench-redis crashloop faults faults-quick fuzz mutants sim soak simulate cover upgrade-test
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ faults: build ## Disks, kills, pauses and cuts of real processes, rows in the le
 faults-quick: build ## Nine faults of three processes: in network namespaces where they can be made, else on loopback (30 s)
 	if bin/drawd bench nemesis --rounds 1 --faults network >/dev/null 2>&1; then bin/drawd bench nemesis --rounds 9; \
 	else bin/drawd bench nemesis --rounds 6 --loopback --faults kill,pause; fi
+
+upgrade-test: ## A cluster of the drawd of another revision is rolled to this tree under draws, and back while mixed (FROM=ref)
+	GO="$(GO)" .ci/upgrade-test "$(FROM)"
 
 crashloop: build ## The daemon is killed under load KILLS times, its data checked each time (KILLS=200)
 	bin/drawd bench crashloop --kills $(or $(KILLS),200)

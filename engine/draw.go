@@ -184,7 +184,7 @@ func (t *tx) fromBooks(d *Draw, c *Campaign, natural int) {
 	c.mu.seq++
 	rec.Seq = c.mu.seq
 	if prize != NoPrize {
-		rec.StockAfter = t.award(c, prize)
+		rec.StockAfter = t.told(t.award(c, prize))
 	}
 }
 

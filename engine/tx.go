@@ -333,7 +333,7 @@ func (t *tx) applyRare(o op, r *reader) (res Result, err error) {
 	case opMoveAward, opThaw:
 		res, err = t.applyDelivery(o, r)
 	default:
-		return Result{}, fmt.Errorf("%w: operation %d", ErrUnknownEntry, o)
+		return t.applyNext(o, r)
 	}
 	if err != nil {
 		err = fmt.Errorf("%w: operation %d: %w", ErrDamagedEntry, o, err)

@@ -45,6 +45,9 @@ func (n *Node) decideElsewhere(ctx context.Context, b *engine.Batch, e *problem.
 		n.metrics.refused(e)
 		return n.decideAgain(ctx, b, "", e)
 	}
+	if e := n.check(b); e != nil { // the leader may be an older build, to which a later operation is damage
+		return e
+	}
 	if err := n.forwarder.forward(ctx, leader, b); err != nil {
 		return n.decideAgain(ctx, b, leader.ID, err)
 	}

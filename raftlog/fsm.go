@@ -96,6 +96,7 @@ type fsm struct {
 	stopped *atomic.Bool // the process is about to end: nothing is applied any more
 	moved   func(uint64) // called with the index of an entry, after it was applied
 	kick    func()       // called after an entry: something may have become due
+	raised  uint32       // the feature level that was kept last; the lowest is not kept
 	grown   func()       // called when the log since the last checkpoint passed checkpointBytes
 	limit   int64        // checkpointBytes
 	skip    SkipEntry    // the operator's escape
@@ -108,6 +109,8 @@ type fsm struct {
 	// A checkpoint holds the pages changed since the one before, unless the pages were replaced in between: era counts
 	// replacements, durableEra is that of the newest checkpoint.
 	era, durableEra atomic.Uint64
+
+	keepLevel func(level uint32) error // called when an entry has raised the feature level
 
 	snapshots *snapshotStore // where what Restore puts in force comes from
 	lacking   func()         // called after a restore: records are missing
@@ -182,6 +185,9 @@ func (f *fsm) command(l *raft.Log) (*engine.Outcome, error) {
 		if errors.Is(err, engine.ErrClusterKey) { // the node is wrong, not the entry: leaving it out would lose a campaign
 			return nil, fmt.Errorf("raftlog: log entry %d: %w", l.Index, err)
 		}
+		if errors.Is(err, engine.ErrNewerLevel) {
+			return nil, tooOld(err)
+		}
 		return nil, fmt.Errorf("raftlog: log entry %d (hash %s) cannot be applied: %w; if no drawd can apply it, an operator may leave it out with: serve --skip-entry %d:%s",
 			l.Index, entryHash(l.Data), err, l.Index, entryHash(l.Data))
 	}
@@ -198,6 +204,12 @@ func (f *fsm) command(l *raft.Log) (*engine.Outcome, error) {
 	}
 	if f.hashes != nil {
 		f.hashes.add(l.Index, f.machine.RunningHash())
+	}
+	if level := f.machine.Level(); level > f.raised {
+		if err := f.keepLevel(level); err != nil {
+			return nil, fmt.Errorf("raftlog: keep the feature level of log entry %d: %w", l.Index, err)
+		}
+		f.raised = level
 	}
 	f.metrics.apply.Update((decided - begun).Seconds())
 	f.metrics.blob.Update((f.clock.Monotonic() - decided).Seconds())

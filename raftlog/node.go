@@ -127,7 +127,7 @@ func assemble(o Options, m machine, disk logDisk, state stateDisk) *Node {
 	n.fsm = &fsm{
 		machine: m, state: state, time: n.time, clock: o.Clock, logger: o.Logger, metrics: n.metrics, fatal: n.die,
 		stopped: &n.stopped, kick: n.ticker.kick, grown: n.points.grown, limit: o.CheckpointBytes, skip: o.Skip, self: id,
-		spare: n.proposer.outcome,
+		spare: n.proposer.outcome, keepLevel: n.keepLevel,
 	}
 	n.blobs = newBlobs(n)
 	if n.options.BlobsComplete == nil {
@@ -154,10 +154,13 @@ func randomID() uint64 {
 
 // load fills the machine from the newest checkpoint and proves that the log continues it.
 func (n *Node) load() error {
+	if err := n.refuseNewer(); err != nil {
+		return err
+	}
 	m, ok := n.state.Manifest()
 	if ok {
 		if err := n.loadPages(&m); err != nil {
-			return fmt.Errorf("raftlog: load the checkpoint at log index %d: %w", m.Index, err)
+			return fmt.Errorf("raftlog: load the checkpoint at log index %d: %w", m.Index, tooOld(err))
 		}
 		n.fsm.base = m.Index
 		n.fsm.applied.Store(m.Index)

@@ -87,7 +87,9 @@ func (a *app) check(dir string, skip uint64) error {
 	}
 	defer x.store.Close() // everything was only read
 	for _, step := range []func() error{x.load, x.verifyLog, x.recount, x.replay, x.compareBooks, x.invariants} {
-		if err := step(); err != nil {
+		if err := step(); errors.Is(err, engine.ErrNewerLevel) { // not damage
+			return fmt.Errorf("%s was written by a newer drawd: check it with that one: %w", dir, err)
+		} else if err != nil {
 			x.fault("%v", err)
 			break // what follows stands on this step
 		}

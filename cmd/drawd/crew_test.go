@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,12 +19,16 @@ type crew struct {
 	api     map[string]string
 	nodes   map[string]*daemon
 	founded []string
+	build   map[string]string // the programs of nodes that are another build
 }
 
 // newCrew founds a cluster of nodes n1 … nN, under certificates.
-func newCrew(t testing.TB, n int) *crew {
+func newCrew(t testing.TB, n int) *crew { return newCrewOf(t, n, nil) }
+
+// newCrewOf is newCrew with nodes of other builds.
+func newCrewOf(t testing.TB, n int, build map[string]string) *crew {
 	t.Helper()
-	c := &crew{t: t, dir: t.TempDir(), raft: map[string]string{}, api: map[string]string{}, nodes: map[string]*daemon{}}
+	c := &crew{t: t, dir: t.TempDir(), raft: map[string]string{}, api: map[string]string{}, nodes: map[string]*daemon{}, build: build}
 	runs(t, 0, "cluster", "ca", "create", "--out", c.path("pki"))
 	for i := range n {
 		c.founded = append(c.founded, fmt.Sprint("n", i+1))
@@ -68,7 +73,11 @@ func (c *crew) joins(ids ...string) string {
 // begin starts a node's process and does not wait for it.
 func (c *crew) begin(id string, flags ...string) *daemon {
 	c.t.Helper()
-	d := launch(c.t, c.path(id), append([]string{"--node-id", id, "--raft", c.raft[id], "--api", c.api[id],
+	path := c.build[id]
+	if path == "" {
+		path = os.Args[0]
+	}
+	d := launchAs(c.t, path, c.path(id), append([]string{"--node-id", id, "--raft", c.raft[id], "--api", c.api[id],
 		"--peer-cert", c.path("pki", id+".crt"), "--peer-key", c.path("pki", id+".key"), "--peer-ca", c.path("pki", "ca.crt")}, flags...)...)
 	c.nodes[id] = d
 	return d
@@ -88,6 +97,7 @@ type view struct {
 	Ready, Leader bool
 	Term, Applied uint64
 	RunningHash   string `json:"running_hash"`
+	Level         uint32
 }
 
 func (c *crew) view(id string) (v view) {

@@ -10,16 +10,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-
-	goclient "github.com/drawd/drawd/client"
 )
 
 // Three processes found a cluster, decide together, are killed one after the other and all at once, and come back without
@@ -127,61 +122,22 @@ func (c *crew) refuseStrangers() {
 // TestRollingRestart: three nodes are stopped and started again, one after the other, while a program draws through the client
 // with no settings but where the nodes are. No call fails, and nothing is drawn twice.
 func TestRollingRestart(t *testing.T) {
-	const callers = 8
 	c := newCrew(t, 3)
-	file := filepath.Join(t.TempDir(), "wheel.yaml")
-	if err := os.WriteFile(file, []byte(benchFile), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c.nodes["n1"].client(0, "campaign", "publish", "-f", file)
-	var urls []string
-	for _, id := range c.founded {
-		urls = append(urls, c.nodes[id].api)
-	}
-	caller, err := goclient.New(goclient.Options{URLs: urls})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer caller.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
-	var answered, longest atomic.Int64
-	var done atomic.Bool
-	all := make([][]keyed, callers)
-	var work sync.WaitGroup
-	for i := range callers {
-		work.Go(func() {
-			for n := 0; !done.Load(); n++ {
-				k := keyed{user: fmt.Sprintf("u%d-%d", i, n%10), key: goclient.NewKey()}
-				began := time.Now()
-				var err error
-				if k.drawn, err = caller.Draw(ctx, goclient.DrawRequest{Campaign: "wheel", User: k.user, Key: k.key}); err != nil {
-					t.Errorf("%s under %s: %v", k.user, k.key, err)
-					return
-				}
-				took := int64(time.Since(began))
-				for was := longest.Load(); took > was && !longest.CompareAndSwap(was, took); was = longest.Load() {
-				}
-				all[i] = append(all[i], k)
-				answered.Add(1)
-			}
-		})
-	}
+	all := callersOf(t, ctx, c, 8)
 	for _, id := range c.founded {
-		before := answered.Load()
-		within(t, ctx, func() bool { return t.Failed() || answered.Load() >= before+200 })
+		all.more(200)
 		c.nodes[id].signal(syscall.SIGTERM)
 		if code := c.nodes[id].exit(); code != 0 {
 			t.Errorf("%s ends with %d", id, code)
 		}
 		c.start(id)
 	}
-	before := answered.Load()
-	within(t, ctx, func() bool { return t.Failed() || answered.Load() >= before+200 })
-	done.Store(true)
-	work.Wait()
-	t.Logf("%d draws through three restarts, the longest took %v", answered.Load(), time.Duration(longest.Load()).Round(time.Millisecond))
-	checkNothingTwice(t, ctx, caller, all)
+	all.more(200)
+	all.end()
+	t.Logf("%d draws through three restarts, the longest took %v", all.answered.Load(), time.Duration(all.longest.Load()).Round(time.Millisecond))
+	checkNothingTwice(t, ctx, all.client, all.all)
 	c.alike()
 	c.stop()
 	for _, id := range c.founded {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/storage"
 )
@@ -65,6 +66,8 @@ func exitCode(err error) int {
 		return statusExit(refused.status)
 	case errors.As(err, &own):
 		return statusExit(own.Code.Info().Status)
+	case errors.Is(err, engine.ErrNewerLevel): // no start of this build will go better
+		return exitConflict
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.As(err, &dial), errors.As(err, &locked), errors.Is(err, context.DeadlineExceeded):

@@ -40,9 +40,12 @@ type daemon struct {
 }
 
 // drawd returns a command that runs this binary as drawd.
-func drawd(args ...string) *exec.Cmd {
+func drawd(args ...string) *exec.Cmd { return program(os.Args[0], args...) }
+
+// program returns a command that runs some build of drawd.
+func program(path string, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
-	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(os.Environ(), beDrawd+"=1")
 	cmd.Cancel = func() error { cancel(); return cmd.Process.Kill() }
 	return cmd
@@ -51,7 +54,12 @@ func drawd(args ...string) *exec.Cmd {
 // runs runs a command to its end and returns what it wrote.
 func runs(t testing.TB, code int, args ...string) (stdout, stderr string) {
 	t.Helper()
-	cmd := drawd(args...)
+	return ends(t, drawd(args...), code)
+}
+
+// ends runs a command to its end and returns what it wrote.
+func ends(t testing.TB, cmd *exec.Cmd, code int) (stdout, stderr string) {
+	t.Helper()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
@@ -60,7 +68,7 @@ func runs(t testing.TB, code int, args ...string) (stdout, stderr string) {
 		t.Fatal(err)
 	}
 	if got := cmd.ProcessState.ExitCode(); got != code {
-		t.Fatalf("drawd %v: exit code %d, want %d\n%s%s", args, got, code, &out, &errs)
+		t.Fatalf("drawd %v: exit code %d, want %d\n%s%s", cmd.Args[1:], got, code, &out, &errs)
 	}
 	return out.String(), errs.String()
 }
@@ -86,8 +94,14 @@ func start(t testing.TB, dir string, flags ...string) *daemon {
 // launch starts a daemon and does not wait for it.
 func launch(t testing.TB, dir string, flags ...string) *daemon {
 	t.Helper()
+	return launchAs(t, os.Args[0], dir, flags...)
+}
+
+// launchAs is launch of some build.
+func launchAs(t testing.TB, path, dir string, flags ...string) *daemon {
+	t.Helper()
 	d := &daemon{t: t, events: make(chan map[string]any, 1024), exited: make(chan struct{})}
-	d.cmd = drawd(append([]string{"serve", "--data", dir, "--api", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, flags...)...)
+	d.cmd = program(path, append([]string{"serve", "--data", dir, "--api", "127.0.0.1:0", "--admin", "127.0.0.1:0"}, flags...)...)
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -109,7 +109,7 @@ func table() []route {
 		{name: "profile", method: "GET", pattern: "/debug/pprof/", need: changers, reach: reachCluster, other: true, handle: (*Plane).profile},
 		{name: "profile", method: "GET", pattern: "/debug/pprof/{profile}", need: changers, reach: reachCluster, other: true, handle: (*Plane).profile},
 	}
-	routes = slices.Concat(routes, raffleRoutes(), defensiveRoutes(), deliveryRoutes(), poolRoutes(), memberRoutes())
+	routes = slices.Concat(routes, raffleRoutes(), defensiveRoutes(), deliveryRoutes(), poolRoutes(), memberRoutes(), nextRoutes())
 	for i := range routes {
 		routes[i].segments = segments(routes[i].pattern)
 	}
