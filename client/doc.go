@@ -19,7 +19,7 @@
 //
 // They back off exponentially with full jitter and end with the context, the attempts or the deadline. [EffectOf] tells
 // what an error means for the one who called: nothing happened, or nobody knows, and then the same call with the same key
-// settles it, or [Client.AbandonKey] fences it.
+// settles it, or [Client.AbandonKey] fences it. A draw that is asked for again says so: DrawRequest.Again.
 //
 // Times are UTC with milliseconds, money is in minor units. Fields that a newer server adds are ignored.
 //

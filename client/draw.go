@@ -22,6 +22,10 @@ type DrawRequest struct {
 	Attributes map[string]any // facts for the audience's rule and for caps: whole numbers, strings, booleans
 	Ticket     string         // a signed ticket, for callers without an API key
 	Expect     *Expect
+
+	// Again says that a call before this one may have been decided: one that returned ErrUnknownOutcome, or of a process that
+	// ended. Then a node that has not applied that yet does not deny this one from what it knows.
+	Again bool
 }
 
 // Expect demands the version or the price that the player saw; else ErrVersionChanged. 0 stands for any.
@@ -151,7 +155,7 @@ func (c *Client) Draw(ctx context.Context, r DrawRequest) (*Drawn, error) {
 	}
 	k := call{
 		op: r.op(), method: http.MethodPost, path: "/v1/campaigns/" + r.Campaign + "/draws", body: append(body, '}'), content: typeJSON,
-		key: r.Key, repeat: keyed,
+		key: r.Key, repeat: keyed, again: r.Again,
 	}
 	a, err := c.do(ctx, &k)
 	if err != nil {

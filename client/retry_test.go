@@ -107,6 +107,20 @@ func TestRetryTable(t *testing.T) {
 	}
 }
 
+// Who says that he asks again is marked from the first send on, and what refuses at the door tells him nothing.
+func TestAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(refuse(429, "rate_limited", "none", false))
+		_, err := s.client(t).Draw(t.Context(), DrawRequest{Campaign: "flash", User: "u1", Key: "k1", Again: true})
+		if sends := s.sends(); len(sends) != 1 || sends[0].header.Get("Drawd-Retry") != "1" {
+			t.Errorf("sends %+v", sends)
+		}
+		if !errors.Is(err, ErrUnknownOutcome) {
+			t.Errorf("error %v: the call before may have been decided", err)
+		}
+	})
+}
+
 // A node that says nothing is left after AttemptTimeout, and everybody goes to the next.
 func TestHangingNodeIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -23,6 +23,7 @@ type client struct {
 	sent   []intent
 	holds  []held
 	at     string // the node that it talks to
+	http   *caller
 }
 
 // held is a hold that the client was given.
@@ -33,7 +34,9 @@ type held struct {
 }
 
 func newClient(w *World, number int) *client {
-	return &client{world: w, number: number, rng: rand.New(rand.NewPCG(w.options.Seed, 1000+uint64(number)))}
+	c := &client{world: w, number: number, rng: rand.New(rand.NewPCG(w.options.Seed, 1000+uint64(number)))}
+	c.http = newCaller(c)
+	return c
 }
 
 func (c *client) fresh() int {
@@ -41,8 +44,13 @@ func (c *client) fresh() int {
 	return c.number*1_000_000 + c.made
 }
 
+// overHTTP is how many of the sends that can go through the data plane do so, in percent. The others ask the node itself, and
+// see more of what it answers.
+const overHTTP = 60
+
 // shop goes on until over.
 func (c *client) shop(over <-chan struct{}) {
+	defer c.http.hangUp()
 	for {
 		timer := time.NewTimer(min(time.Duration(c.rng.ExpFloat64()*float64(c.world.options.Think)), 10*c.world.options.Think))
 		select {
@@ -108,6 +116,9 @@ func (c *client) pursue(i intent, over <-chan struct{}) {
 
 // try sends an intent once.
 func (c *client) try(i *intent) (check.Outcome, *engine.Result) {
+	if i.order != nil && c.chance(overHTTP) {
+		return c.http.draw(i.order), nil
+	}
 	command := i.make(fmt.Sprintf("try %d", c.fresh()))
 	var b engine.Batch
 	if i.names != nil {
@@ -206,6 +217,10 @@ func (c *client) choose() *run {
 
 // read reads the books of a campaign, behind a barrier.
 func (c *client) read(over <-chan struct{}) {
+	if c.chance(overHTTP) {
+		c.http.stock(flash, "flash")
+		return
+	}
 	a := c.world.journal.begin(c.number, "", nil, nil)
 	var b engine.Batch
 	outcome, r := c.send(&b)
@@ -270,7 +285,14 @@ func (c *client) draw(ref engine.CampaignRef) intent {
 		times = 2
 	}
 	k := c.world.shop.keyer
-	return intent{key: "draw/" + key, make: func(mark string) *drawtest.Command {
+	o := &order{campaign: "flash", ref: ref, user: string(id), key: key}
+	if ref == perks {
+		o.campaign = "perks"
+	}
+	if times > 1 {
+		o.times = int(times)
+	}
+	return intent{key: "draw/" + key, order: o, make: func(mark string) *drawtest.Command {
 		return &drawtest.Command{Draw: &engine.Draw{
 			Campaign: ref, User: user, UserID: id, Digest: k.Digest(engine.DigestDraw, ref, user, []byte(key)), Times: times, Listed: times > 1,
 			HasIP: true, IP: k.Device([]byte(mark)), // what a retry may change

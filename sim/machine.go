@@ -48,6 +48,7 @@ type run struct {
 	dead    atomic.Bool
 	ended   chan struct{} // closed when nothing of it runs any more
 	disk    disk
+	front   front // how callers reach it over HTTP
 }
 
 // disk is what can be wrong with a run's disk.
@@ -123,6 +124,7 @@ func (r *run) die(silence bool) bool {
 		return false
 	}
 	r.layer.Kill(silence)
+	r.front.layer.Kill(silence)
 	r.cancel()
 	return true
 }
@@ -141,7 +143,7 @@ func (m *machine) launch() error {
 		w.mu.Unlock()
 		return nil
 	}
-	r.layer = w.network.Listen(m.id)
+	r.layer, r.front.layer = w.network.Listen(m.id), w.network.Listen(m.apiAddress())
 	r.fs, m.run = m.fs, r
 	w.mu.Unlock()
 	err := r.start()
@@ -188,7 +190,10 @@ func (r *run) start() (err error) {
 	if err != nil {
 		return err
 	}
-	return r.open()
+	if err := r.open(); err != nil {
+		return err
+	}
+	return r.serve()
 }
 
 // logger sends what a node says to the trace.
@@ -216,6 +221,9 @@ func (r *run) end() error {
 	ctx, cancel := context.WithTimeout(context.Background(), endLimit)
 	defer cancel()
 	if err := r.node.Close(&hurried{Context: ctx}); err != nil {
+		return fmt.Errorf("%s: %w", r, err)
+	}
+	if err := r.front.close(ctx); err != nil {
 		return fmt.Errorf("%s: %w", r, err)
 	}
 	if r.mux != nil {

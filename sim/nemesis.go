@@ -33,6 +33,7 @@ func nemeses() []nemesis {
 		{"slow", 2, 6, (*World).slowNode},
 		{"pause", 2, 6, (*World).pauseOne},
 		{"transfer", 2, 3, (*World).transfer},
+		{"caller", 1, 6, (*World).cutCaller},
 		{"wipe", 3, 2, (*World).replaceOne},
 		{"rot", 3, 2, (*World).rotOne},
 	}
@@ -272,6 +273,19 @@ func (w *World) cutOneWay() {
 	w.sever(w.around(m, out, !out), partitionTime)
 }
 
+// cutCaller cuts one direction between a caller and a machine's data plane, and resets nothing: requests that never come, or
+// answers.
+func (w *World) cutCaller() {
+	m, c := w.some(1)[0], callerAddress(1+w.intn(w.options.Clients))
+	from, to := c, m.apiAddress()
+	if w.intn(2) == 0 {
+		from, to = to, from
+	}
+	w.did("caller", "from %s to %s", from, to)
+	w.network.Cut(from, to, true)
+	w.later(w.about(partitionTime), func() { w.network.Cut(from, to, false) })
+}
+
 // flap cuts and restores a pair of links every 50 ms.
 func (w *World) flap() {
 	two := w.some(2)
@@ -320,6 +334,9 @@ func (w *World) pauseOne() {
 	w.did("pause", "%s, %v", r, d)
 	r.stall(d)
 	directions := w.around(m, true, true)
+	for c := range w.options.Clients {
+		directions = append(directions, both(m.apiAddress(), callerAddress(c+1))...)
+	}
 	for _, x := range directions {
 		w.network.Cut(x[0], x[1], true)
 	}

@@ -28,7 +28,7 @@ func (r *run) open() error {
 	}
 	if m.world.options.Nodes > 1 {
 		r.mux = peer.NewMux(r.layer)
-		o.Peers, o.Found = r.mux, m.found
+		o.Peers, o.Found, o.API, o.Build = r.mux, m.found, m.apiURL(), "sim"
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, time.Minute)
 	defer cancel()

@@ -109,6 +109,7 @@ type intent struct {
 	key   string // of the idempotency key; empty for what has none
 	make  func(mark string) *drawtest.Command
 	names *engine.Location // of the hold that the command names
+	order *order           // of a draw, which can go over HTTP, too
 	// settled is called with what the log decided, once.
 	settled func(r *engine.Result)
 }

@@ -163,7 +163,12 @@ func (w *World) live() {
 	w.dying.Wait()
 	close(w.exits)
 	<-done
+	time.Sleep(drowsy) // else they are left behind
 }
+
+// drowsy is more than the time after which the last goroutines of a data plane notice that it has ended: they sleep for 10 s at
+// a time.
+const drowsy = 11 * time.Second
 
 // use lets clients and nemeses at the cluster for its length, heals it, and compares the replicas.
 func (w *World) use() {

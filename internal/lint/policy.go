@@ -26,7 +26,7 @@ var layers = []layer{
 	{"raftlog/peer", []string{"engine/problem"}, "it carries bytes between nodes and knows none of them; only refusals travel as what they are"},
 	{"server", []string{"engine$", "engine/problem", "engine/names", "engine/campaignfile", "engine/odds"}, "HTTP sees the engine's types and small interfaces of its own, so that any log can stand behind it"},
 	{"bench", []string{"engine$", "engine/problem", "internal/hugepage"}, "load comes from outside: what it knows about the server is the wire; the engine's own figures are taken with the daemon's memory"},
-	{"sim", []string{"engine", "storage", "raftlog", "internal/drawtest", "internal/mutant"}, "whole clusters in simulated time, held against the reference engine"},
+	{"sim", []string{"engine", "storage", "raftlog", "internal/drawtest", "internal/mutant", "client", "server"}, "whole clusters in simulated time, held against the reference engine"},
 	{"client", []string{"engine/problem"}, "a caller's program must not pull in the server"},
 	{"cmd", []string{everything}, "the one place where everything is wired"},
 	{"examples", []string{".", "engine$", "engine/problem", "engine/campaignfile"}, "examples are what users write"},

@@ -24,6 +24,11 @@ const (
 	VoteForgotten    Name = "vote-forgotten"     // terms and votes are kept in memory
 	CheckpointAhead  Name = "checkpoint-ahead"   // a checkpoint says that it holds one entry more than it does
 	AnswerBeforeBlob Name = "answer-before-blob" // an outcome is told before its records are stored
+	RetryUnheard     Name = "retry-unheard"      // what is sent again is denied from what a node knows, like anything else
+	UnknownIsNone    Name = "unknown-is-none"    // the data plane tells an unknown outcome as "no effect"
+	BatchReused      Name = "batch-reused"       // a batch whose outcome is unknown is used for the next request
+	MinIndexUnheard  Name = "min-index-unheard"  // a read does not wait for the entry that it asks for
+	BarrierUnheard   Name = "barrier-unheard"    // a read over HTTP that must be linearizable is not
 )
 
 // All returns every fault.
@@ -31,5 +36,6 @@ func All() []Name {
 	return []Name{
 		Oversell, MapOrder, ClockInApply, DedupeInProcess, SnapshotNoKeys, WindowEdge, CapPlusOne, SwitchAtEdge, UnsyncedLog, NoWatermark,
 		HeartbeatAside, AckBeforeQuorum, LostIsNone, ReadNoBarrier, ProposeTwice, TailStays, VoteForgotten, CheckpointAhead, AnswerBeforeBlob,
+		RetryUnheard, UnknownIsNone, BatchReused, MinIndexUnheard, BarrierUnheard,
 	}
 }

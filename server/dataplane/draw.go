@@ -8,6 +8,7 @@ import (
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/names"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/internal/mutant"
 )
 
 // draw answers POST /v1/campaigns/{c}/draws. In order: what was sent, what is known already, the log.
@@ -125,7 +126,7 @@ func (w *worker) known(c *engine.Campaign) bool {
 	if r.Replayed {
 		return w.replayKnown(c, &r)
 	}
-	if !settled(r.Code) && (w.head.retry || w.outdated()) {
+	if !settled(r.Code) && (w.head.retry && !mutant.On(mutant.RetryUnheard) || w.outdated()) {
 		return false
 	}
 	w.server.figures.facts.Inc()
@@ -177,7 +178,9 @@ func (w *worker) decide() bool {
 	if err != nil {
 		if refusalOf(err).Effect() != problem.None {
 			w.server.figures.unknown.Inc()
-			w.batch = new(engine.Batch) // the log may still write into the old one
+			if !mutant.On(mutant.BatchReused) {
+				w.batch = new(engine.Batch) // the log may still write into the old one
+			}
 		}
 		w.failed(err)
 		return false

@@ -7,6 +7,7 @@ import (
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/internal/mutant"
 )
 
 // Place is where this node stands among the nodes of its cluster. None of it may block but Reach.
@@ -36,7 +37,7 @@ const (
 
 // reach reports whether everything up to index is applied here, for which it may wait.
 func (w *worker) reach(index engine.LogIndex) bool {
-	if w.server.options.Engine.AppliedIndex() >= index {
+	if w.server.options.Engine.AppliedIndex() >= index || mutant.On(mutant.MinIndexUnheard) {
 		return true
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), reachLimit)
@@ -83,7 +84,7 @@ func (w *worker) current() bool {
 	if h.method == methodPost {
 		return true // the log decides: that is linearizable
 	}
-	if h.linearizable {
+	if h.linearizable && !mutant.On(mutant.BarrierUnheard) {
 		if err := w.barrier(); err != nil {
 			w.failed(err)
 			return false

@@ -10,6 +10,7 @@ import (
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/internal/mutant"
 	"github.com/drawd/drawd/server/access"
 	"github.com/drawd/drawd/server/render"
 )
@@ -313,6 +314,9 @@ func (w *worker) refuse(code problem.Code, detail string) {
 // failed answers for an error of the decider.
 func (w *worker) failed(err error) {
 	refusal := refusalOf(err)
+	if mutant.On(mutant.UnknownIsNone) && refusal.Code == problem.UnknownOutcome {
+		refusal = problem.New(problem.Overloaded, refusal.Detail)
+	}
 	if refusal.Code == problem.Internal && w.batch.Index > w.server.options.Engine.AppliedIndex() {
 		// The leader has decided it, and this node lags so far that it cannot tell it.
 		w.server.figures.unknown.Inc()

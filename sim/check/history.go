@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/internal/drawtest"
 )
 
@@ -36,6 +37,18 @@ type Attempt struct {
 	Result  engine.Result   // with Offset and Length zero
 	Records []byte          // its records: of the answer, or for a replayed one those that are stored
 	Read    *Books          // of a read
+
+	Answer *Answer // what came over HTTP; nil where the node was asked itself
+}
+
+// Answer is what a caller over HTTP got. Its attempt is Decided with a draw, None with a refusal that states no effect: such a
+// one may stand in the log, as a denial.
+type Answer struct {
+	Status   int
+	Body     []byte
+	Replayed bool
+	Retry    bool         // the request was marked as sent again
+	Code     problem.Code // of a refusal
 }
 
 // Books is what a read saw of one campaign.

@@ -45,6 +45,7 @@ type record struct {
 func (h *History) Judge(shards int) *Verdict {
 	j := h.judge()
 	j.replay(shards)
+	j.overHTTP()
 	j.answers()
 	j.order()
 	j.stock()
@@ -155,6 +156,9 @@ func (j *judge) decided(a *Attempt, at position) {
 	j.at[a] = at
 	switch a.Outcome {
 	case None:
+		if a.Answer != nil {
+			break // a denial, perhaps: see denials
+		}
 		j.verdict.fault("effect", "%s was told that it had no effect, and is in the log at %v", a, at)
 	case Unknown:
 		j.verdict.Resolved++
@@ -195,7 +199,7 @@ func (j *judge) keep(out *engine.Outcome) {
 // answers holds what clients were told against the replay.
 func (j *judge) answers() {
 	for _, a := range j.Attempts {
-		if a.Outcome != Decided || a.Command == nil {
+		if a.Outcome != Decided || a.Command == nil || a.Answer != nil {
 			continue
 		}
 		j.verdict.Decided++
