@@ -167,7 +167,7 @@ func (a *app) serve(ctx context.Context, o serveOptions) error {
 		}()
 	}
 	began := time.Now()
-	logger.Info("starting", "version", thisBuild().Version, "commit", thisBuild().Commit, "data", o.Data)
+	logger.Info("starting", "version", thisBuild().Version, "commit", thisBuild().Commit, "data", o.Data, "timer_slack", slackNow().String())
 
 	starting, cancel := context.WithCancel(ctx)
 	defer cancel()
