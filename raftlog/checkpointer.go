@@ -11,6 +11,7 @@ import (
 // checkpointer decides when a checkpoint is due: by bytes of log, and not too often. One goroutine.
 type checkpointer struct {
 	raft     *raft.Raft
+	reload   func(change func(*raft.ReloadableConfig)) error
 	disk     logDisk
 	fsm      *fsm
 	clock    Clock
@@ -109,9 +110,7 @@ func (c *checkpointer) trail() error {
 	if last, start := c.disk.Last(), c.disk.TailStart(c.trailing); start > 0 && start <= last {
 		keep = max(keep, last-start+1)
 	}
-	config := c.raft.ReloadableConfig()
-	config.TrailingLogs = keep
-	return c.raft.ReloadConfig(config)
+	return c.reload(func(config *raft.ReloadableConfig) { config.TrailingLogs = keep })
 }
 
 func (c *checkpointer) latest() lastCheckpoint {

@@ -40,6 +40,9 @@
 // once more when another leader appears within 250 ms. Sent, and the connection or the leader lost: unknown_outcome. The answer is
 // delivered when this node has applied the entry, or after a second without; a barrier (an empty batch) only when it has. ADR 31.
 //
+// A node with a past takes part again once a majority told what they have seen of it, and nothing of that is missing on its disk
+// (witness.go, recall.go, ADR 40); until then raft's connections wait, and it does not campaign.
+//
 // A node that begins with an empty data directory and does not found gives no vote until its log says that it was added
 // without one (novice.go, rule 18). Close hands the leadership over before it takes its checkpoint.
 //
@@ -63,7 +66,7 @@
 // # Locks
 //
 // queue.mu, hall.air, lane.mu, forwarding.mu, takers.mu, progress.mu, gate.mu, timekeeper.mu, checkpointer.mu, fsm.conf,
-// pinger.mu, judged.mu, hashRing.mu. None is taken while another is held, and nothing is called, sent or written under one; but
+// pinger.mu, judged.mu, hashRing.mu, witness.mu, recall.mu. None is taken while another is held, and nothing is called, sent or written under one; but
 // forwarding.mu asks raft who leads, and progress.mu leaves a token with whoever waits.
 //
 // snapshotStore.turn (to write a checkpoint, this node's or one that came), Node.backup and blobs.answer are turns, not guards of

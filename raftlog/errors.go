@@ -32,6 +32,7 @@ const (
 	leaderLost
 	tooLarge
 	leaderShut
+	asking
 )
 
 var refusals = [...]problem.Error{
@@ -54,6 +55,7 @@ var refusals = [...]problem.Error{
 	leaderLost:     {Code: problem.UnknownOutcome, Detail: "the leader, or the connection to it, was lost while the command was on its way"},
 	tooLarge:       {Code: problem.UnknownOutcome, Detail: "the answer is too large to be carried from the leader to this node"},
 	leaderShut:     {Code: problem.NoLeader, Detail: "this node does not lead, and the one that does takes no commands: its own readiness says why"},
+	asking:         {Code: problem.NoLeader, Detail: "this node has started again and waits until a majority told what they know of it"},
 }
 
 // says returns the error of a refusal.

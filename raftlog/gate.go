@@ -13,6 +13,7 @@ type reason uint8
 const (
 	reasonStopped  reason = iota // the node found that it cannot go on; its process is about to end
 	reasonClosing                // Close was called
+	reasonRecall                 // others have not told yet what they know of this node, or they know more than it does
 	reasonNoLeader               // this node does not lead, or has not applied its barrier yet
 	reasonDiverged               // replicas have diverged, and nobody can tell which is right
 	reasonClock                  // the clock cannot be trusted

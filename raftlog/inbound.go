@@ -9,14 +9,17 @@ import (
 // without a deadline: when the sender goes without a word, in a partition, the node would neither vote nor take entries until the
 // kernel gives the connection up. The watch closes them all then; who lives dials again.
 type inbound struct {
-	mu struct {
+	held <-chan struct{} // no connection is taken before it is closed
+	mu   struct {
 		sync.Mutex
 		all map[net.Conn]struct{}
 	}
 }
 
 // over returns a layer whose accepted connections are kept in in.
-func (in *inbound) over(layer StreamLayer) StreamLayer { return &inboundLayer{layer, in} }
+func (in *inbound) over(layer StreamLayer) StreamLayer {
+	return &inboundLayer{StreamLayer: layer, in: in, closed: make(chan struct{})}
+}
 
 // drop closes all of them.
 func (in *inbound) drop() {
@@ -31,10 +34,22 @@ func (in *inbound) drop() {
 
 type inboundLayer struct {
 	StreamLayer
-	in *inbound
+	in     *inbound
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *inboundLayer) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.StreamLayer.Close()
 }
 
 func (l *inboundLayer) Accept() (net.Conn, error) {
+	select {
+	case <-l.in.held:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
 	c, err := l.StreamLayer.Accept()
 	if err != nil {
 		return nil, err

@@ -104,6 +104,12 @@ const (
 	// before it does so again.
 	moveTimeout = 10 * time.Second
 	movePause   = 5 * time.Second
+	// What was seen of other members is written down every witnessEvery, and at once when it is about a term.
+	witnessEvery = 5 * time.Second
+	// A node that comes back is told what others know of it: it asks every recallEvery, and waits for recallGrace for those that a
+	// majority does not need.
+	recallEvery = 100 * time.Millisecond
+	recallGrace = 2 * pingInterval
 	// takeOverRetry is the pause after a take-over that failed while this node still leads.
 	takeOverRetry = 250 * time.Millisecond
 

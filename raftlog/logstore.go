@@ -27,6 +27,7 @@ type logDisk interface {
 	Verify(base storage.Base) error
 	Chain(index uint64) ([16]byte, bool)
 	Rebase(base storage.Base) error
+	Tail() storage.Base
 }
 
 // logStore is raft's LogStore and StableStore over storage.Log: thin, but exact about what raft compares by identity or
@@ -41,8 +42,10 @@ type logStore struct {
 	durable func() uint64
 	pins    *pins
 
-	// When a running write began, monotonic ns, 0 for none: writes of raft's main goroutine, and truncations.
-	writing, cutting atomic.Int64
+	// When a running write began, monotonic ns, 0 for none: writes of raft's main goroutine, truncations, notes of other nodes.
+	writing, cutting, noting atomic.Int64
+
+	voted atomic.Uint64 // the newest term in which this node gave its vote
 
 	records []storage.LogRecord // raft's main goroutine only
 }
@@ -150,7 +153,11 @@ func (s *logStore) Get(key []byte) ([]byte, error) {
 }
 
 func (s *logStore) SetUint64(key []byte, val uint64) error {
-	return s.Set(key, binary.BigEndian.AppendUint64(nil, val))
+	err := s.Set(key, binary.BigEndian.AppendUint64(nil, val))
+	if err == nil && string(key) == lastVoteKey {
+		s.voted.Store(val)
+	}
+	return err
 }
 
 // GetUint64 returns 0 and no error for a missing key.
@@ -184,10 +191,13 @@ func (s *logStore) end(slot *atomic.Int64, what string, err error) error {
 	return err
 }
 
+// lastVoteKey is where raft keeps the newest term in which it voted.
+const lastVoteKey = "LastVoteTerm"
+
 // syncAge returns how long the oldest running write has been under way.
 func (s *logStore) syncAge(now time.Duration) time.Duration {
 	age := time.Duration(0)
-	for _, slot := range []*atomic.Int64{&s.writing, &s.cutting} {
+	for _, slot := range []*atomic.Int64{&s.writing, &s.cutting, &s.noting} {
 		if begun := slot.Load(); begun != 0 {
 			age = max(age, now-time.Duration(begun))
 		}

@@ -81,6 +81,7 @@ func (n *Node) gauges(s *metrics.Set) {
 	gauge("drawd_raft_feature_level", func() float64 { return float64(n.machine.Level()) })
 	gauge("drawd_raft_clock_offset_seconds", func() float64 { return n.time.offset().Seconds() })
 	gauge("drawd_raft_diverged", func() float64 { d, _, _ := n.judged.read(); return truth(d != "") })
+	gauge("drawd_raft_rolled_back", func() float64 { return truth(n.rolledBack() != nil) })
 	gauge("drawd_raft_wedged", func() float64 { _, w, _ := n.judged.read(); return truth(w != "") })
 	gauge("drawd_raft_blobs_missing", func() float64 { return float64(missingEntries(n.state.Missing())) })
 	gauge("drawd_raft_sync_age_seconds", func() float64 { return n.log.syncAge(n.options.Clock.Monotonic()).Seconds() })

@@ -41,6 +41,9 @@ type Node struct {
 	pinger    *pinger       // nil for a node that runs alone
 	judged    judged
 	novice    novice
+	witness   *witness // nil for a node that runs alone
+	recall    recall
+	reloading sync.Mutex      // one change of raft's configuration at a time
 	asked     <-chan raft.RPC // what other nodes' rafts ask, and what of it this node's raft is asked; nil but for a novice
 	screened  chan raft.RPC
 	forwarder *forwarding // nil: what this node does not decide is refused
@@ -108,6 +111,11 @@ func assemble(o Options, m machine, disk logDisk, state stateDisk) *Node {
 	n := &Node{
 		options: o, machine: m, state: state, metrics: newMetricSet(o.Metrics),
 		leadership: make(chan bool, 64), ready: make(chan struct{}), dead: make(chan struct{}), stop: make(chan struct{}), known: make(chan struct{}),
+	}
+	n.recall.settled = make(chan struct{})
+	n.inbound.held = n.recall.settled
+	if o.Peers == nil {
+		close(n.recall.settled)
 	}
 	n.gate.shut(reasonNoLeader, says(starting))
 	n.time = newTimekeeper(&o, &n.gate)
@@ -211,6 +219,15 @@ func (n *Node) startRaft() error {
 		if err := n.beginNovice(past, len(first.Servers) > 0); err != nil {
 			return fail(err)
 		}
+		if n.witness, err = n.newWitness(); err != nil {
+			return fail(err)
+		}
+		voted, err := n.log.GetUint64([]byte(lastVoteKey))
+		if err != nil {
+			return fail(err)
+		}
+		n.log.voted.Store(voted)
+		transport.witness = n.witness
 		if n.novice.is.Load() {
 			n.screened = make(chan raft.RPC)
 			n.asked, transport.screened = transport.Consumer(), n.screened
@@ -221,16 +238,25 @@ func (n *Node) startRaft() error {
 			return fail(err)
 		}
 	}
+	waits := n.cluster() && past && !n.novice.is.Load()
+	if waits {
+		if err := n.hold(config); err != nil {
+			return fail(err)
+		}
+	}
 	n.raft, err = raft.NewRaft(config, n.fsm, n.log, n.log, n.snapshots, transport)
 	if err != nil {
 		return fail(err)
 	}
 	close(n.known)
-	n.points.raft = n.raft
+	n.points.raft, n.points.reload = n.raft, n.reload
 	if err := n.member(); err != nil {
 		return errors.Join(err, n.raft.Shutdown().Error())
 	}
 	if n.cluster() {
+		if !waits {
+			n.release()
+		}
 		n.pinger.start()
 		n.options.Peers.Answer(peer.CallMembers, n.answerMembers)
 		n.takeForwarded()

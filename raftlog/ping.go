@@ -47,15 +47,32 @@ func (p *pinger) run() {
 	defer cancel()
 	t := time.NewTicker(pingInterval)
 	defer t.Stop()
+	defer p.node.keepWitness(true)
 	for {
 		p.ask(ctx)
 		p.node.judge()
+		p.node.keepWitness(false)
 		select {
 		case <-t.C:
+		case <-p.again():
 		case <-p.node.stop:
 			return
 		}
 	}
+}
+
+// again is when it is asked again before the next round: while this node waits to be told what others know of it.
+func (p *pinger) again() <-chan time.Time {
+	select {
+	case <-p.node.recall.settled:
+		return nil
+	default:
+	}
+	if p.node.rolledBack() != nil {
+		return nil
+	}
+	p.node.settle()
+	return time.After(recallEvery)
 }
 
 // answer tells another node where this one stands.
@@ -67,6 +84,7 @@ func (p *pinger) answer(_ context.Context, name string, request []byte) ([]byte,
 	if name != "" && name != r.id {
 		return nil, problem.New(problem.Forbidden, fmt.Sprintf("the certificate is that of node %q, the ping that of %q", name, r.id))
 	}
+	p.node.saw(r)
 	return appendReport(nil, p.node.report(r.id)), nil
 }
 
@@ -102,6 +120,7 @@ func (p *pinger) due(members []Member) []Member {
 			due = append(due, m)
 		}
 	}
+	p.node.witness.forget(members)
 	for id := range p.mu.asked {
 		if !present[id] {
 			delete(p.mu.asked, id)
@@ -128,6 +147,7 @@ func (p *pinger) askOne(ctx context.Context, m Member) {
 		p.failed(m, err)
 		return
 	}
+	p.node.saw(r)
 	rtt := now - begun
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -209,10 +229,25 @@ func (n *Node) report(to string) *report {
 		term: n.raft.CurrentTerm(), applied: uint64(n.machine.AppliedIndex()), members: index,
 		leads: n.leading.Load(), ready: ready, complete: n.options.BlobsComplete(), novice: n.novice.is.Load(),
 		level: n.machine.Level(), supports: n.machine.Supports(), samples: n.fsm.hashes.all(),
+		rolledBack: n.rolledBack() != nil, own: n.own(), about: to, known: n.knownOf(to),
 	}
 	for _, m := range members {
 		r.youAreMember = r.youAreMember || m.ID == to
 	}
 	r.wallUS = n.options.Clock.Now().UnixMicro()
 	return r
+}
+
+// own is what this node has on its disk: what another one may remember of it.
+func (n *Node) own() seen {
+	tail := n.log.disk.Tail()
+	return seen{term: n.raft.CurrentTerm(), voted: n.log.voted.Load(), hadTerm: tail.Term, had: tail.Index}
+}
+
+// saw takes in what another node says of itself, and of this one.
+func (n *Node) saw(r *report) {
+	if r.about != "" && r.id != n.options.NodeID && n.isMember(r.id) {
+		n.witness.note(r.id, &r.own)
+	}
+	n.hear(r)
 }

@@ -35,6 +35,7 @@ func (n *Node) attend() {
 // look is called every watchInterval. That raft heard of the leader proves nothing about facts: heartbeats tell of no commit, and
 // after a cut they come again up to ten seconds before the entries do. What the leader had applied when it answered a ping does.
 func (n *Node) look(now time.Duration) {
+	n.lookAtLeader()
 	leader, other := n.otherLeader()
 	api := ""
 	if a := n.pinger.known(leader.ID); other && a != nil {

@@ -19,6 +19,11 @@ type report struct {
 	supports       uint32 // the newest feature level it knows
 	wallUS         int64  // its clock when it wrote this, in microseconds
 	samples        []sample
+	rolledBack     bool // its disk is not what it was: it gives no vote
+
+	own   seen   // what it has itself: without committed
+	about string // of whom known is: the other side; empty from a version that does not tell
+	known seen
 }
 
 // sample is the running hash after one entry.
@@ -36,6 +41,7 @@ const (
 	flagComplete = 4
 	flagMember   = 8
 	flagNovice   = 16
+	flagRolled   = 32
 )
 
 // appendReport encodes r.
@@ -46,7 +52,7 @@ func appendReport(dst []byte, r *report) []byte {
 		dst = binary.LittleEndian.AppendUint64(dst, v)
 	}
 	flags := byte(0)
-	for bit, on := range map[byte]bool{flagLeads: r.leads, flagReady: r.ready, flagComplete: r.complete, flagMember: r.youAreMember, flagNovice: r.novice} {
+	for bit, on := range map[byte]bool{flagLeads: r.leads, flagReady: r.ready, flagComplete: r.complete, flagMember: r.youAreMember, flagNovice: r.novice, flagRolled: r.rolledBack} {
 		if on { // order: bits commute
 			flags |= bit
 		}
@@ -59,7 +65,9 @@ func appendReport(dst []byte, r *report) []byte {
 	for _, s := range r.samples {
 		dst = append(binary.LittleEndian.AppendUint64(dst, s.index), s.hash[:]...)
 	}
-	return dst
+	dst = appendStr(appendSeen(dst, &r.own), r.about)
+	dst = appendSeen(dst, &r.known)
+	return append(dst, r.known.chain[:]...)
 }
 
 // parseReport decodes a report. What a later version appended is left.
@@ -72,12 +80,17 @@ func parseReport(b []byte) (*report, error) {
 	flags := w.u8()
 	r.leads, r.ready = flags&flagLeads != 0, flags&flagReady != 0
 	r.complete, r.youAreMember, r.novice = flags&flagComplete != 0, flags&flagMember != 0, flags&flagNovice != 0
+	r.rolledBack = flags&flagRolled != 0
 	r.level, r.supports, r.wallUS = w.u32(), w.u32(), int64(w.u64())
 	for range w.u8() {
 		r.samples = append(r.samples, sample{w.u64(), w.hash()})
 		if w.bad || len(r.samples) > maxSamples {
 			return nil, errWords
 		}
+	}
+	if len(w.b) > 0 { // else of a version before it
+		r.own, r.about, r.known = w.seen(), w.str(), w.seen()
+		r.known.chain = w.hash()
 	}
 	return r, w.err()
 }

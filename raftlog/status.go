@@ -30,6 +30,7 @@ type Status struct {
 	ClockOffset time.Duration // this clock minus the voters' median; 0 when too few are known
 	Diverged    string        // with whom this node disagrees; empty when with nobody
 	Wedged      string        // what this node does not follow; empty when it does
+	RolledBack  string        // why this node is kept out: its disk lacks what others have seen of it; empty when it is not
 	Removed     bool          // this node is no member any more
 
 	QueueCommands int
@@ -75,6 +76,9 @@ func (n *Node) Status() Status {
 	}
 	s.Level, s.ClockOffset = n.machine.Level(), n.time.offset()
 	s.Diverged, s.Wedged, s.Removed = n.judged.read()
+	if e := n.rolledBack(); e != nil {
+		s.RolledBack = e.Error()
+	}
 	if missing := n.state.Missing(); len(missing) > 0 {
 		s.BlobsMissing, s.BlobsNext = missingEntries(missing), missing[0].From
 	}

@@ -56,6 +56,7 @@ func (s knownStream) Dial(address string, timeout time.Duration) (net.Conn, erro
 // diverge without a word. The price is that a heartbeat waits behind a sync: election timeouts allow for it.
 type serialTransport struct {
 	*raft.NetworkTransport
+	witness  *witness        // sees what other nodes answer; nil for a node that runs alone
 	screened <-chan raft.RPC // when not nil, what came through novice.screen
 }
 
@@ -65,6 +66,27 @@ func (t serialTransport) Consumer() <-chan raft.RPC {
 		return t.screened
 	}
 	return t.NetworkTransport.Consumer()
+}
+
+// AppendEntries asks a follower, whose answer is seen.
+func (t serialTransport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	err := t.NetworkTransport.AppendEntries(id, target, args, resp)
+	if err == nil && t.witness != nil {
+		t.witness.appended(string(id), args, resp)
+	}
+	if mutant.On(mutant.AckBeforeQuorum) {
+		return acknowledged(args, resp, err)
+	}
+	return err
+}
+
+// RequestVote asks for a vote; the answer is seen.
+func (t serialTransport) RequestVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	err := t.NetworkTransport.RequestVote(id, target, args, resp)
+	if err == nil && t.witness != nil {
+		t.witness.voted(string(id), args, resp)
+	}
+	return err
 }
 
 // SetHeartbeatHandler does nothing, as the interface allows.

@@ -190,6 +190,13 @@ func (l *Log) Chain(index uint64) ([16]byte, bool) {
 	return b.Chain, ok
 }
 
+// Tail returns the last record, or what the next one follows when the log is empty. Of a log that was emptied the term may be 0.
+func (l *Log) Tail() Base {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.mu.tail
+}
+
 // at returns index, term and chain of a record in the log or of its base.
 func (l *Log) at(index uint64) (Base, bool) {
 	l.mu.RLock()

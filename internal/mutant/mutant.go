@@ -29,6 +29,7 @@ const (
 	BatchReused      Name = "batch-reused"       // a batch whose outcome is unknown is used for the next request
 	MinIndexUnheard  Name = "min-index-unheard"  // a read does not wait for the entry that it asks for
 	BarrierUnheard   Name = "barrier-unheard"    // a read over HTTP that must be linearizable is not
+	RollbackBelieved Name = "rollback-believed"  // a node does not listen when others have seen more of it than its disk has
 )
 
 // All returns every fault.
@@ -37,5 +38,6 @@ func All() []Name {
 		Oversell, MapOrder, ClockInApply, DedupeInProcess, SnapshotNoKeys, WindowEdge, CapPlusOne, SwitchAtEdge, UnsyncedLog, NoWatermark,
 		HeartbeatAside, AckBeforeQuorum, LostIsNone, ReadNoBarrier, ProposeTwice, TailStays, VoteForgotten, CheckpointAhead, AnswerBeforeBlob,
 		RetryUnheard, UnknownIsNone, BatchReused, MinIndexUnheard, BarrierUnheard,
+		RollbackBelieved,
 	}
 }
