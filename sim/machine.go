@@ -22,14 +22,15 @@ import (
 
 // machine is one node's hardware: a disk, a clock, an address. It outlives what runs on it.
 type machine struct {
-	world *World
-	id    string // node id and address
-	clock *Clock
-	fs    *storage.CrashFS
-	run   *run             // nil while it is down
-	spent bool             // its disk is no good: it is never started again
-	found []raftlog.Member // those that found the cluster; none for a node that is added later
-	free  atomic.Uint64
+	world  *World
+	id     string // node id and address
+	clock  *Clock
+	fs     *storage.CrashFS
+	run    *run             // nil while it is down
+	spent  bool             // its disk is no good: it is never started again
+	rolled bool             // an older copy of its disk was put back
+	found  []raftlog.Member // those that found the cluster; none for a node that is added later
+	free   atomic.Uint64
 }
 
 // run is one life of a process, from its start to its end.

@@ -36,6 +36,7 @@ func nemeses() []nemesis {
 		{"caller", 1, 6, (*World).cutCaller},
 		{"wipe", 3, 2, (*World).replaceOne},
 		{"rot", 3, 2, (*World).rotOne},
+		{"rollback", 3, 2, (*World).rollOneBack},
 	}
 }
 
@@ -52,6 +53,7 @@ func (w *World) torment(length time.Duration) {
 	for end := time.Now().Add(length); time.Now().Before(end) && len(w.faults()) == 0; {
 		time.Sleep(w.about(w.options.Calm))
 		w.acceptClocks()
+		w.keptOut()
 		if sum == 0 {
 			continue
 		}

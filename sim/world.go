@@ -349,6 +349,7 @@ func (w *World) settled(when string) bool {
 	deadline := time.Now().Add(settleLimit)
 	for time.Now().Before(deadline) {
 		w.acceptClocks()
+		w.keptOut()
 		if w.agreed() {
 			return true
 		}
