@@ -20,15 +20,14 @@ type tally struct {
 	byPrize                              []uint64
 }
 
-// tallier is a workload that counts outcomes. It is asked on its loop's thread.
-type tallier interface{ tally() tally }
-
 // diary makes a row of each second, while the run goes on: the loops hand it their seconds without waiting, one goroutine
 // merges them. A row is complete when every loop has told of its second or of a later one.
 type diary struct {
 	loops  int
 	prizes []oracle.Prize
 	each   func(*runfile.Second) // is told of each complete row, in order
+
+	raw func(*entry) // is told of what the loops told, before it is merged; nil for nobody
 
 	resident func() int64 // memory of the server; nil where it is not known
 
@@ -55,6 +54,7 @@ type diary struct {
 type entry struct {
 	second load.Second
 	so     tally
+	gone   bool // the loop tells nothing more
 }
 
 // openSecond is a second that not every loop has told of yet.
@@ -83,11 +83,17 @@ func (d *diary) start() {
 }
 
 // tell is called by a loop, on its thread.
-func (d *diary) tell(s load.Second, w load.Workload) {
-	e := entry{second: s}
-	if t, ok := w.(tallier); ok {
-		e.so = t.tally()
+func (d *diary) tell(s load.Second, so tally) { d.enter(entry{second: s, so: so}) }
+
+// gone says that loops tell nothing more: no row waits for them.
+func (d *diary) gone(first, loops int) {
+	for loop := first; loop < first+loops; loop++ {
+		d.enter(entry{second: load.Second{Loop: loop, At: 1 << 30}, gone: true})
 	}
+}
+
+// enter hands over what a loop told.
+func (d *diary) enter(e entry) {
 	d.mu.Lock()
 	d.mu.inbox = append(d.mu.inbox, e)
 	d.mu.Unlock()
@@ -135,6 +141,13 @@ func (d *diary) merge() {
 
 func (d *diary) hear(e *entry) {
 	s := &e.second
+	if e.gone {
+		d.last[s.Loop] = s.At
+		return
+	}
+	if d.raw != nil {
+		d.raw(e)
+	}
 	o := d.open[s.At]
 	if o == nil {
 		o = &openSecond{row: runfile.Second{At: s.At}, latency: load.NewHistogram(), wins: make([]uint64, len(d.prizes))}

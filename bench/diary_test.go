@@ -13,14 +13,6 @@ import (
 	"github.com/drawd/drawd/bench/runfile"
 )
 
-// counted is a workload that has counted something.
-type counted struct {
-	load.Workload
-	so tally
-}
-
-func (c *counted) tally() tally { return c.so }
-
 func secondOf(loop, at int, due uint64, micros ...int64) load.Second {
 	h := load.NewHistogram()
 	for _, us := range micros {
@@ -36,21 +28,21 @@ func TestDiaryMergesLoops(t *testing.T) {
 	var told []int
 	d := newDiary(2, rules, func(r *runfile.Second) { told = append(told, r.At) })
 	d.begun = time.Date(2026, 11, 11, 2, 0, 0, 0, time.UTC)
-	a, b := &counted{}, &counted{}
-	a.so = tally{logged: 3, won: 2, byPrize: []uint64{1, 1, 0}}
+	var a, b tally
+	a = tally{logged: 3, won: 2, byPrize: []uint64{1, 1, 0}}
 	d.tell(secondOf(0, 0, 10, 100, 100, 100), a)
 	// The first loop is a second ahead: its row waits for the other.
-	a.so = tally{logged: 4, won: 3, denied: 1, byPrize: []uint64{1, 1, 1}}
+	a = tally{logged: 4, won: 3, denied: 1, byPrize: []uint64{1, 1, 1}}
 	d.tell(secondOf(0, 1, 4, 500), a)
 	if d.advance(); len(told) != 0 {
 		t.Fatalf("seconds %v are closed, but one loop has told of none", told)
 	}
-	b.so = tally{logged: 1, won: 1, errors: 2, refused: 7, byPrize: []uint64{0, 1, 0}}
+	b = tally{logged: 1, won: 1, errors: 2, refused: 7, byPrize: []uint64{0, 1, 0}}
 	d.tell(secondOf(1, 0, 6, 9000), b)
 	if d.advance(); !reflect.DeepEqual(told, []int{0}) {
 		t.Fatalf("closed are %v", told)
 	}
-	b.so = tally{logged: 2, won: 2, errors: 2, refused: 7, byPrize: []uint64{7, 1, 0}}
+	b = tally{logged: 2, won: 2, errors: 2, refused: 7, byPrize: []uint64{7, 1, 0}}
 	d.tell(secondOf(1, 2, 1), b) // it slept through second 1
 	d.stop()
 	if !reflect.DeepEqual(told, []int{0, 1, 2}) || len(d.rows) != 3 {

@@ -10,7 +10,8 @@
 // Package bench/load is the generator: raw TCP connections driven by epoll, requests patched into place, latency
 // counted from the intended time. Package bench/oracle is the judge: it recounts stock, caps, keys, odds and books from
 // the records feed alone, with its own arithmetic. This package starts daemons, publishes campaigns, plans arrivals,
-// keeps the journal of answers and writes reports. Package bench/runfile is the document that a run leaves behind.
+// keeps the journal of answers and writes reports. Package bench/runfile is the document that a run leaves behind. Package bench/link
+// carries messages to agents ([Agent]), which send shares of one schedule from other machines.
 //
 // # Processes
 //

@@ -15,7 +15,7 @@ import (
 func (r *DrawReport) Document() *runfile.Run {
 	d := &runfile.Run{
 		Scenario: r.Scenario, StartedAt: r.Begun.UTC(), WallSeconds: r.Wall.Seconds(), Environment: r.Machine.document(), Options: r.Options,
-		Invalid: r.Invalid, Series: r.Seconds, Notes: r.Notes,
+		Invalid: r.Invalid, Series: r.Seconds, Notes: r.Notes, Agents: r.Agents,
 	}
 	if !r.Self {
 		d.Environment.Durability, d.Environment.Nodes, d.Environment.SharedMachine = "not known", 0, false

@@ -32,6 +32,7 @@ type drawLoad struct {
 	watch    *restartWatch
 	rng      *rand.Rand
 	patience patience
+	share    share
 
 	progress progress
 	byPrize  []uint64    // wins so far, in the order of the campaign file
@@ -46,6 +47,16 @@ type drawLoad struct {
 type progress struct {
 	wins, misses, denied, refused, failed, lost atomic.Uint64
 	_                                           [64]byte // one loop's counters are not on another's line
+}
+
+// share numbers the requests of one of several generators: i is number first + i × of. The zero share has all of them.
+type share struct{ first, of uint32 }
+
+func (s share) number(id uint32) uint32 {
+	if s.of == 0 {
+		return id
+	}
+	return s.first + id*s.of
 }
 
 type codeCount struct {
@@ -66,7 +77,7 @@ func newDrawLoad(j *journal, t *template, user func(uint32) uint32, watch *resta
 	}
 }
 
-// tally implements tallier.
+// tally is what has been counted so far. It is asked on the loop's thread.
 func (l *drawLoad) tally() tally {
 	p := &l.progress
 	return tally{
@@ -78,7 +89,7 @@ func (l *drawLoad) tally() tally {
 // AppendRequest implements load.Workload.
 func (l *drawLoad) AppendRequest(dst []byte, id uint32, again bool) []byte {
 	l.journal.state[id] = unknownOutcome
-	return l.template.appendTo(dst, id, l.user(id), again)
+	return l.template.appendTo(dst, l.share.number(id), l.user(id), again)
 }
 
 // Lost implements load.Workload.

@@ -42,7 +42,8 @@ type drawRun struct {
 	watch    *restartWatch
 
 	machine   Machine
-	generator float64 // requests a second that the generator can send
+	generator float64 // requests a second that the generator, or all agents together, can send
+	fleet     *fleet  // nil when the load is sent from here
 	daemon    *daemon // nil when it is not ours
 	control   *control
 	host      string
@@ -105,8 +106,7 @@ func (f *drawRun) run(ctx context.Context) (report *DrawReport, err error) {
 
 // prepare measures the generator, starts the daemon, publishes the campaign and plans the load.
 func (f *drawRun) prepare(ctx context.Context) (err error) {
-	f.say.now("measuring the generator …")
-	if f.generator, err = generatorRate(ctx, &f.o.Environment, f.o.Connections, f.o.Loops, time.Second); err != nil {
+	if err := f.prepareGenerator(ctx); err != nil {
 		return err
 	}
 	dir := f.o.Dir
@@ -140,6 +140,19 @@ func (f *drawRun) prepare(ctx context.Context) (err error) {
 		return fmt.Errorf("bench %s: %s requests are planned; one run has at most %s", f.scenario, count(n), count(MaxRequests))
 	}
 	return f.publish(ctx)
+}
+
+// prepareGenerator finds out what can be sent from here, or by the agents.
+func (f *drawRun) prepareGenerator(ctx context.Context) (err error) {
+	f.say.now("measuring the generator …")
+	if len(f.o.Agents) == 0 {
+		f.generator, err = generatorRate(ctx, &f.o.Environment, f.o.Connections, f.o.Loops, time.Second)
+		return err
+	}
+	if f.fleet, err = callAgents(ctx, &f.o, f.say); err == nil {
+		f.generator = f.fleet.perSecond()
+	}
+	return err
 }
 
 // publish makes the campaign live and prepares journal and requests.
@@ -181,15 +194,8 @@ func (f *drawRun) userOf(id uint32) uint32 { return f.plan.user[id] }
 func (f *drawRun) load(ctx context.Context) (*load.Stats, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	for k := range f.o.Loops {
-		l := newDrawLoad(f.journal, f.template, f.userOf, f.watch, f.o.Seed+uint64(k))
-		if f.plan.patience.policy != "" {
-			l.patience = f.plan.patience
-		}
-		f.loads = append(f.loads, l)
-	}
 	screen := newScreen(f)
-	f.diary = newDiary(f.o.Loops, f.rules, screen.second)
+	f.diary = newDiary(f.o.Loops*max(1, len(f.o.Agents)), f.rules, screen.second)
 	f.diary.resident = f.resident
 	var side sync.WaitGroup
 	f.diary.start()
@@ -203,21 +209,22 @@ func (f *drawRun) load(ctx context.Context) (*load.Stats, error) {
 	}
 	f.say.clear()
 	screen.begin()
-	opts := load.Options{
-		Addr: f.host, Connections: f.o.Connections, Loops: f.o.Loops, Timeout: f.plan.timeout,
-		OnSecond: func(s load.Second) { f.diary.tell(s, f.loads[s.Loop]) },
-		OnStart: func(t0 time.Time) {
-			if f.plan.meanwhile == nil {
-				return
-			}
-			side.Go(func() {
-				if err := f.plan.meanwhile(ctx, t0); err != nil {
-					cancel(err)
-				}
-			})
-		},
+	send := f.send
+	if f.fleet != nil {
+		send = func(ctx context.Context, onStart func(time.Time)) (*load.Stats, error) {
+			return f.fleet.run(ctx, f, onStart)
+		}
 	}
-	stats, err := load.Run(ctx, opts, load.Schedule{Arrivals: f.plan.due, Drain: f.o.Drain}, func(k int) load.Workload { return f.loads[k] })
+	stats, err := send(ctx, func(t0 time.Time) {
+		if f.plan.meanwhile == nil {
+			return
+		}
+		side.Go(func() {
+			if err := f.plan.meanwhile(ctx, t0); err != nil {
+				cancel(err)
+			}
+		})
+	})
 	if err != nil {
 		cancel(err)
 	}
@@ -226,6 +233,22 @@ func (f *drawRun) load(ctx context.Context) (*load.Stats, error) {
 	close(done)
 	side.Wait()
 	return stats, context.Cause(ctx)
+}
+
+// send sends the requests from here.
+func (f *drawRun) send(ctx context.Context, onStart func(time.Time)) (*load.Stats, error) {
+	for k := range f.o.Loops {
+		l := newDrawLoad(f.journal, f.template, f.userOf, f.watch, f.o.Seed+uint64(k))
+		if f.plan.patience.policy != "" {
+			l.patience = f.plan.patience
+		}
+		f.loads = append(f.loads, l)
+	}
+	opts := load.Options{
+		Addr: f.host, Connections: f.o.Connections, Loops: f.o.Loops, Timeout: f.plan.timeout, OnStart: onStart,
+		OnSecond: func(s load.Second) { f.diary.tell(s, f.loads[s.Loop].tally()) },
+	}
+	return load.Run(ctx, opts, load.Schedule{Arrivals: f.plan.due, Drain: f.o.Drain}, func(k int) load.Workload { return f.loads[k] })
 }
 
 func (f *drawRun) daemonCPU() time.Duration {
@@ -248,6 +271,9 @@ func (f *drawRun) resident() int64 {
 
 // close ends what the run began: the daemon with its data, or the campaign on a daemon that stays.
 func (f *drawRun) close(ctx context.Context) error {
+	if f.fleet != nil {
+		f.fleet.close()
+	}
 	if f.daemon == nil {
 		if f.o.Campaign != nil || f.version == 0 || f.o.Keep {
 			return nil // a campaign that was brought along is its owner's to end

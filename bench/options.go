@@ -68,6 +68,11 @@ type DrawOptions struct {
 	Replays   int
 	MinLogged int           // logged draws below which the verdict does not stand. Default MinVerdictDraws
 	Drain     time.Duration // how long to wait for late answers after the last arrival. Default 30 s
+
+	// Agents send the load in place of this process, each an equal share: host:port of each `drawd bench agent`. They and this
+	// process know AgentToken. Connections is the number over all of them, Loops that of each.
+	Agents     []string
+	AgentToken string
 }
 
 // FlashOptions describe a crowd. Zero values mean the default given with each field.
@@ -178,6 +183,7 @@ func (o *DrawOptions) check(f *faults) {
 	f.within("Replays", o.Replays, 0, MaxRequests)
 	f.within("MinLogged", o.MinLogged, 0, MaxRequests)
 	f.check(o.Drain >= 0, "Drain must not be negative")
+	o.checkAgents(f)
 }
 
 // fill completes the defaults that do not depend on measurements.
@@ -197,6 +203,7 @@ func (o *FlashOptions) Validate() error {
 	var f faults
 	o.DrawOptions.check(&f)
 	f.check(o.Kill9 == 0 || o.Self, "Kill9 needs Self: only a daemon of our own is killed")
+	f.check(o.Kill9 == 0 || len(o.Agents) == 0, "Kill9 excludes Agents: the first draw after a kill is looked for by the generator here")
 	f.within("Users", o.Users, 0, MaxRequests/2)
 	f.within("Kill9", o.Kill9, 0, 1000)
 	f.within("TailRate", o.TailRate, 0, 10_000_000)

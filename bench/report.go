@@ -3,7 +3,9 @@ package bench
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/drawd/drawd/bench/load"
@@ -43,6 +45,8 @@ type DrawReport struct {
 	Invalid []string
 	Seconds []runfile.Second
 	hlog    []byte
+
+	Agents []runfile.Agent // who sent the load, if not this process
 
 	GeneratorCPU float64 // µs per request sent
 	DaemonCPU    float64 // µs per final answer; 0 where the daemon is not ours
@@ -103,6 +107,9 @@ func newDrawReport(f *drawRun, s *load.Stats, used time.Duration) (*DrawReport, 
 		r.DaemonCPU = float64(used.Nanoseconds()) / 1e3 / float64(n)
 	}
 	r.measure(s)
+	if f.fleet != nil {
+		r.Agents, r.Invalid = f.fleet.documents(), f.fleet.faults()
+	}
 	return r, nil
 }
 
@@ -113,11 +120,15 @@ func (f *drawRun) options() []runfile.Option {
 	if !o.Self {
 		server = o.URL
 	}
+	more := f.plan.options
+	if len(o.Agents) > 0 {
+		more = append(slices.Clone(more), runfile.Option{Name: "agents", Value: strings.Join(o.Agents, ",")})
+	}
 	return append([]runfile.Option{
 		{Name: "server", Value: server}, {Name: "campaign", Value: f.rules.Campaign}, {Name: "seed", Value: strconv.FormatUint(o.Seed, 10)},
 		{Name: "connections", Value: strconv.Itoa(o.Connections)}, {Name: "loops", Value: strconv.Itoa(o.Loops)},
 		{Name: "arrivals", Value: strconv.Itoa(len(f.plan.due))}, {Name: "generator-per-second", Value: strconv.Itoa(int(f.generator))},
-	}, f.plan.options...)
+	}, more...)
 }
 
 func rateOf(s *load.Stats, c load.Class) Rate {
@@ -208,6 +219,7 @@ func (r *DrawReport) WriteText(w io.Writer) error {
 	p.line("")
 	r.writeRates(p)
 	r.writeLatency(p)
+	writeAgents(p, r.Agents)
 	r.writeRestarts(p)
 	if len(r.Figures) > 0 {
 		writeFigures(p, r.Figures)

@@ -21,7 +21,12 @@ const (
 
 // newDrawTemplate returns the request of one unary draw. host is where it goes.
 func newDrawTemplate(host, key, campaign string) *template {
-	t := &template{nonce: fmt.Sprintf("%08x", uint32(nonce()))}
+	return newNoncedTemplate(host, key, campaign, fmt.Sprintf("%08x", uint32(nonce())))
+}
+
+// newNoncedTemplate is newDrawTemplate with the beginning of the keys given, which several generators of one run share.
+func newNoncedTemplate(host, key, campaign, nonce string) *template {
+	t := &template{nonce: nonce}
 	body := `{"user":"u` + zeros(userDigits) + `"}`
 	build := func(extra string) (b []byte, keyAt, userAt int) {
 		b = fmt.Appendf(b, "POST /v1/campaigns/%s/draws HTTP/1.1\r\nHost: %s\r\n%sContent-Type: application/json\r\n%sIdempotency-Key: %s-",

@@ -23,5 +23,10 @@ func TestSlowSyncs(t *testing.T) {
 	if n := slept.Load() - before; n != 5 {
 		t.Errorf("%d late syncs for 5 appends", n)
 	}
+	before = slept.Load()
+	check(t, writeFileSynced(slowSyncs(NewCrashFS(), delay, func(time.Duration) { slept.Add(1) }), "/elsewhere", []byte("x")))
+	if n := slept.Load() - before; n != 0 {
+		t.Errorf("%d late syncs of a file that is no WAL of the log", n)
+	}
 	mustClose(t, s)
 }

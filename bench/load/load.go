@@ -71,6 +71,8 @@ type Options struct {
 	Replies int
 	// OnSecond is told of each second of each loop, on the loop's thread; it must not block.
 	OnSecond func(Second)
+	// Begin is asked for the moment of the start when all connections stand; an error ends the run. Default: in 5 ms.
+	Begin func() (t0 time.Time, err error)
 	// OnStart is told when the first request may be sent.
 	OnStart func(t0 time.Time)
 }

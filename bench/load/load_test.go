@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -128,16 +129,15 @@ func TestOpenLoopKeepsScheduleAndCountsLatencyFromTheDueTime(t *testing.T) {
 	ln := listen(t, "127.0.0.1:0")
 	release := make(chan struct{})
 	echo(t, ln, func(n int64) (int, bool) {
-		if n == 1 {
-			<-release // the first answer is held until the others have long been due
+		if n == 1 { // the first answer is held until the others have long been due, from its coming: it may be sent late
+			time.AfterFunc(60*time.Millisecond, func() { close(release) })
+			<-release
 		}
 		return 200, true
 	})
 	arrivals := []time.Duration{0, time.Millisecond, 2 * time.Millisecond, 30 * time.Millisecond}
 	w := newTally(len(arrivals))
-	opts := load.Options{Addr: ln.Addr().String(), Connections: 1, OnStart: func(t0 time.Time) {
-		time.AfterFunc(time.Until(t0)+60*time.Millisecond, func() { close(release) })
-	}}
+	opts := load.Options{Addr: ln.Addr().String(), Connections: 1}
 	st, err := load.Run(t.Context(), opts, load.Schedule{Arrivals: arrivals}, func(int) load.Workload { return w })
 	if err != nil {
 		t.Fatal(err)
@@ -299,5 +299,30 @@ func TestNothingListening(t *testing.T) {
 		load.Schedule{Requests: 1}, func(int) load.Workload { return newTally(1) })
 	if err == nil {
 		t.Fatal("no error")
+	}
+}
+
+// TestBeginSaysWhen: the connections stand before the moment of the start is asked for, and nothing is sent before it, or at all when
+// there is no start.
+func TestBeginSaysWhen(t *testing.T) {
+	ln := listen(t, "127.0.0.1:0")
+	echo(t, ln, func(int64) (int, bool) { return 200, true })
+	arrivals := []time.Duration{0, time.Millisecond}
+	var at, told time.Time
+	opts := load.Options{
+		Addr: ln.Addr().String(), Connections: 2,
+		Begin:   func() (time.Time, error) { at = time.Now().Add(30 * time.Millisecond); return at, nil },
+		OnStart: func(t0 time.Time) { told = t0 },
+	}
+	w := newTally(len(arrivals))
+	st, err := load.Run(t.Context(), opts, load.Schedule{Arrivals: arrivals}, func(int) load.Workload { return w })
+	if err != nil || st.Answered[load.Decided] != 2 || !told.Equal(at) || time.Now().Before(at) {
+		t.Fatalf("%v, %+v, begun %v, told %v", err, st, at, told)
+	}
+	none := errors.New("no start")
+	opts.Begin = func() (time.Time, error) { return time.Time{}, none }
+	w = newTally(len(arrivals))
+	if st, err := load.Run(t.Context(), opts, load.Schedule{Arrivals: arrivals}, func(int) load.Workload { return w }); !errors.Is(err, none) || st.Sent != 0 {
+		t.Errorf("%v, %d sent", err, st.Sent)
 	}
 }

@@ -63,7 +63,7 @@ func newLoop(k int, o *Options, s *Schedule, w Workload, stop *atomic.Bool) (*lo
 	l := &loop{
 		number: k, o: o, s: s, work: w, stop: stop, ep: ep, addr: addr, family: family,
 		conns: make([]conn, n), idle: newQueue(n), next: uint64(k), dueNext: uint64(k), count: uint64(s.count()),
-		t0: time.Now(), stats: newStats(),
+		t0: time.Now(), stats: NewStats(),
 	}
 	for i := range l.conns {
 		l.conns[i].in = make([]byte, 4<<10)
@@ -195,7 +195,7 @@ func (l *loop) tick(now time.Duration) bool {
 func (l *loop) window(now time.Duration) {
 	if !l.measured && now >= l.s.Warmup && (l.s.For == 0 || now < l.s.For) {
 		// What came before the window does not count, but for the seconds: they are a diary.
-		fresh := newStats()
+		fresh := NewStats()
 		fresh.Seconds = l.stats.Seconds
 		l.stats, l.measured = fresh, true
 		l.cpu0 = threadCPU()

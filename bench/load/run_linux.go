@@ -44,8 +44,10 @@ func Run(ctx context.Context, o Options, s Schedule, newWorkload func(loop int) 
 		ended.Go(func() { faults[k] = l.run(connected.Done, start) })
 	}
 	connected.Wait()
-	t0 := time.Now().Add(5 * time.Millisecond)
-	if o.OnStart != nil {
+	t0, refused := o.begin()
+	if refused != nil {
+		stop.Store(true)
+	} else if o.OnStart != nil {
 		o.OnStart(t0)
 	}
 	for range loops {
@@ -53,12 +55,20 @@ func Run(ctx context.Context, o Options, s Schedule, newWorkload func(loop int) 
 	}
 	ended.Wait()
 
-	total := newStats()
+	total := NewStats()
 	for _, l := range loops {
-		total.merge(l.stats)
+		total.Merge(l.stats)
 	}
-	if err := errors.Join(faults...); err != nil {
+	if err := errors.Join(append(faults, refused)...); err != nil {
 		return total, err
 	}
 	return total, ctx.Err()
+}
+
+// begin returns the moment of the start.
+func (o *Options) begin() (time.Time, error) {
+	if o.Begin == nil {
+		return time.Now().Add(5 * time.Millisecond), nil
+	}
+	return o.Begin()
 }

@@ -61,7 +61,8 @@ type Second struct {
 	Histogram *hdr.Histogram `json:"-"`
 }
 
-func newStats() *Stats {
+// NewStats returns the statistics of nothing.
+func NewStats() *Stats {
 	s := &Stats{Lag: NewHistogram()}
 	for c := range Classes {
 		s.Latency[c], s.Service[c] = NewHistogram(), NewHistogram()
@@ -87,8 +88,8 @@ func All(h [Classes]*hdr.Histogram) *hdr.Histogram {
 	return all
 }
 
-// merge adds what another loop saw.
-func (s *Stats) merge(o *Stats) {
+// Merge adds what others saw: another loop, or another generator.
+func (s *Stats) Merge(o *Stats) {
 	for c := range Classes {
 		s.Latency[c].Merge(o.Latency[c])
 		s.Service[c].Merge(o.Service[c])

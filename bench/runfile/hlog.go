@@ -2,6 +2,8 @@ package runfile
 
 import (
 	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -48,4 +50,33 @@ func (l *HLog) Flush() error {
 		return fmt.Errorf("runfile: hlog: %w", err)
 	}
 	return nil
+}
+
+// SumOfHLog adds up the histograms of all intervals of a log.
+func SumOfHLog(r io.Reader) (*hdr.Histogram, error) {
+	var sum *hdr.Histogram
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 0, 1<<16), 16<<20)
+	for lines.Scan() {
+		line := bytes.TrimSpace(lines.Bytes())
+		if len(line) == 0 || line[0] == '#' || line[0] == '"' {
+			continue
+		}
+		h, err := hdr.Decode(line[bytes.LastIndexByte(line, ',')+1:])
+		if err != nil {
+			return nil, fmt.Errorf("runfile: hlog: %w", err)
+		}
+		if sum == nil {
+			sum = h
+		} else if dropped := sum.Merge(h); dropped > 0 {
+			return nil, fmt.Errorf("runfile: hlog: %d values lie beyond the range of the first histogram", dropped)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("runfile: hlog: %w", err)
+	}
+	if sum == nil {
+		return nil, errors.New("runfile: hlog: no interval")
+	}
+	return sum, nil
 }

@@ -39,6 +39,8 @@ type Run struct {
 	Prizes []Prize `json:"prizes,omitempty"`
 	// Ends of the daemon that the run caused, and what followed.
 	Restarts []Restart `json:"restarts,omitempty"`
+	// The machines that sent the load, where another one than this process did. Their histograms are merged above.
+	Agents []Agent `json:"agents,omitempty"`
 	// Rows of figures, with their samples.
 	Figures []Figure `json:"figures,omitempty"`
 	// What a reader must know beside the figures.
@@ -269,6 +271,36 @@ type Restart struct {
 	FirstDrawSeconds float64 `json:"first_draw_seconds"`
 	// From the end until a draw was answered again; 0 when none came.
 	GapSeconds float64 `json:"gap_seconds"`
+}
+
+// Agent is one machine that sent a share of the load.
+type Agent struct {
+	// Where the coordinator reached it.
+	Address string `json:"address"`
+	// Its name for itself.
+	Host string `json:"host,omitempty"`
+	// Revision of its build.
+	Commit string `json:"commit"`
+	// Processors that its system shows.
+	Cores int `json:"cores"`
+	// What its generator can send while an empty handler on its own machine answers.
+	PerSecond float64 `json:"per_second"`
+	// Requests of its share.
+	Arrivals int `json:"arrivals"`
+	// Requests that it wrote, those sent again included.
+	Sent uint64 `json:"sent"`
+	// How far its clock was ahead of the coordinator's before the run; the start was given to it by its own clock.
+	ClockAhead int64 `json:"clock_ahead_us"`
+	// How wrong that may be: half of the fastest round trip.
+	ClockPlusMinus int64 `json:"clock_plus_minus_us"`
+	// How much further ahead it was after the run.
+	ClockDrift int64 `json:"clock_drift_us"`
+	// Its own delay in sending.
+	Lag Percentiles `json:"lag"`
+	// The largest share of a processor that one of its load threads used in a second.
+	Busiest float64 `json:"busiest"`
+	// Why its part is not whole; such a run is INVALID.
+	Lost string `json:"lost,omitempty"`
 }
 
 // Figure is one row of a table.

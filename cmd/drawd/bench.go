@@ -35,7 +35,7 @@ func (a *app) benchCommand() *cobra.Command {
 		a.benchSteadyCommand("soak", "  drawd bench soak --self --rate 5000 --duration 30m --html soak.html", bench.Soak),
 		a.benchSteadyCommand("retry-storm", "  drawd bench retry-storm --self\n  drawd bench retry-storm --self --policy none", bench.RetryStorm),
 		a.benchFiguresCommand("figures"), a.benchFiguresCommand("denials", "P5"), a.benchFiguresCommand("restart", "P9"),
-		a.benchCrashLoopCommand(), a.benchNemesisCommand(), a.benchFailoverCommand(), a.benchDiskCommand(), a.benchReportCommand(), a.benchCompareCommand(), a.benchEmptyCommand())
+		a.benchCrashLoopCommand(), a.benchNemesisCommand(), a.benchFailoverCommand(), a.benchDiskCommand(), a.benchReportCommand(), a.benchCompareCommand(), a.benchAgentCommand(), a.benchEmptyCommand())
 	return c
 }
 
@@ -207,11 +207,16 @@ func (a *app) drawOptions(c *cobra.Command, o *bench.DrawOptions) (fill func(all
 	f.IntVar(&o.Replays, "replays", 0, "acknowledged draws that are asked for again with their key; default all")
 	f.IntVar(&o.MinLogged, "min-logged", 0, fmt.Sprintf("logged draws below which the verdict does not stand; default %d", bench.MinVerdictDraws))
 	f.DurationVar(&o.Drain, "drain", 0, "how long to wait for late answers; default 30s")
+	f.StringSliceVar(&o.Agents, "agents", nil, "host:port of each `drawd bench agent` that sends a share of the load, in place of this process")
+	f.StringVar(&o.AgentToken, "bench-token", "", "what agents and coordinator both know (better in DRAWD_BENCH_TOKEN)")
 	a.environment(c, &o.Environment)
 	return func(all interface{ Validate() error }) error {
 		o.Compile = compileForBench
 		if o.Key == "" {
 			o.Key = a.env("api-key", "")
+		}
+		if o.AgentToken == "" {
+			o.AgentToken = a.env("bench-token", "")
 		}
 		if *file != "" {
 			s, err := a.compile(*file)

@@ -19,7 +19,7 @@ func TestEveryScenarioHasItsCommand(t *testing.T) {
 		}
 		delete(commands, s.Name)
 	}
-	for _, tool := range []string{"list", "report", "compare", "empty"} {
+	for _, tool := range []string{"list", "report", "compare", "agent", "empty"} {
 		delete(commands, tool)
 	}
 	if len(commands) > 0 {

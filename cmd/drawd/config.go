@@ -25,7 +25,7 @@ import (
 // knows is an error, because a setting that is silently ignored is found out on the busiest day.
 
 // clientSettings are the flags of client commands that the environment may name.
-var clientSettings = [...]string{"url", "admin-url", "api-key", "namespace", "ca-cert"}
+var clientSettings = [...]string{"url", "admin-url", "api-key", "namespace", "ca-cert", "bench-token"}
 
 func envName(flag string) string {
 	return "DRAWD_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
