@@ -140,6 +140,12 @@ const (
 	// behindLimit is for how long an answer waits until this node has applied what it tells of.
 	behindLimit = time.Second
 
+	// settleEvery is between two questions to the leader for what is not known here, settleLimit for one of them with what
+	// follows; at most maxSettling wait for the next one.
+	settleEvery = 10 * time.Millisecond
+	settleLimit = time.Second
+	maxSettling = 1024
+
 	// One node: a lone voter would otherwise wait its whole timeout for a leader that cannot exist.
 	oneNodeTimeout = 20 * time.Millisecond
 	commitTimeout  = 10 * time.Millisecond

@@ -46,6 +46,7 @@ type Node struct {
 	reloading sync.Mutex      // one change of raft's configuration at a time
 	asked     <-chan raft.RPC // what other nodes' rafts ask, and what of it this node's raft is asked; nil but for a novice
 	screened  chan raft.RPC
+	settling  *settling   // nil on a node that runs alone
 	forwarder *forwarding // nil: what this node does not decide is refused
 	takers    *takers     // of what others forward; nil as forwarder
 	progress  *progress
@@ -149,6 +150,7 @@ func assemble(o Options, m machine, disk logDisk, state stateDisk) *Node {
 		n.fsm.hashes, n.fsm.novice, n.pinger = new(hashRing), &n.novice, newPinger(n)
 		n.judged.moving = make(chan struct{}, 1)
 		n.forwarder = n.newForwarding(o.Metrics)
+		n.settling = &settling{look: n.catchUp, kicked: make(chan struct{}, 1), stop: n.stop}
 	}
 	n.gauges(o.Metrics)
 	return n
@@ -270,7 +272,7 @@ func (n *Node) startLoops() {
 	n.proposer.start()
 	loops := []func(){n.lead, n.watch, n.space, n.ticker.run, n.points.run, n.progress.run, n.blobs.run}
 	if n.cluster() {
-		loops = append(loops, n.pinger.run, n.attend)
+		loops = append(loops, n.pinger.run, n.attend, n.settling.run)
 	}
 	if n.screened != nil {
 		loops = append(loops, func() { n.novice.screen(n.asked, n.screened, n.stop) })

@@ -134,15 +134,8 @@ func (p *pinger) askOne(ctx context.Context, m Member) {
 	defer cancel()
 	clock := p.node.options.Clock
 	begun := clock.Monotonic()
-	b, err := p.peers.Ask(ctx, m.Address, peer.CallPing, appendReport(nil, p.node.report(m.ID)))
+	r, err := p.question(ctx, m)
 	wall, now := clock.Now(), clock.Monotonic()
-	var r *report
-	if err == nil {
-		r, err = parseReport(b)
-	}
-	if err == nil && r.id != m.ID {
-		err = fmt.Errorf("raftlog: node %q answers at the address of node %q", r.id, m.ID)
-	}
 	if err != nil {
 		p.failed(m, err)
 		return

@@ -37,6 +37,7 @@ type Options struct {
 	Records    control.Records // needed
 	Node       control.Node    // needed
 	Place      dataplane.Place // where the node stands among others; nil on a node that runs alone
+	Settle     func() bool     // waits until the engine has what was acknowledged at other nodes; nil on a node that runs alone
 	Cluster    control.Cluster // the nodes beside this one; nil on a node that runs alone
 	Backups    control.Backups // how the node writes a backup of itself; nil: it writes none
 	ClusterKey [32]byte        // seals the seeds of new campaigns

@@ -48,7 +48,7 @@ func New(o Options) (*Server, error) {
 	if s.tls, err = loadTLS(o.TLSCert, o.TLSKey); err != nil {
 		return nil, err
 	}
-	if s.gate, err = access.New(access.Options{Source: o.Engine, Logger: o.Logger}); err != nil {
+	if s.gate, err = access.New(access.Options{Source: o.Engine, Logger: o.Logger, Settle: o.Settle}); err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}
 	tickets, err := ticket.NewRing(ticket.Options{Source: o.Engine, ClusterKey: o.ClusterKey, Logger: o.Logger})

@@ -89,6 +89,7 @@ func startNode(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *nod
 	planes.Exposed = []control.MetricsWriter{logMetrics, storeMetrics{n.store}}
 	if n.peers != nil {
 		planes.Cluster, planes.Node, planes.Place = crowd{n.log, n.peers.host}, standing{n.log, n.peers}, n.log
+		planes.Settle = func() bool { return n.log.Settle(context.Background()) }
 		planes.Exposed = append(planes.Exposed, n.peers.metrics)
 	}
 	planes.Starting = starting

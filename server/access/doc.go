@@ -14,6 +14,9 @@
 // Refresh before it answers, so the change holds there at once; elsewhere it holds within RefreshEvery. This works the
 // same after a restart and on a node that only follows.
 //
+// What is not known here, a key, a namespace, a campaign, a pool, is looked for once more after [Options].Settle, before anybody is
+// told that it does not exist. Only that may wait: whoever asks for what is known never does.
+//
 // Lock order: the Gate's own mutex, taken by rebuilds only, then whatever the engine takes for Documents.
 //
 // Durability: none of its own; keys are engine state. Request rates are node-local and start full after a restart.

@@ -32,6 +32,9 @@ type Options struct {
 	Source       Source        // needed
 	Logger       *slog.Logger  // default: slog.Default
 	RefreshEvery time.Duration // default DefaultRefreshEvery
+	// Settle waits until the source has everything that was acknowledged anywhere before the call; false when that cannot be
+	// known. It is asked before something is said not to exist, and it must be bounded. Default: the source has it.
+	Settle func() bool
 }
 
 // Validate reports all faults of o at once.
@@ -51,6 +54,7 @@ type Gate struct {
 	source Source
 	logger *slog.Logger
 	every  time.Duration
+	settle func() bool
 
 	keys    atomic.Pointer[keyring]
 	checked atomic.Int64 // UnixNano of the last look at the source
@@ -81,12 +85,15 @@ func New(o Options) (*Gate, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	g := &Gate{source: o.Source, logger: o.Logger, every: o.RefreshEvery}
+	g := &Gate{source: o.Source, logger: o.Logger, every: o.RefreshEvery, settle: o.Settle}
 	if g.logger == nil {
 		g.logger = slog.Default()
 	}
 	if g.every == 0 {
 		g.every = DefaultRefreshEvery
+	}
+	if g.settle == nil {
+		g.settle = func() bool { return true }
 	}
 	g.mu.complained = make(map[keyName]uint64)
 	g.keys.Store(&keyring{})
@@ -134,8 +141,15 @@ func (g *Gate) Check(r *Request, need Scope) (Grant, Refusal) {
 	if !ok || len(token) != secretBytes {
 		return Grant{}, Refusal{Code: problem.Unauthenticated}
 	}
-	k := ring.bySHA[sha256.Sum256(token)]
-	if k == nil || k.expired(r.Now) {
+	sum := sha256.Sum256(token)
+	k := ring.bySHA[sum]
+	if k == nil {
+		var refused Refusal
+		if k, refused = g.unknown(&sum); k == nil {
+			return Grant{}, refused
+		}
+	}
+	if k.expired(r.Now) {
 		return Grant{}, Refusal{Code: problem.Unauthenticated}
 	}
 	if !k.allowsPeer(r.Peer) {
@@ -150,6 +164,54 @@ func (g *Gate) Check(r *Request, need Scope) (Grant, Refusal) {
 		return Grant{}, Refusal{Code: problem.Forbidden, Missing: need}
 	}
 	return g.enter(k, r)
+}
+
+// unknown looks again for a key that is not in the ring: it may have been made a moment ago, at another node.
+func (g *Gate) unknown(sum *[sha256.Size]byte) (*Key, Refusal) {
+	for settled := false; ; settled = true {
+		if g.source.DocumentsRevision() != g.keys.Load().revision {
+			g.Refresh()
+		}
+		if k := g.keys.Load().bySHA[*sum]; k != nil {
+			return k, Refusal{}
+		}
+		if settled {
+			return nil, Refusal{Code: problem.Unauthenticated}
+		}
+		if !g.settle() {
+			return nil, unsettled
+		}
+	}
+}
+
+// unsettled is said of what is not known here where that may be this node's fault.
+var unsettled = Refusal{Code: problem.NoLeader, detail: "This node does not know that, and cannot ask the leader whether it exists: ask again, or another node."}
+
+// found finds something, or learns whether it exists: once for a request, however many things it asks for.
+func found[T any](g *Grant, none problem.Code, look func() (T, bool)) (v T, refused Refusal) {
+	v, ok := look()
+	if !ok && !g.settled {
+		if !g.gate.settle() {
+			return v, unsettled
+		}
+		g.settled = true
+		v, ok = look()
+	}
+	if !ok {
+		refused = Refusal{Code: none}
+	}
+	return v, refused
+}
+
+// Campaign finds a campaign of the grant's namespace. One that is not known here may have been published a moment ago, at another
+// node: it is not found only when everything acknowledged before is known here.
+func (g *Grant) Campaign(id []byte) (*engine.Campaign, Refusal) {
+	return found(g, problem.CampaignNotFound, func() (*engine.Campaign, bool) { return g.Namespace.Campaign(id) })
+}
+
+// Pool is the same for a pool.
+func (g *Grant) Pool(id []byte) (*engine.Pool, Refusal) {
+	return found(g, problem.PoolNotFound, func() (*engine.Pool, bool) { return g.Namespace.Pool(id) })
 }
 
 const proxyDetail = "No API key is configured, so only direct requests from this machine are served: no proxy headers, " +
@@ -167,12 +229,16 @@ func (g *Gate) enter(k *Key, r *Request) (Grant, Refusal) {
 		}
 		name = string(r.Namespace)
 	}
-	ns, ok := g.source.Namespace(name)
-	if !ok {
-		return Grant{}, Refusal{Code: problem.NamespaceNotFound}
+	x := Grant{Key: k, gate: g}
+	var refused Refusal
+	if x.Namespace, refused = found(&x, problem.NamespaceNotFound, func() (*engine.Namespace, bool) { return g.source.Namespace(name) }); refused.Code != problem.OK {
+		return Grant{}, refused
 	}
-	return Grant{Namespace: ns, Key: k}, Refusal{}
+	return x, Refusal{}
 }
+
+// Enter admits into a namespace whoever was admitted by something else than a key.
+func (g *Gate) Enter(ns *engine.Namespace) Grant { return Grant{Namespace: ns, gate: g} }
 
 // operator reports whether the key may choose any namespace and change the whole cluster.
 func (k *Key) operator() bool {

@@ -26,6 +26,9 @@ type Request struct {
 type Grant struct {
 	Namespace *engine.Namespace
 	Key       *Key // nil on a node without keys
+
+	gate    *Gate
+	settled bool // what is not known now did not exist when the request came
 }
 
 // keylessActor names in records whoever asks a node that has no keys.

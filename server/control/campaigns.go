@@ -18,9 +18,9 @@ var errNotApplied = errors.New("control: Decide returned before the entry was ap
 
 // campaign returns the campaign of the path.
 func (x *exchange) campaign() (*engine.Campaign, *render.Problem) {
-	c, found := x.grant.Namespace.Campaign([]byte(x.params.campaign))
-	if !found {
-		return nil, refusal(problem.CampaignNotFound, "")
+	c, refused := x.grant.Campaign([]byte(x.params.campaign))
+	if refused.Code != problem.OK {
+		return nil, x.refusedBy(&refused)
 	}
 	return c, nil
 }

@@ -118,9 +118,9 @@ func (x *exchange) readFeed() (*feedPage, time.Duration, *render.Problem) {
 		if !x.grant.AllowsCampaign([]byte(id)) {
 			return nil, 0, refusal(problem.Forbidden, "The key is limited to other campaigns.")
 		}
-		c, found := x.grant.Namespace.Campaign([]byte(id))
-		if !found {
-			return nil, 0, refusal(problem.CampaignNotFound, "")
+		c, refused := x.grant.Campaign([]byte(id))
+		if refused.Code != problem.OK {
+			return nil, 0, x.refusedBy(&refused)
 		}
 		page.only = c
 	}

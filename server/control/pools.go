@@ -102,9 +102,9 @@ func (p *Plane) getPool(x *exchange) *render.Problem {
 	if refused := x.noQuery(); refused != nil {
 		return refused
 	}
-	pool, ok := x.pool()
-	if !ok {
-		return refusal(problem.PoolNotFound, "")
+	pool, unknown := x.grant.Pool([]byte(x.params.pool))
+	if unknown.Code != problem.OK {
+		return x.refusedBy(&unknown)
 	}
 	_, revision := pool.Policy()
 	x.Header().Set("ETag", etag(revision))
@@ -222,9 +222,9 @@ func (p *Plane) adjustPool(x *exchange) *render.Problem {
 	if refused := f.done(); refused != nil {
 		return refused
 	}
-	pool, ok := x.pool()
-	if !ok {
-		return refusal(problem.PoolNotFound, "")
+	pool, unknown := x.grant.Pool([]byte(x.params.pool))
+	if unknown.Code != problem.OK {
+		return x.refusedBy(&unknown)
 	}
 	ns, actor := x.grant.Namespace, x.grant.Actor()
 	var b engine.Batch

@@ -5,7 +5,6 @@ import (
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
-	"github.com/drawd/drawd/server/access"
 	"github.com/drawd/drawd/server/render"
 	"github.com/drawd/drawd/server/ticket"
 )
@@ -122,7 +121,7 @@ func (w *worker) enter(sound bool) bool {
 	if !w.unhurried(w.server.people.TakeUser(k.Namespace, a.ticket.User, w.now)) {
 		return false
 	}
-	w.grant, w.answer.Masked = access.Grant{Namespace: ns}, false
+	w.grant, w.answer.Masked = w.server.options.Gate.Enter(ns), false
 	// What a browser says about itself is not worth counting by: the address is that of the connection.
 	if w.body.ip.IsValid() {
 		w.body.wrong(fieldIP, isUntrusted)

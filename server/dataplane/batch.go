@@ -236,14 +236,12 @@ func (b *batchWork) fault(item *batchItem, f itemFault) {
 // find makes the campaign with this id the current one.
 func (b *batchWork) find(w *worker, id []byte) {
 	b.id, b.code = id, problem.OK
-	c, ok := w.grant.Namespace.Campaign(id)
-	switch {
-	case !w.grant.AllowsCampaign(id):
+	if b.campaign = nil; !w.grant.AllowsCampaign(id) {
 		b.code = problem.Forbidden
-	case !ok:
-		b.code = problem.CampaignNotFound
+		return
 	}
-	b.campaign = c
+	c, refused := w.grant.Campaign(id)
+	b.campaign, b.code = c, refused.Code
 }
 
 // peek looks for an answer to w.command in committed facts, as long as that pays.

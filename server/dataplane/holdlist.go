@@ -84,9 +84,8 @@ func (w *worker) holdQuery() (q engine.HoldQuery, ok bool) {
 		}
 	}
 	if v := value("pool"); len(v) > 0 {
-		pool, ok := w.grant.Namespace.Pool(v)
+		pool, ok := w.pool(v)
 		if !ok {
-			w.refuse(problem.PoolNotFound, "")
 			return q, false
 		}
 		q.Pool = pool.Ref()
@@ -122,9 +121,8 @@ func (w *worker) readOwnerKey() {
 	owner, keyer, kind := w.ownerOf(w.place.user), ns.Keyer(), engine.IDHold
 	digest := keyer.Hold(owner, w.place.id)
 	if v, found := param(w.head.query, "pool"); found {
-		pool, ok := ns.Pool(v)
+		pool, ok := w.pool(v)
 		if !ok {
-			w.refuse(problem.PoolNotFound, "")
 			return
 		}
 		digest, kind = keyer.Take(pool.Ref(), owner, w.place.id), engine.IDTake

@@ -29,6 +29,8 @@ type Records interface {
 // it admits. *access.Gate is one.
 type Gate interface {
 	Check(r *access.Request, need access.Scope) (access.Grant, access.Refusal)
+	// Enter admits into a namespace whoever was admitted by something else than a key.
+	Enter(ns *engine.Namespace) access.Grant
 }
 
 // Tickets opens signed tickets. It allocates nothing. *ticket.Ring is one.

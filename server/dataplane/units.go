@@ -77,9 +77,8 @@ func (w *worker) takeUnits() {
 		return
 	}
 	ns := w.grant.Namespace
-	pool, ok := ns.Pool(w.place.id)
+	pool, ok := w.pool(w.place.id)
 	if !ok {
-		w.refuse(problem.PoolNotFound, "")
 		return
 	}
 	owner := w.ownerOf(u.body.owner)
@@ -139,12 +138,13 @@ func (w *worker) itemsOf(u *unitWork) bool {
 			w.invalid("/items", "range", "Together they must be at most 1048576 units.")
 			return false
 		}
-		pool, ok := w.grant.Namespace.Pool(item.pool)
-		if !ok {
+		pool, refused := w.grant.Pool(item.pool)
+		if refused.Code == problem.PoolNotFound {
 			w.problem.Errors = append(w.problem.Errors, render.FieldError{
 				Pointer: itemPointers[i].pool, Code: "unknown", Message: "There is no such pool.",
 			})
-			w.refuse(problem.PoolNotFound, "")
+		}
+		if !w.allowed(&refused) {
 			return false
 		}
 		u.items[i] = engine.Item{Pool: pool.Ref(), Units: engine.Quantity(item.quantity)}
@@ -311,9 +311,8 @@ func (w *worker) readPool() {
 	if !w.ofNamespace() {
 		return
 	}
-	pool, ok := w.grant.Namespace.Pool(w.place.id)
+	pool, ok := w.pool(w.place.id)
 	if !ok {
-		w.refuse(problem.PoolNotFound, "")
 		return
 	}
 	w.buf = render.AppendPool(w.buf[:0], pool, max(w.server.options.Engine.LogTime(), engine.UnixMilli(w.now.UnixMilli())))

@@ -291,11 +291,22 @@ func (w *worker) notAllowed(post bool) {
 
 // campaign finds the campaign in the path, or refuses.
 func (w *worker) campaign() (*engine.Campaign, bool) {
-	c, ok := w.grant.Namespace.Campaign(w.place.campaign)
-	if !ok {
-		w.refuse(problem.CampaignNotFound, "")
+	c, refused := w.grant.Campaign(w.place.campaign)
+	return c, w.allowed(&refused)
+}
+
+// pool finds a pool of the namespace, or refuses.
+func (w *worker) pool(id []byte) (*engine.Pool, bool) {
+	p, refused := w.grant.Pool(id)
+	return p, w.allowed(&refused)
+}
+
+// allowed refuses for the gate, or reports that it does not.
+func (w *worker) allowed(r *access.Refusal) bool {
+	if r.Code != problem.OK {
+		w.refuse(r.Code, r.Detail())
 	}
-	return c, ok
+	return r.Code == problem.OK
 }
 
 // invalid refuses a request with one bad field.

@@ -258,11 +258,11 @@ func (c *conn) campaign(a *arguments) (*engine.Campaign, bool) {
 		c.refuse(problem.Forbidden, "The key may not touch this campaign.")
 		return nil, false
 	}
-	x, ok := c.grant.Namespace.Campaign(id)
-	if !ok {
-		c.refuse(problem.CampaignNotFound, "")
+	x, refused := c.grant.Campaign(id)
+	if refused.Code != problem.OK {
+		c.refuse(refused.Code, refused.Detail())
 	}
-	return x, ok
+	return x, refused.Code == problem.OK
 }
 
 // sound reports whether nothing was wrong with the arguments; else it refuses.

@@ -10,11 +10,11 @@ import (
 
 // pool takes the id of a pool and finds it, or refuses.
 func (c *conn) pool(a *arguments) (*engine.Pool, bool) {
-	p, ok := c.grant.Namespace.Pool(a.next())
-	if !ok {
-		c.refuse(problem.PoolNotFound, "")
+	p, refused := c.grant.Pool(a.next())
+	if refused.Code != problem.OK {
+		c.refuse(refused.Code, refused.Detail())
 	}
-	return p, ok
+	return p, refused.Code == problem.OK
 }
 
 // whole reports whether the key may touch what is the namespace's and no campaign's; else it refuses.
