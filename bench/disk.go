@@ -18,15 +18,17 @@ import (
 const (
 	DiskFiles  = "files"  // a stopped node's files: a flipped byte, cut, deleted, swapped, an older copy
 	DiskFsync  = "fsync"  // a running node's system calls: an error, slow, hung (needs strace and the right to trace)
+	DiskPeers  = "peers"  // one of three nodes: what it cannot tell alone
 	DiskVolume = "volume" // a running node's volume: nearly full, full (needs root and loop devices)
 )
 
-var diskParts = [...]string{DiskFiles, DiskFsync, DiskVolume}
+var diskParts = [...]string{DiskFiles, DiskPeers, DiskFsync, DiskVolume}
 
 // Disk does to a node's disk what disks do, one fault at a time, each to a fresh copy of one data directory that a daemon
 // made under load. It starts the daemon on it, or lets it run into the fault, and looks at what became of every draw
 // that was acknowledged before: refused to start, stopped, told on reading, no effect — or lost in silence, which is a
-// fault of drawd. What one node alone cannot tell is a row, too, and marked so.
+// fault of drawd. What one node alone cannot tell is a row, too, and marked so; the same is done to one node of three, which
+// the others must tell.
 func Disk(ctx context.Context, o DiskOptions) (*DiskReport, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -94,7 +96,7 @@ func (m *diskMatrix) run(ctx context.Context) (err error) {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{DiskFiles, m.files}, {DiskFsync, m.fsync}, {DiskVolume, m.volume}} {
+	}{{DiskFiles, m.files}, {DiskPeers, m.peers}, {DiskFsync, m.fsync}, {DiskVolume, m.volume}} {
 		if !slices.Contains(m.o.Only, part.name) {
 			continue
 		}

@@ -52,7 +52,7 @@ func (r *DiskReport) Document() *runfile.Run {
 	}}
 	names := map[string]string{
 		outcomeRefused: "refused_to_start", outcomeStopped: "stopped", outcomeTold: "told_on_reading", outcomeSheds: "refused_commands",
-		outcomeNone: "no_effect", outcomeSilent: "lost_in_silence", outcomeCrashed: "panic", outcomeHung: "hung",
+		outcomeByPeers: "kept_out", outcomeNone: "no_effect", outcomeSilent: "lost_in_silence", outcomeCrashed: "panic", outcomeHung: "hung",
 	}
 	d.Outcomes = []runfile.Outcome{{Name: "rows", Count: uint64(len(r.Rows))}, {Name: "silent", Count: uint64(r.Silent)}, {Name: "undetectable", Count: uint64(r.Undetectable)}}
 	for _, o := range outcomesOfDisk {
@@ -75,7 +75,7 @@ func documentOf(v *oracle.Verdict) *runfile.Verdict {
 }
 
 // outcomesOfDisk are all outcomes, in the order of a reader's worry.
-var outcomesOfDisk = [...]string{outcomeRefused, outcomeStopped, outcomeTold, outcomeSheds, outcomeNone, outcomeSilent, outcomeCrashed, outcomeHung}
+var outcomesOfDisk = [...]string{outcomeRefused, outcomeByPeers, outcomeStopped, outcomeTold, outcomeSheds, outcomeNone, outcomeSilent, outcomeCrashed, outcomeHung}
 
 func (r *DiskReport) amount() string {
 	s := fmt.Sprintf("%d disk faults: ", len(r.Rows))

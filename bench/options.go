@@ -127,7 +127,7 @@ type CrashLoopOptions struct {
 type DiskOptions struct {
 	Environment
 	Compile     func(file []byte) (*engine.Version, error) // required
-	Only        []string                                   // DiskFiles, DiskFsync, DiskVolume. Default: all
+	Only        []string                                   // DiskFiles, DiskPeers, DiskFsync, DiskVolume. Default: all
 	Positions   int                                        // bytes flipped in each part of each file. Default 3
 	Load        time.Duration                              // before each stop or kill. Default 250 ms
 	Connections int                                        // Default 32

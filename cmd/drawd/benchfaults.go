@@ -13,13 +13,13 @@ func (a *app) benchDiskCommand() *cobra.Command {
 		Use:   "disk",
 		Short: shortOf("disk"),
 		Long: `Each fault goes to a fresh copy of one data directory: a flipped byte in each kind of file, files cut, deleted, swapped
-or replaced by older ones; syncs and writes that fail, are slow or hang (strace); a volume that runs full (root, loop device).
+or replaced by older ones; the same to one node of three, where one alone cannot tell; syncs and writes that fail, are slow or hang (strace); a volume that runs full (root, loop device).
 Exit code 20: a part could not be run here, and why. 21: an acknowledged draw was lost in silence.`,
 		Example: "  drawd bench disk\n  drawd bench disk --only files --positions 20\n  drawd bench disk --ledger docs/reliability-ledger.md",
 	}
 	var o bench.DiskOptions
 	f := c.Flags()
-	f.StringSliceVar(&o.Only, "only", nil, "parts: files, fsync, volume; default all")
+	f.StringSliceVar(&o.Only, "only", nil, "parts: files, peers, fsync, volume; default all")
 	f.IntVar(&o.Positions, "positions", 0, "bytes flipped in each part of each file; default 3")
 	f.DurationVar(&o.Load, "load", 0, "load before each stop or kill; default 250ms")
 	f.IntVar(&o.Connections, "connections", 0, "default 32")

@@ -145,7 +145,11 @@ func catchUp(ctx context.Context, n *raftlog.Node, say func(string)) error {
 		if status.Stopped {
 			return fmt.Errorf("the node stopped while it was starting: %s", status.Reason)
 		}
-		say("waits for the others" + silent(n.Peers()) + ": " + err.Error())
+		if status.RolledBack != "" {
+			say("it is kept out. " + strings.TrimPrefix(status.RolledBack, "raftlog: "))
+		} else {
+			say("waits for the others" + silent(n.Peers()) + ": " + err.Error())
+		}
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the node did not catch up with the others: %w", errors.Join(ctx.Err(), err))
