@@ -49,6 +49,7 @@ type Node struct {
 	settling  *settling   // nil on a node that runs alone
 	forwarder *forwarding // nil: what this node does not decide is refused
 	takers    *takers     // of what others forward; nil as forwarder
+	teller    teller
 	progress  *progress
 	place     place
 
@@ -246,7 +247,11 @@ func (n *Node) startRaft() error {
 			return fail(err)
 		}
 	}
-	n.raft, err = raft.NewRaft(config, n.fsm, n.log, n.log, n.snapshots, transport)
+	var carrier raft.Transport = transport
+	if n.cluster() {
+		carrier = n.teller.over(transport)
+	}
+	n.raft, err = raft.NewRaft(config, n.fsm, n.log, n.log, n.snapshots, carrier)
 	if err != nil {
 		return fail(err)
 	}

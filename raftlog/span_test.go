@@ -16,6 +16,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/hashicorp/raft"
 )
 
 // span is the two sides of forwarding without raft between them: a lane, connections that the test makes, and takers on a
@@ -49,7 +50,7 @@ func newSpan(t *testing.T, log entryLog, tune func(*Options)) *span {
 	figures := newForwardSet(o.Metrics)
 	s.takers = &takers{
 		proposer: s.proposer, gate: &s.gate, figures: figures, stop: s.stop,
-		check: func(*engine.Batch) *problem.Error { return nil },
+		check: func(*engine.Batch) *problem.Error { return nil }, tell: func(raft.ServerID, uint64) {},
 	}
 	s.lane = &forwarding{
 		options: o, clock: o.Clock, dial: s.dial, progress: progress, metrics: newMetricSet(o.Metrics), figures: figures,

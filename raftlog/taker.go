@@ -8,6 +8,7 @@ import (
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/raftlog/peer"
+	"github.com/hashicorp/raft"
 )
 
 // takers is the leader's side of forwarding: it puts other nodes' frames into this node's queue, one batch each, and
@@ -17,6 +18,7 @@ type takers struct {
 	gate     *gate
 	check    func(*engine.Batch) *problem.Error
 	member   func(id string) bool
+	tell     func(id raft.ServerID, index uint64) // that an entry is committed
 	figures  *forwardSet
 	stop     <-chan struct{}
 
@@ -38,6 +40,7 @@ type taker struct {
 	answered chan *taken   // holds maxTaken
 	gone     chan struct{} // closed by the reader
 	out      []byte        // the writer's
+	newest   uint64        // index of the newest entry that an answer tells of; the writer's
 }
 
 // taken is one frame that is under way.
@@ -179,6 +182,9 @@ func (t *taker) write() {
 				more = false
 			}
 		}
+		if !t.proposer.queue.waiting() { // else the next entry says so
+			t.tell(raft.ServerID(t.name), t.newest)
+		}
 		err := t.conn.SetWriteDeadline(from(writeTimeout))
 		if err == nil {
 			_, err = t.conn.Write(t.out)
@@ -213,6 +219,9 @@ func (t *taker) answer(dst []byte, x *taken) []byte {
 		dst = appendForwardRefusal(dst, x.number, e)
 	} else if dst = appendForwardOutcome(dst, x.number, &x.batch); len(dst)-at > forwardHeader+maxOutcomeBytes {
 		dst = appendForwardRefusal(dst[:at], x.number, says(tooLarge))
+	}
+	if x.waiter.err == nil {
+		t.newest = max(t.newest, uint64(x.batch.Index))
 	}
 	if cap(x.batch.Records) > keptBuffer {
 		x.batch = engine.Batch{}
