@@ -38,6 +38,7 @@ type drawRun struct {
 	o        DrawOptions
 	// makePlan plans the load, knowing what the generator can send and against which daemon.
 	makePlan func(r *drawRun) (*plan, error)
+	flags    []string // further ones of a daemon of ours
 	say      *console
 	watch    *restartWatch
 
@@ -115,6 +116,7 @@ func (f *drawRun) prepare(ctx context.Context) (err error) {
 		if f.daemon, err = newDaemon(&f.o.Environment); err != nil {
 			return err
 		}
+		f.daemon.extra = f.flags
 		dir, api, admin = f.daemon.dir, "http://"+f.daemon.api, "http://"+f.daemon.admin
 	} else if dir == "" {
 		dir = os.TempDir()

@@ -42,7 +42,7 @@ func Figures(ctx context.Context, o FiguresOptions) (*FiguresReport, error) {
 }
 
 // figureIDs are all figures of the table, in its order.
-var figureIDs = []string{"P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P11", "P12", "P13"}
+var figureIDs = []string{"P1", "P2", "P3", "P4", "P5", "P6", "P7", "P8", "P9", "P10", "P11", "P12", "P13", "knee"}
 
 func figureKnown(id string) bool { return slices.Contains(figureIDs, id) }
 
@@ -69,11 +69,14 @@ func (f *figures) run(ctx context.Context) (err error) {
 	}
 	f.host = f.daemon.api
 	f.ctl = newControl("http://"+f.daemon.api, "http://"+f.daemon.admin, "")
+	f.say.say("about %s on an idle machine of two cores", spanText(max(f.estimate().Round(10*time.Second), 10*time.Second)))
 	for _, id := range figureIDs {
 		if !f.wanted(id) {
 			continue
 		}
+		begin := time.Now()
 		row, err := f.figure(ctx, id)
+		f.say.say("%s took %s", id, spanText(time.Since(begin).Round(time.Second)))
 		if err != nil {
 			return fmt.Errorf("%s: %w", id, err)
 		}
@@ -100,13 +103,15 @@ func (f *figures) figure(ctx context.Context, id string) ([]Figure, error) {
 	case "P6":
 		return f.cluster(ctx)
 	case "P7":
-		return f.engineDraw(ctx)
+		return f.engineRows(ctx)
 	case "P8":
 		return f.engineMemory(ctx)
 	case "P10":
 		return f.failover(ctx)
 	case "P11":
 		return f.engineScale(ctx)
+	case "knee":
+		return f.kneeFigure(ctx)
 	case "P12":
 		return f.overloads(ctx)
 	}

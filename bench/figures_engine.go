@@ -3,10 +3,12 @@ package bench
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/drawd/drawd/bench/load"
 	"github.com/drawd/drawd/bench/runfile"
@@ -168,6 +170,57 @@ func (f *figures) engineDraw(ctx context.Context) ([]Figure, error) {
 	}
 	fig.Measures = []runfile.Measure{runfile.NewMeasure("cpu", "us", runfile.Lower, ns), runfile.NewMeasure("allocations", "count", runfile.Lower, allocations)}
 	return []Figure{fig}, nil
+}
+
+// engineRows is P7: the engine alone, and the library around it with two goroutines against one, in turn.
+func (f *figures) engineRows(ctx context.Context) ([]Figure, error) {
+	rows, err := f.engineDraw(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fig := Figure{ID: "P7", Name: "library in memory: draws/s of 2 goroutines ÷ of 1", Goal: "≥ 1.8 ×", goals: []goal{{"ratio", atLeast, 1.8}}}
+	if f.o.OpenLibrary == nil {
+		fig.goals, fig.Note = nil, "the library was not brought along"
+		return append(rows, fig), nil
+	}
+	lib, err := f.o.OpenLibrary("")
+	if err != nil {
+		return nil, fmt.Errorf("bench: library: %w", err)
+	}
+	both, err := f.goroutines(ctx, lib)
+	if err = errors.Join(err, lib.Close()); err != nil {
+		return nil, err
+	}
+	one, two := samplesOf(both, "one", "rate"), samplesOf(both, "two", "rate")
+	ratios := make([]float64, len(one))
+	for i := range one {
+		ratios[i] = two[i] / one[i]
+	}
+	fig.Measures = []runfile.Measure{
+		runfile.NewMeasure("ratio", "share", runfile.Higher, ratios), runfile.NewMeasure("one", "per_second", runfile.Higher, one), runfile.NewMeasure("two", "per_second", runfile.Higher, two),
+	}
+	fig.Beside = fmt.Sprintf("1: %s/s, %s; 2: %s/s, %s a draw", measureCell(&both[0], "rate"), measureCell(&both[0], "cpu"), measureCell(&both[1], "rate"), measureCell(&both[1], "cpu"))
+	return append(rows, fig), nil
+}
+
+// goroutines lets one and two goroutines draw in turn.
+func (f *figures) goroutines(ctx context.Context, lib Library) ([]runfile.Figure, error) {
+	file := steadyCampaign(f.o.Users, time.Now())
+	text, err := file.encode()
+	if err != nil {
+		return nil, err
+	}
+	if err := lib.Publish(ctx, text); err != nil {
+		return nil, fmt.Errorf("bench: library: %w", err)
+	}
+	l := &libraryLoad{lib: lib, campaign: file.Campaign, users: uint64(f.o.Users)}
+	by := func(id string, callers int) contender {
+		return contender{id: id, name: fmt.Sprintf("P7: library, goroutines: %d", callers), measure: func(ctx context.Context, span time.Duration) (sample, error) {
+			l.callers = callers
+			return l.measure(ctx, span)
+		}}
+	}
+	return contest(ctx, f.say, f.o.Pairs, time.Duration(f.o.Seconds)*time.Second, []contender{by("one", 1), by("two", 2)})
 }
 
 // engineRounds warms an engine up with a draw for each user and measures a round for each pair. Times are in µs.

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/drawd/drawd/bench/load"
@@ -20,42 +21,88 @@ func Knee(ctx context.Context, o TableOptions) (*TableReport, error) {
 	orDefault(&o.Limit, 10*time.Millisecond)
 	method := fmt.Sprintf("open loop at several rates; the knee is the highest at which p99 from the due time is at most %s, nothing is refused or lost, and the generator is punctual", spanText(o.Limit))
 	return runTable(ctx, "knee", method, o, func(ctx context.Context, t *tableRun) error {
-		campaign, err := t.f.publish(ctx, steadyCampaign(t.o.Users, time.Now()))
+		k, err := t.f.findKnee(ctx, t.o.Limit)
 		if err != nil {
 			return err
 		}
-		work := newSteadyLoad(t.f.host, campaign, uint32(t.o.Users))
-		peak, err := closedLoop{server: t.f.daemon, opts: load.Options{Addr: t.f.host, Connections: t.o.Connections}}.measure(ctx, func(int) load.Workload { return work }, t.span)
-		if err != nil {
-			return err
-		}
-		var knee *probed
-		low, high := 0.0, peak.Rate
-		for step := range kneeSteps {
-			rate := (low + high) / 2
-			t.f.say.now("step %d of %d: %s/s …", step+1, kneeSteps, count(int64(rate)))
-			p, err := t.probe(ctx, work, rate, t.o.Connections)
-			if err != nil {
-				return err
-			}
-			row := p.figure(fmt.Sprintf("step.%d", step+1), count(int64(rate))+"/s offered")
-			why := p.beyond(t.o.Limit)
-			row.Text = why
-			if why == "" {
-				low, knee, row.Text = rate, &p, "within the limit"
-			} else {
-				high = rate
-			}
-			row.Note = row.Text
-			t.report.Rows = append(t.report.Rows, row)
-		}
-		if knee == nil {
-			t.report.Notes = append(t.report.Notes, "no rate was found within the limit")
+		t.report.Rows = append(t.report.Rows, k.steps...)
+		if k.best == nil {
+			t.report.Notes = append(t.report.Notes, k.text())
 			return nil
 		}
-		t.report.Rows = append(t.report.Rows, knee.figure("knee", fmt.Sprintf("the knee at p99 ≤ %s, of a peak of %s/s in a closed loop", spanText(t.o.Limit), count(int64(peak.Rate)))))
+		t.report.Rows = append(t.report.Rows, k.best.figure("knee", k.text()))
 		return nil
 	})
+}
+
+// knee is what the search came to.
+type knee struct {
+	limit time.Duration
+	peak  float64 // of a closed loop
+	steps []runfile.Figure
+	best  *probed // nil when no rate was within the limit
+	above *probed // the lowest rate that was beyond it; nil when none was
+	why   string  // it was
+}
+
+// findKnee halves the range between nothing and the peak of a closed loop, again and again.
+func (f *figures) findKnee(ctx context.Context, limit time.Duration) (*knee, error) {
+	campaign, err := f.publish(ctx, steadyCampaign(f.o.Users, time.Now()))
+	if err != nil {
+		return nil, err
+	}
+	work := newSteadyLoad(f.host, campaign, uint32(f.o.Users))
+	span := time.Duration(f.o.Seconds) * time.Second
+	f.say.now("knee: the peak of a closed loop …")
+	peak, err := closedLoop{server: f.daemon, opts: load.Options{Addr: f.host, Connections: f.o.Connections}}.measure(ctx, func(int) load.Workload { return work }, span)
+	if err != nil {
+		return nil, err
+	}
+	k := &knee{limit: limit, peak: peak.Rate}
+	low, high := 0.0, peak.Rate
+	for step := range kneeSteps {
+		rate := (low + high) / 2
+		f.say.now("knee: step %d of %d: %s/s …", step+1, kneeSteps, count(int64(rate)))
+		p, err := f.probe(ctx, work, rate, span)
+		if err != nil {
+			return nil, err
+		}
+		row := p.figure(fmt.Sprintf("step.%d", step+1), count(int64(rate))+"/s offered")
+		row.Text = p.beyond(limit)
+		if row.Text == "" {
+			low, k.best, row.Text = rate, p, "within the limit"
+		} else {
+			high, k.above, k.why = rate, p, row.Text
+		}
+		row.Note = row.Text
+		k.steps = append(k.steps, row)
+	}
+	return k, nil
+}
+
+// text says where the knee is and what limits it: who used how much of a processor at the first rate beyond it.
+func (k *knee) text() string {
+	s := fmt.Sprintf("the knee at p99 ≤ %s, of a peak of %s/s in a closed loop", spanText(k.limit), count(int64(k.peak)))
+	if k.best == nil {
+		s = "no rate was found within p99 ≤ " + spanText(k.limit)
+	}
+	if k.above != nil {
+		s += fmt.Sprintf("; at %s/s: %s (daemon %s of a processor, generator %s, of %d)", count(int64(k.above.offered)), k.why, percent(k.above.daemon), percent(k.above.generator), runtime.GOMAXPROCS(0))
+	}
+	return s
+}
+
+// kneeFigure is the knee as a row of the table.
+func (f *figures) kneeFigure(ctx context.Context) ([]Figure, error) {
+	k, err := f.findKnee(ctx, 10*time.Millisecond)
+	if err != nil {
+		return nil, err
+	}
+	fig := Figure{ID: "knee", Name: "highest rate of draws one by one at p99 ≤ 10 ms, open loop", Goal: "reported", Beside: k.text()}
+	if k.best != nil {
+		fig.Measures = k.best.figure("", "").Measures[1:] // what was answered, and how fast
+	}
+	return []Figure{fig}, nil
 }
 
 // beyond says why the rate is none that can be had; empty when it can.
@@ -80,21 +127,24 @@ type probed struct {
 	refused, lost    uint64
 	failed           uint64
 	invalid          []string
+
+	daemon, generator float64 // processors used, while it lasted
 }
 
-// probe offers draws at a rate for the span of a turn.
-func (t *tableRun) probe(ctx context.Context, work *steadyLoad, rate float64, connections int) (probed, error) {
-	due, _ := planSteady(rate, t.span, 1, "uniform", t.o.Seed)
-	s, err := load.Run(ctx, load.Options{Addr: t.f.host, Connections: connections, Timeout: leaveAfter}, load.Schedule{Arrivals: due, Drain: leaveAfter},
+// probe offers draws at a rate for a while.
+func (f *figures) probe(ctx context.Context, work *steadyLoad, rate float64, span time.Duration) (*probed, error) {
+	due, _ := planSteady(rate, span, 1, "uniform", f.o.Seed)
+	used := f.daemon.CPU()
+	s, err := load.Run(ctx, load.Options{Addr: f.host, Connections: f.o.Connections, Timeout: leaveAfter}, load.Schedule{Arrivals: due, Drain: leaveAfter},
 		func(int) load.Workload { return work })
 	if err != nil {
-		return probed{}, err
+		return nil, err
 	}
-	span := max(s.Wall, t.span).Seconds()
-	return probed{
-		offered: float64(len(due)) / t.span.Seconds(), goodput: float64(s.Answered[load.Decided]) / span, due: percentilesOf(s.Latency[load.Decided]),
+	wall := max(s.Wall, span).Seconds()
+	return &probed{
+		offered: float64(len(due)) / span.Seconds(), goodput: float64(s.Answered[load.Decided]) / wall, due: percentilesOf(s.Latency[load.Decided]),
 		service: percentilesOf(s.Service[load.Decided]), refused: s.Answered[load.Refused], failed: s.Answered[load.Failed], lost: s.LostCount + s.Unresolved,
-		invalid: generatorFaults(s),
+		invalid: generatorFaults(s), daemon: (f.daemon.CPU() - used).Seconds() / wall, generator: s.CPU.Seconds() / wall,
 	}, nil
 }
 
@@ -105,5 +155,6 @@ func (p *probed) figure(id, name string) runfile.Figure {
 		runfile.NewMeasure("p50", "us", runfile.Lower, one(float64(p.due.P50))), runfile.NewMeasure("p99", "us", runfile.Lower, one(float64(p.due.P99))),
 		runfile.NewMeasure("p99.9", "us", runfile.Lower, one(float64(p.due.P999))), runfile.NewMeasure("service_p99", "us", runfile.Lower, one(float64(p.service.P99))),
 		runfile.NewMeasure("refused", "count", "", one(float64(p.refused))), runfile.NewMeasure("lost", "count", runfile.Lower, one(float64(p.lost))),
+		runfile.NewMeasure("daemon", "share", "", one(p.daemon)), runfile.NewMeasure("generator", "share", "", one(p.generator)),
 	}}
 }

@@ -107,6 +107,8 @@ type FiguresOptions struct {
 	Users       int                                        // distinct users of the draw figures. Default 1 000 000
 	P9Users     int                                        // users in the restart figure. Default 1 000 000
 	Seed        uint64                                     // Default 1
+	// OpenLibrary opens drawd in this process, in memory for "". Without it the row of two goroutines says so.
+	OpenLibrary func(dir string) (Library, error)
 }
 
 // CrashLoopOptions describe a loop of SIGKILLs under load.

@@ -27,6 +27,8 @@ type SteadyOptions struct {
 	Policy string
 	// Timeout, of a retry storm, is how long a client waits for an answer. Default 500 ms
 	Timeout time.Duration
+	// SyncDelay, of a slow disk, is by how much longer each sync takes. Default 50 ms
+	SyncDelay time.Duration
 }
 
 // Validate reports every fault of o at once.
@@ -39,6 +41,7 @@ func (o *SteadyOptions) Validate() error {
 	f.check(o.Pattern == "" || o.Pattern == "uniform" || o.Pattern == "zipf" || o.Pattern == "bots", "Pattern must be uniform, zipf or bots")
 	f.check(o.Policy == "" || o.Policy == "jitter" || o.Policy == "none", "Policy must be jitter or none")
 	f.check(o.Stall >= 0 && o.Stall <= time.Minute, "Stall must be between 0 and 1m")
+	f.check(o.SyncDelay >= 0 && o.SyncDelay <= time.Second, "SyncDelay must be between 0 and 1s")
 	f.check(o.Timeout >= 0 && o.Timeout <= time.Minute, "Timeout must be between 0 and 1m")
 	return f.err("steady")
 }
@@ -80,15 +83,40 @@ func Soak(ctx context.Context, o SteadyOptions) (*DrawReport, error) {
 	return runDraws(ctx, r)
 }
 
+// SlowDisk draws at a steady rate while each sync of the log takes long. Report and errors are as those of [Flash].
+func SlowDisk(ctx context.Context, o SteadyOptions) (*DrawReport, error) {
+	if err := o.needsSelf("slow-disk"); err != nil {
+		return nil, err
+	}
+	orDefault(&o.SyncDelay, 50*time.Millisecond)
+	if err := o.fill(20 * time.Second); err != nil {
+		return nil, err
+	}
+	r := &drawRun{scenario: "slow-disk", o: o.DrawOptions, flags: []string{"--bench-sync-delay", o.SyncDelay.String()}, makePlan: func(r *drawRun) (*plan, error) {
+		p, err := o.plan(r)
+		if err == nil {
+			p.text = append(p.text, fmt.Sprintf("disk      each sync of the log takes %s longer", spanText(o.SyncDelay)))
+			p.options = append(p.options, runfile.Option{Name: "sync-delay", Value: o.SyncDelay.String()})
+		}
+		return p, err
+	}}
+	return runDraws(ctx, r)
+}
+
+// needsSelf validates the options of a scenario that does something to its daemon.
+func (o *SteadyOptions) needsSelf(scenario string) error {
+	var f faults
+	f.check(o.Self, "Self must be set: only a daemon of our own is slowed down or stopped")
+	if err := f.err(scenario); err != nil {
+		return err
+	}
+	return o.Validate()
+}
+
 // RetryStorm lets the daemon stand still for a moment while draws come at a steady rate, so that every client asks again.
 // Report and errors are as those of [Flash].
 func RetryStorm(ctx context.Context, o SteadyOptions) (*DrawReport, error) {
-	var f faults
-	f.check(o.Self, "Self must be set: only a daemon of our own is stopped")
-	if err := f.err("retry-storm"); err != nil {
-		return nil, err
-	}
-	if err := o.Validate(); err != nil {
+	if err := o.needsSelf("retry-storm"); err != nil {
 		return nil, err
 	}
 	orDefault(&o.Stall, 2*time.Second)

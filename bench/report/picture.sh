@@ -9,5 +9,5 @@ page=$(realpath "$1")
 profile=$(mktemp -d)
 trap 'rm -rf "$profile"' EXIT
 "$browser" --headless --no-sandbox --disable-gpu --hide-scrollbars --user-data-dir="$profile" --host-resolver-rules='MAP * ~NOTFOUND' \
-  --window-size="1320,${3:-1540}" --screenshot="$2" "file://$page" >"$profile/log" 2>&1 || { cat "$profile/log" >&2; exit 1; }
+  --window-size="1320,${3:-1850}" --screenshot="$2" "file://$page" >"$profile/log" 2>&1 || { cat "$profile/log" >&2; exit 1; }
 [ -s "$2" ] || { cat "$profile/log" >&2; exit 1; }

@@ -152,11 +152,13 @@ func (r *Run) hold(c *Condition, metrics []Metric) Expectation {
 			return e
 		}
 		e.Value, e.Unit = e.Value/answered, "share"
+	} else if c.unit == "us" && m.Unit == "seconds" {
+		e.Limit = c.limit / 1e6
 	} else if c.unit != "" && c.unit != e.Unit {
 		e.Missing = fmt.Sprintf("%s is measured in %s, the limit is in %s", c.metric, e.Unit, c.unit)
 		return e
 	}
-	e.Met = holds(e.Value, c.operator, c.limit)
+	e.Met = holds(e.Value, c.operator, e.Limit)
 	return e
 }
 

@@ -15,7 +15,7 @@ func sampleRun() *Run {
 		Outcomes:    []Outcome{{"logged", 900}, {"won", 90}, {"denied", 98}, {"failed", 1}, {"unknown", 1}, {"shed.overloaded", 4}, {"shed.no_leader", 3}},
 		Rates:       []Rate{{"logged", 90, 120}, {"answered", 100, 130}},
 		Prizes:      []Prize{{ID: "phone", Total: 5, Wins: 5, Taken: 5}, {ID: "watch", Total: 5, Wins: 7, Taken: 7, Oversold: 2}},
-		Figures:     []Figure{{ID: "P1", Name: "x", Measures: []Measure{NewMeasure("ratio", "share", Higher, []float64{0.7, 0.8, 0.6})}}},
+		Figures:     []Figure{{ID: "P1", Name: "x", Measures: []Measure{NewMeasure("ratio", "share", Higher, []float64{0.7, 0.8, 0.6})}}, {ID: "recovery", Measures: []Measure{NewMeasure("recovery", "seconds", Lower, []float64{2.5})}}},
 	}
 }
 
@@ -31,6 +31,7 @@ func TestExpect(t *testing.T) {
 		{"errors<0.1%", false, 0.002}, {"errors<1%", true, 0.002}, {"errors<=2", true, 2}, {"shed==7", true, 7},
 		{"logged/s>80", true, 90}, {"logged/s>=0.09k", true, 90}, {"answered/s>0.1k/s", false, 100}, {"logged>0.0009M", false, 900},
 		{"P1.ratio>=0.7", true, 0.7}, {"P1.ratio>70%", false, 0.7},
+		{"recovery.recovery<=2500ms", true, 2.5}, {"recovery.recovery<2s", false, 2.5}, {"recovery.recovery<3", true, 2.5},
 	} {
 		r := sampleRun()
 		conditions, err := ParseExpectations(row.text)

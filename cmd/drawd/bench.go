@@ -34,6 +34,7 @@ func (a *app) benchCommand() *cobra.Command {
 		a.benchSteadyCommand("steady", "  drawd bench steady --self --rate 10000 --pattern zipf", bench.Steady),
 		a.benchSteadyCommand("soak", "  drawd bench soak --self --rate 5000 --duration 30m --html soak.html", bench.Soak),
 		a.benchSteadyCommand("retry-storm", "  drawd bench retry-storm --self\n  drawd bench retry-storm --self --policy none", bench.RetryStorm),
+		a.benchSteadyCommand("slow-disk", "  drawd bench slow-disk --self\n  drawd bench slow-disk --self --sync-delay 100ms --rate 2000", bench.SlowDisk),
 		a.benchFiguresCommand("figures"), a.benchFiguresCommand("denials", "P5"), a.benchFiguresCommand("restart", "P9"),
 		a.benchCrashLoopCommand(), a.benchNemesisCommand(), a.benchFailoverCommand(), a.benchDiskCommand(), a.benchReportCommand(), a.benchCompareCommand(), a.benchAgentCommand(), a.benchEmptyCommand())
 	return c
@@ -51,7 +52,7 @@ func (a *app) benchOutputs(c *cobra.Command) *benchOutputs {
 	f.StringVar(&o.JSON, "out", "", "file for the run's document (docs/bench-run.schema.json)")
 	f.StringVar(&o.HDR, "hdr", "", "file for the histograms of the seconds, HdrHistogram's log format")
 	f.StringVar(&o.HTML, "html", "", "file for a page with plots: one file, no network")
-	f.StringVar(&o.expect, "expect", "", "conditions like 'p99<5ms,oversell==0,errors<0.1%'; exit 20 when one is not met")
+	f.StringVar(&o.expect, "expect", scenarioOf(c.Name()).Expect, "conditions like 'p99<5ms,oversell==0,errors<0.1%'; exit 20 when one is not met")
 	a.outputFlag(c)
 	return o
 }
@@ -115,6 +116,29 @@ func compileForBench(src []byte) (*engine.Version, error) {
 	return file.Version, nil
 }
 
+// options are those of a scenario.
+type scenarioOptions[O any] interface {
+	*O
+	Validate() error
+}
+
+// runScenario makes a command of a scenario: complete the options, validate, run, judge.
+func runScenario[O any, P scenarioOptions[O], R interface {
+	comparable
+	bench.Report
+}](a *app, c *cobra.Command, o P, complete func(P), run func(context.Context, O) (R, error)) *cobra.Command {
+	out := a.benchOutputs(c)
+	a.scenario(c, out, func(ctx context.Context) error {
+		complete(o)
+		if err := o.Validate(); err != nil {
+			return usage(err)
+		}
+		report, err := run(ctx, *o)
+		return judged(a, out, report, err)
+	})
+	return c
+}
+
 // scenario runs f until it is done or interrupted.
 func (a *app) scenario(c *cobra.Command, o *benchOutputs, f func(ctx context.Context) error) {
 	c.Args = cobra.NoArgs
@@ -163,9 +187,12 @@ func (a *app) benchSteadyCommand(name, example string, run func(context.Context,
 	f := c.Flags()
 	fill := a.drawOptions(c, &o.DrawOptions)
 	f.IntVar(&o.Rate, "rate", 0, "arrivals a second; default 5000")
-	f.DurationVar(&o.Duration, "duration", 0, "default 30s; of a retry storm 20s, of a soak 10m")
+	f.DurationVar(&o.Duration, "duration", 0, "default 30s; of a retry storm and a slow disk 20s, of a soak 10m")
 	f.IntVar(&o.Users, "users", 0, "default 1000000")
 	f.StringVar(&o.Pattern, "pattern", "", "who comes: uniform, zipf or bots (a thousandth of the users sends three tenths); default uniform")
+	if name == "slow-disk" {
+		f.DurationVar(&o.SyncDelay, "sync-delay", 0, "by which each sync of the log takes longer; default 50ms")
+	}
 	if name == "retry-storm" {
 		f.DurationVar(&o.Stall, "stall", 0, "how long the daemon stands still; default 2s")
 		f.StringVar(&o.Policy, "policy", "", "how clients ask again: jitter or none; default jitter")
@@ -184,12 +211,21 @@ func (a *app) benchSteadyCommand(name, example string, run func(context.Context,
 
 // shortOf is the line with which a scenario is listed.
 func shortOf(name string) string {
+	s := scenarioOf(name)
+	if s.Short == "" {
+		panic("BUG: no scenario " + name)
+	}
+	return s.Short
+}
+
+// scenarioOf is the scenario of a command; empty for a command that is none.
+func scenarioOf(name string) bench.Scenario {
 	for _, s := range bench.Scenarios() {
 		if s.Name == name {
-			return s.Short
+			return s
 		}
 	}
-	panic("BUG: no scenario " + name)
+	return bench.Scenario{}
 }
 
 // drawOptions gives a scenario the flags of unary draws with a verdict. What it returns completes the options when the flags have been read.
@@ -244,15 +280,7 @@ func (a *app) benchCalibrateCommand() *cobra.Command {
 	f.IntVar(&o.Connections, "connections", 0, "default 256")
 	f.IntVar(&o.BodyBytes, "body-bytes", 0, "of the empty handler's answer; default 320, the size of a draw")
 	a.environment(c, &o.Environment)
-	out := a.benchOutputs(c)
-	a.scenario(c, out, func(ctx context.Context) error {
-		if err := o.Validate(); err != nil {
-			return usage(err)
-		}
-		report, err := bench.Calibrate(ctx, o)
-		return judged(a, out, report, err)
-	})
-	return c
+	return runScenario(a, c, &o, func(*bench.CalibrateOptions) {}, bench.Calibrate)
 }
 
 // benchFiguresCommand is the table of figures, or a part of it under a name of its own.
@@ -274,19 +302,12 @@ func (a *app) benchFiguresCommand(name string, only ...string) *cobra.Command {
 	f.IntVar(&o.P9Users, "p9-users", 0, "users in the restart figure; default 1000000")
 	f.Uint64Var(&o.Seed, "seed", 1, "of users and keys")
 	a.environment(c, &o.Environment)
-	out := a.benchOutputs(c)
-	a.scenario(c, out, func(ctx context.Context) error {
-		o.Compile, o.Scenario = compileForBench, name
+	return runScenario(a, c, &o, func(o *bench.FiguresOptions) {
+		o.Compile, o.OpenLibrary, o.Scenario = compileForBench, openBenchLibrary, name
 		if len(only) > 0 {
 			o.Only = only
 		}
-		if err := o.Validate(); err != nil {
-			return usage(err)
-		}
-		report, err := bench.Figures(ctx, o)
-		return judged(a, out, report, err)
-	})
-	return c
+	}, bench.Figures)
 }
 
 func (a *app) benchCrashLoopCommand() *cobra.Command {
@@ -305,16 +326,7 @@ func (a *app) benchCrashLoopCommand() *cobra.Command {
 	f.IntVar(&o.Users, "users", 0, "default 20000")
 	f.Uint64Var(&o.Seed, "seed", 1, "of users, keys and kill moments")
 	a.environment(c, &o.Environment)
-	out := a.benchOutputs(c)
-	a.scenario(c, out, func(ctx context.Context) error {
-		o.Compile = compileForBench
-		if err := o.Validate(); err != nil {
-			return usage(err)
-		}
-		report, err := bench.CrashLoop(ctx, o)
-		return judged(a, out, report, err)
-	})
-	return c
+	return runScenario(a, c, &o, func(o *bench.CrashLoopOptions) { o.Compile = compileForBench }, bench.CrashLoop)
 }
 
 // benchEmptyCommand is started by calibrate and figures as a process of its own: the handler that does nothing.

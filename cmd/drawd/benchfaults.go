@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-
 	"github.com/spf13/cobra"
 
 	"github.com/drawd/drawd/bench"
@@ -28,16 +26,7 @@ Exit code 20: a part could not be run here, and why. 21: an acknowledged draw wa
 	f.StringVar(&o.Rows, "rows", "", "file for the rows, each with what was injected and observed, as JSON")
 	f.StringVar(&o.Ledger, "ledger", "", "reliability ledger that gets a row about this run")
 	a.environment(c, &o.Environment)
-	out := a.benchOutputs(c)
-	a.scenario(c, out, func(ctx context.Context) error {
-		o.Compile = compileForBench
-		if err := o.Validate(); err != nil {
-			return usage(err)
-		}
-		report, err := bench.Disk(ctx, o)
-		return judged(a, out, report, err)
-	})
-	return c
+	return runScenario(a, c, &o, func(o *bench.DiskOptions) { o.Compile = compileForBench }, bench.Disk)
 }
 
 func (a *app) benchNemesisCommand() *cobra.Command {
@@ -64,16 +53,7 @@ Exit code 20: a kind of fault could not be made here, and why. 21: a draw was lo
 	f.Uint64Var(&o.Seed, "seed", 1, "of faults, users and keys")
 	f.StringVar(&o.Ledger, "ledger", "", "reliability ledger that gets a row about this run")
 	a.environment(c, &o.Environment)
-	out := a.benchOutputs(c)
-	a.scenario(c, out, func(ctx context.Context) error {
-		o.Compile = compileForBench
-		if err := o.Validate(); err != nil {
-			return usage(err)
-		}
-		report, err := bench.Nemesis(ctx, o)
-		return judged(a, out, report, err)
-	})
-	return c
+	return runScenario(a, c, &o, func(o *bench.NemesisOptions) { o.Compile = compileForBench }, bench.Nemesis)
 }
 
 func (a *app) benchFailoverCommand() *cobra.Command {
@@ -91,14 +71,5 @@ func (a *app) benchFailoverCommand() *cobra.Command {
 	f.Uint64Var(&o.Seed, "seed", 1, "of kill moments, users and keys")
 	f.StringVar(&o.Ledger, "ledger", "", "reliability ledger that gets a row about this run")
 	a.environment(c, &o.Environment)
-	out := a.benchOutputs(c)
-	a.scenario(c, out, func(ctx context.Context) error {
-		o.Compile = compileForBench
-		if err := o.Validate(); err != nil {
-			return usage(err)
-		}
-		report, err := bench.Failover(ctx, o)
-		return judged(a, out, report, err)
-	})
-	return c
+	return runScenario(a, c, &o, func(o *bench.FailoverOptions) { o.Compile = compileForBench }, bench.Failover)
 }

@@ -33,24 +33,15 @@ func (a *app) benchTableCommand(s bench.Scenario) *cobra.Command {
 		f.DurationVar(&o.SyncDelay, "sync-delay", 0, "by which its syncs take longer, where the log limits; default 10ms")
 	}
 	a.environment(c, &o.Environment)
-	out := a.benchOutputs(c)
-	a.scenario(c, out, func(ctx context.Context) error {
-		o.Compile, o.OpenLibrary = compileForBench, openBenchLibrary
-		if err := o.Validate(); err != nil {
-			return usage(err)
-		}
-		report, err := s.Table(ctx, o)
-		return judged(a, out, report, err)
-	})
-	return c
+	return runScenario(a, c, &o, func(o *bench.TableOptions) { o.Compile, o.OpenLibrary = compileForBench, openBenchLibrary }, s.Table)
 }
 
 func (a *app) benchListCommand() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "All scenarios, a line each", Example: "  drawd bench list", Args: cobra.NoArgs}
 	c.RunE = func(*cobra.Command, []string) error {
-		var rows [][]string
+		rows := [][]string{{"SCENARIO", "WHAT IT SHOWS", "EXPECTED UNLESS SAID OTHERWISE"}}
 		for _, s := range bench.Scenarios() {
-			rows = append(rows, []string{s.Name, s.Short})
+			rows = append(rows, []string{s.Name, s.Short, s.Expect})
 		}
 		return table(a.stdout, rows...)
 	}

@@ -14,7 +14,7 @@
   const three = (v) => (v >= 100 ? Math.round(v).toLocaleString("en") : String(+v.toPrecision(3)));
   const micros = (v) => (v == null ? "" : v < 1e3 ? three(v) + " µs" : v < 1e6 ? three(v / 1e3) + " ms" : three(v / 1e6) + " s");
   const number = (v) => (v == null ? "" : Math.round(v).toLocaleString("en"));
-  const short = (v) => (v == null ? "" : Math.abs(v) >= 1e6 ? +(v / 1e6).toPrecision(3) + "M" : Math.abs(v) >= 1e4 ? +(v / 1e3).toPrecision(3) + "k" : String(+v.toPrecision(4)));
+  const short = (v) => (v == null ? "" : Math.abs(v) >= 1e6 ? +(v / 1e6).toPrecision(3) + "M" : Math.abs(v) >= 1e3 ? +(v / 1e3).toPrecision(3) + "k" : String(+v.toPrecision(4)));
   const share = (v) => (v == null ? "" : +v.toPrecision(3) + " %");
   const second = (v) => (v == null ? "" : v + " s");
 
