@@ -21,6 +21,9 @@ const (
 // maxRetryAfter bounds what a client is told to wait, in seconds.
 const maxRetryAfter = 60
 
+// clockStep is by how much the times of two requests may be out of order: each was taken when its request was read.
+const clockStep = int64(time.Second)
+
 // limiter is GCRA: one number says when the next request would be due if requests came evenly. A request is let through
 // while that time is at most window ahead of now.
 type limiter struct {
@@ -52,8 +55,9 @@ func take(when *atomic.Int64, at, interval, window int64) (wait time.Duration, o
 	for {
 		old := when.Load()
 		due := max(old, at)
-		// The due time is never more than one interval past the window, unless the clock was set back.
-		if due-at > window+interval {
+		// The due time is never more than one interval past the window, unless the clock was set back. Less than clockStep is no
+		// clock that was set back, but a request that was read before others and asks after them.
+		if due-at > window+interval+clockStep {
 			due = at
 		}
 		if due-at > window {

@@ -58,6 +58,27 @@ func TestRateAfterClockWasSetBack(t *testing.T) {
 	}
 }
 
+// TestRateOutOfOrder: a request that was read before others and asks after them does not give the key its burst again.
+func TestRateOutOfOrder(t *testing.T) {
+	l := newLimiter(Rate{PerSecond: 1000, Burst: 100})
+	through := 0
+	for i := range 3000 { // every tenth is 20 ms late
+		at := start.Add(time.Duration(i) * time.Millisecond)
+		for ask := range 8 {
+			late := time.Duration(0)
+			if (8*i+ask)%10 == 0 {
+				late = 20 * time.Millisecond
+			}
+			if _, ok := l.take(at.Add(-late)); ok {
+				through++
+			}
+		}
+	}
+	if through < 3000 || through > 3100 {
+		t.Errorf("%d requests in 3 s at 1000 a second and 100 at once", through)
+	}
+}
+
 func TestRateBurstDefault(t *testing.T) {
 	l := newLimiter(Rate{PerSecond: 5})
 	n := 0
