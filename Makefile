@@ -16,7 +16,7 @@ SIM_T := $(if $(filter command line environment,$(origin T)),$(T))
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check clients bench-quick bench-compare bench-oversell bench-figures bench-picture bench-redis crashloop faults faults-quick fuzz mutants sim soak simulate cover upgrade-test
+.PHONY: help build test check clients bench-quick bench-compare bench-oversell bench-figures bench-picture bench-redis nemesis-mutant crashloop faults faults-quick fuzz mutants sim soak simulate cover upgrade-test
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ bench-figures: build ## The figures of performance.md, with a verdict (minutes; 
 bench-oversell: ## A build that oversells on purpose: bench flash must end with 21 and name the prize
 	$(GO) test -tags mutants -count=1 -v -run '^TestBenchFindsAPlantedOversell$$' ./cmd/drawd
 
+nemesis-mutant: ## A build that acknowledges too early: bench nemesis must end with 21 and say what was lost (wants root, iproute2)
+	$(GO) test -tags mutants -count=1 -v -run '^TestNemesisFindsWhatWasAcknowledgedTooEarly$$' ./cmd/drawd
+
 bench-picture: build ## docs/flash-report.png: the page of a flash crowd as a picture (20 s; wants chromium)
 	bin/drawd bench flash --self --users 130000 --over 9s --duration 13s --html bin/flash-report.html --out bin/flash-run.json
 	bench/report/picture.sh bin/flash-report.html docs/flash-report.png
@@ -83,10 +86,11 @@ bench-picture: build ## docs/flash-report.png: the page of a flash crowd as a pi
 bench-redis: ## Draws over RESP beside a Redis Lua script, both durable (PAIRS=5; wants redis-server and an idle machine)
 	bench/peers/redis/compare.sh $(or $(PAIRS),5)
 
-faults: build ## Disks, kills, pauses and cuts of real processes, rows in the ledger (15 min; wants root, strace, iproute2)
+faults: build ## Disks, kills, pauses and cuts of real processes, rows in the ledger (25 min; wants root, strace, iproute2)
 	bin/drawd bench disk --ledger docs/reliability-ledger.md
 	bin/drawd bench nemesis --faults kill --rounds 240 --max-load 150ms --ledger docs/reliability-ledger.md
 	bin/drawd bench nemesis --faults network,pause --rounds 200 --max-load 150ms --ledger docs/reliability-ledger.md
+	bin/drawd bench nemesis --faults link --rounds 100 --long-hold 15s --ledger docs/reliability-ledger.md
 	bin/drawd bench failover --ledger docs/reliability-ledger.md
 
 faults-quick: build ## Nine faults of three processes: in network namespaces where they can be made, else on loopback (30 s)

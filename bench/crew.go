@@ -15,6 +15,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/drawd/drawd/bench/proxy"
 )
 
 // crew is a cluster of daemons of our own, under certificates of an authority of its own.
@@ -22,13 +24,15 @@ type crew struct {
 	env   *Environment
 	dir   string
 	nodes []*mate
-	net   *netns // nil: everything on loopback
+	net   *netns         // nil: everything on loopback
+	links *proxy.Network // between nodes; nil: they dial each other
 }
 
 // mate is one node of a crew.
 type mate struct {
 	*daemon
 	id, raft string
+	dialed   string // by the others: raft, or the proxy in front of it
 	control  *control
 	founding []string // flags of the first start
 }
@@ -47,7 +51,13 @@ type status struct {
 // newCrew founds a cluster of n nodes and returns when all of them are ready. With space each node lives in a network
 // namespace of its own.
 func newCrew(ctx context.Context, env *Environment, n int, space bool) (_ *crew, err error) {
-	c := &crew{env: env}
+	return newCrewOver(ctx, env, n, space, nil)
+}
+
+// newCrewOver is newCrew with the nodes' connections to each other over proxies, which takes namespaces: they tell the nodes
+// apart by their addresses.
+func newCrewOver(ctx context.Context, env *Environment, n int, space bool, links *proxy.Network) (_ *crew, err error) {
+	c := &crew{env: env, links: links}
 	if c.dir, err = os.MkdirTemp(env.Dir, "drawd-crew-"); err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
@@ -71,7 +81,7 @@ func newCrew(ctx context.Context, env *Environment, n int, space bool) (_ *crew,
 			return nil, err
 		}
 		c.nodes = append(c.nodes, m)
-		join = append(join, m.raft)
+		join = append(join, m.dialed)
 	}
 	for _, m := range c.nodes {
 		m.founding = []string{"--bootstrap-expect", fmt.Sprint(n), "--join", strings.Join(join, ",")}
@@ -142,8 +152,15 @@ func (c *crew) prepare(i int) (m *mate, err error) {
 		// must be made.
 		m.extra = []string{"--insecure", "--api", "0.0.0.0:7070", "--admin", "0.0.0.0:7071"}
 	}
-	pki := filepath.Join(c.dir, "pki")
-	if err := c.program("cluster", "ca", "issue", "--ca", pki, "--node-id", m.id, "--host", host, "--out", pki); err != nil {
+	pki, hosts := filepath.Join(c.dir, "pki"), host
+	if m.dialed = m.raft; c.links != nil {
+		if m.dialed, err = c.front(m); err != nil {
+			return nil, err
+		}
+		hosts += "," + c.net.outside()
+		m.extra = append(m.extra, "--raft-advertise", m.dialed)
+	}
+	if err := c.program("cluster", "ca", "issue", "--ca", pki, "--node-id", m.id, "--host", hosts, "--out", pki); err != nil {
 		return nil, err
 	}
 	m.extra = append(m.extra, "--node-id", m.id, "--raft", m.raft, "--log-level", "info",
@@ -151,6 +168,20 @@ func (c *crew) prepare(i int) (m *mate, err error) {
 	m.control = newControl("http://"+m.api, "http://"+m.admin, "")
 	m.control.client = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	return m, os.MkdirAll(m.dir, 0o700)
+}
+
+// front puts a proxy in front of a node and returns its address.
+func (c *crew) front(m *mate) (string, error) {
+	return c.links.Front(m.id, net.JoinHostPort(c.net.outside(), "0"),
+		func() (net.Conn, error) { return net.DialTimeout("tcp", m.raft, 2*time.Second) },
+		func(from net.Addr) string {
+			for i := range c.net.names {
+				if tcp, ok := from.(*net.TCPAddr); ok && tcp.IP.String() == c.net.address(i) {
+					return fmt.Sprintf("n%d", i+1)
+				}
+			}
+			return ""
+		})
 }
 
 // startAll starts nodes beside each other and returns when all are ready.
@@ -251,6 +282,9 @@ func (c *crew) alike(ctx context.Context) (fault string, err error) {
 		var said []string
 		at, same, known := status{}, true, 0
 		for _, m := range c.nodes {
+			if d := m.current(); d != nil && d.gone() {
+				return m.id + " ended by itself: " + lastWords(m.words()), nil
+			}
 			s, err := m.status(ctx)
 			if err != nil {
 				said = append(said, m.id+": "+err.Error())
@@ -301,8 +335,11 @@ func (c *crew) remove(keep bool) error {
 		m.kill()
 	}
 	var err error
+	if c.links != nil {
+		err = c.links.Close()
+	}
 	if c.net != nil {
-		err = c.net.remove()
+		err = errors.Join(err, c.net.remove())
 	}
 	if keep {
 		return err

@@ -122,11 +122,7 @@ func (n *nemesis) killLeader(ctx context.Context, rate int) (time.Duration, erro
 	errs := make([]error, len(n.provers))
 	var wg sync.WaitGroup
 	each := max(rate/len(n.provers), 1)
-	count := min(uint32(patience/time.Second)*uint32(each), nodeRequests)
-	arrivals := make([]time.Duration, count)
-	for i := range arrivals {
-		arrivals[i] = time.Duration(i) * time.Second / time.Duration(each)
-	}
+	arrivals := evenly(patience, each)
 	for i, p := range n.provers {
 		work := &gapLoad{crashLoad: &crashLoad{newDrawLoad(p.journal, p.template, p.user, &restartWatch{}, n.o.Seed), n.next}, watch: w}
 		n.next += nodeRequests
@@ -155,6 +151,15 @@ func (n *nemesis) killLeader(ctx context.Context, rate int) (time.Duration, erro
 		n.fault("failover", fmt.Sprintf("no draw was answered within %v of the leader's SIGKILL", patience))
 	}
 	return time.Duration(first - killed.UnixNano()), errors.Join(err, errors.Join(errs...))
+}
+
+// evenly returns when requests to one node are due at a steady rate, at most as many as a round has.
+func evenly(span time.Duration, rate int) []time.Duration {
+	due := make([]time.Duration, min(int(span.Seconds()*float64(rate)), nodeRequests))
+	for i := range due {
+		due[i] = time.Duration(i) * time.Second / time.Duration(rate)
+	}
+	return due
 }
 
 // gapWatch notes the first draw that was sent after a kill and answered, at whichever node.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/drawd/drawd/bench/load"
 	"github.com/drawd/drawd/bench/oracle"
+	"github.com/drawd/drawd/bench/proxy"
 )
 
 // The kinds of fault, as NemesisOptions.Faults names them.
@@ -20,9 +21,10 @@ const (
 	FaultKill    = "kill"    // SIGKILL of the leader, a follower, the leader and one more, all
 	FaultPause   = "pause"   // SIGSTOP and SIGCONT of the leader, a follower, all
 	FaultNetwork = "network" // cuts between nodes, both ways or one way, flapping, a link that is down; needs root
+	FaultLink    = "link"    // connections between nodes that are slow, narrow, half-open, held or refused, by proxies; needs root
 )
 
-var faultKinds = [...]string{FaultKill, FaultPause, FaultNetwork}
+var faultKinds = [...]string{FaultKill, FaultPause, FaultNetwork, FaultLink}
 
 // nodeRequests bounds the requests to one node in one round.
 const nodeRequests = 20_000
@@ -87,12 +89,13 @@ func (n *nemesis) kinds() error {
 	}
 	n.space = why == ""
 	if len(n.o.Faults) == 0 {
-		n.o.Faults = faultKinds[:]
+		n.o.Faults = faultKinds[:3]
 	}
-	if n.space || !slices.Contains(n.o.Faults, FaultNetwork) {
+	spacious := func(kind string) bool { return kind == FaultNetwork || kind == FaultLink }
+	if n.space || !slices.ContainsFunc(n.o.Faults, spacious) {
 		return nil
 	}
-	n.o.Faults = slices.DeleteFunc(slices.Clone(n.o.Faults), func(kind string) bool { return kind == FaultNetwork })
+	n.o.Faults = slices.DeleteFunc(slices.Clone(n.o.Faults), spacious)
 	n.report.NotRun = append(n.report.NotRun, "network faults: "+why)
 	if len(n.o.Faults) == 0 {
 		return &ThresholdError{Reasons: n.report.NotRun}
@@ -103,7 +106,11 @@ func (n *nemesis) kinds() error {
 
 // cluster works through one cluster's share of rounds.
 func (n *nemesis) cluster(ctx context.Context) (err error) {
-	if n.crew, err = newCrew(ctx, &n.o.Environment, n.o.Nodes, n.space); err != nil {
+	var links *proxy.Network
+	if slices.Contains(n.o.Faults, FaultLink) {
+		links = proxy.New()
+	}
+	if n.crew, err = newCrewOver(ctx, &n.o.Environment, n.o.Nodes, n.space, links); err != nil {
 		return err
 	}
 	defer func() {
@@ -185,7 +192,7 @@ func (n *nemesis) round(ctx context.Context) error {
 	n.report.Injected[x.name]++
 	n.report.Kills += x.kills
 	switch x.kind {
-	case FaultNetwork:
+	case FaultNetwork, FaultLink:
 		n.report.Network++
 	case FaultPause:
 		n.report.Pauses++
@@ -211,6 +218,10 @@ func (n *nemesis) loadThrough(ctx context.Context, x *injection) error {
 	lead := n.o.MinLoad + time.Duration(n.rng.Int64N(int64(n.o.MaxLoad-n.o.MinLoad)+1))
 	ending, cancel := context.WithCancel(ctx)
 	defer cancel()
+	schedule := load.Schedule{Requests: nodeRequests, For: 30 * time.Second, Drain: time.Millisecond}
+	if x.hold > longHold { // at a pace, or all requests would be over before the fault is
+		schedule = load.Schedule{Arrivals: evenly(x.hold+longHold, longRate), Drain: time.Millisecond}
+	}
 	errs := make([]error, len(n.provers))
 	var wg sync.WaitGroup
 	for i, p := range n.provers {
@@ -219,7 +230,7 @@ func (n *nemesis) loadThrough(ctx context.Context, x *injection) error {
 		wg.Go(func() {
 			// A cluster decides nothing for a moment after a fault: nobody waits long for one answer.
 			_, err := load.Run(ending, load.Options{Addr: p.host, Connections: n.o.Connections, Timeout: 2 * time.Second},
-				load.Schedule{Requests: nodeRequests, For: 30 * time.Second, Drain: time.Millisecond}, func(int) load.Workload { return work })
+				schedule, func(int) load.Workload { return work })
 			if ctx.Err() == nil && errors.Is(err, context.Canceled) {
 				err = nil
 			}
@@ -268,11 +279,10 @@ func (n *nemesis) compare(ctx context.Context, what string, first uint32) error 
 			return nil
 		}
 	}
-	if fault, err := n.crew.alike(ctx); err != nil || fault != "" {
-		n.fault("replicas", what+": "+fault)
+	fault, err := n.crew.alike(ctx)
+	if err != nil {
 		return err
 	}
-	r.Alike++
 	var ids []uint32
 	journal := n.provers[0].journal
 	for id := first; id < n.next; id++ {
@@ -281,6 +291,11 @@ func (n *nemesis) compare(ctx context.Context, what string, first uint32) error 
 		}
 	}
 	r.Acknowledged += uint64(len(ids))
+	if fault != "" {
+		n.fault("replicas", what+": "+fault)
+		return n.missing(ctx, what, ids)
+	}
+	r.Alike++
 	for i, p := range n.provers {
 		changed := func(id uint32, how string) {
 			n.fault("changed", fmt.Sprintf("%s, asked at %s, key %s: %s", what, n.crew.nodes[i].id, p.template.key(id), how))
@@ -302,6 +317,28 @@ func (n *nemesis) compare(ctx context.Context, what string, first uint32) error 
 		return err
 	}
 	r.Rescued += again.replayed
+	return nil
+}
+
+// missing names acknowledged draws that nodes which still serve do not have any more, where nodes are not alike: some of them, as a
+// node waits for what it does not have before it says so.
+func (n *nemesis) missing(ctx context.Context, what string, ids []uint32) error {
+	const most, patience = 400, 20 * time.Second
+	n.rng.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	ids = ids[:min(len(ids), most)]
+	for i, p := range n.provers {
+		if m := n.crew.nodes[i]; m.current() == nil || m.current().gone() {
+			continue
+		}
+		short, cancel := context.WithTimeout(ctx, patience)
+		_, err := p.compare(short, ids, true, func(id uint32, how string) {
+			n.fault("lost", fmt.Sprintf("%s, acknowledged and asked at %s, key %s: %s", what, n.crew.nodes[i].id, p.template.key(id), how))
+		})
+		cancel()
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
 	return nil
 }
 

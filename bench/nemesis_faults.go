@@ -13,7 +13,8 @@ import (
 // injection is one fault: run begins it, holds it and ends it.
 type injection struct {
 	name, kind string
-	kills      int // SIGKILLs in it
+	kills      int           // SIGKILLs in it
+	hold       time.Duration // how long it lasts; 0 where others decide
 	run        func(ctx context.Context) error
 }
 
@@ -24,6 +25,8 @@ func (n *nemesis) choose(leader *mate) *injection {
 		return n.kills(leader)
 	case FaultPause:
 		return n.pauses(leader)
+	case FaultLink:
+		return n.badLinks(leader)
 	default:
 		return n.cuts(leader)
 	}
@@ -32,6 +35,21 @@ func (n *nemesis) choose(leader *mate) *injection {
 // between draws a duration.
 func (n *nemesis) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(n.rng.Int64N(int64(high-low)+1))
+}
+
+// Faults that last longer than longHold meet draws at a pace, at longRate a second to each node.
+const (
+	longHold = 2500 * time.Millisecond
+	longRate = 400
+)
+
+// holding draws how long a pause or a cut lasts: shorter or longer than an election takes, and each seventh time, if asked for,
+// much longer than anything in a node waits for another.
+func (n *nemesis) holding() time.Duration {
+	if n.o.LongHold > 0 && n.report.Done%7 == 0 {
+		return n.o.LongHold
+	}
+	return n.between(200*time.Millisecond, longHold)
 }
 
 // kills: the leader 50 %, a follower 30 %, all 10 %, the leader and one more 10 %.
@@ -88,7 +106,8 @@ func (n *nemesis) pauses(leader *mate) *injection {
 	default:
 		x.name, targets = "pause of all", n.crew.nodes
 	}
-	hold := n.between(200*time.Millisecond, 2500*time.Millisecond)
+	hold := n.holding()
+	x.hold = hold
 	x.run = func(ctx context.Context) error {
 		for _, m := range targets {
 			m.signal(syscall.SIGSTOP)
@@ -118,7 +137,8 @@ func (n *nemesis) cuts(leader *mate) *injection {
 		out, in = append(out, edge{l, at[m]}), append(in, edge{at[m], l})
 	}
 	x := &injection{kind: FaultNetwork}
-	hold := n.between(300*time.Millisecond, 2500*time.Millisecond)
+	hold := n.holding()
+	x.hold = hold
 	both := func(edges ...edge) (all []edge) {
 		for _, e := range edges {
 			all = append(all, e, edge{e.to, e.from})

@@ -57,7 +57,7 @@ func newNetns(n int) (_ *netns, err error) {
 		return nil, err
 	}
 	s.made = append(s.made, func() error { return ip("link", "del", s.bridge) })
-	if err := errors.Join(ip("addr", "add", s.subnet+"254/24", "dev", s.bridge), ip("link", "set", s.bridge, "up")); err != nil {
+	if err := errors.Join(ip("addr", "add", s.outside()+"/24", "dev", s.bridge), ip("link", "set", s.bridge, "up")); err != nil {
 		return nil, err
 	}
 	for i := range n {
@@ -82,6 +82,9 @@ func newNetns(n int) (_ *netns, err error) {
 
 // address returns the address of node i.
 func (s *netns) address(i int) string { return fmt.Sprintf("%s%d", s.subnet, i+1) }
+
+// outside returns the address of the bench itself on the bridge.
+func (s *netns) outside() string { return s.subnet + "254" }
 
 // cut drops what node i sends to node j; the other direction stays.
 func (s *netns) cut(i, j int) error {

@@ -146,10 +146,11 @@ type NemesisOptions struct {
 	Nodes       int                                        // Default 3
 	Rounds      int                                        // a fault each. Default 20
 	PerCluster  int                                        // rounds before a fresh cluster is founded. Default 40
-	Faults      []string                                   // FaultKill, FaultPause, FaultNetwork. Default: all
+	Faults      []string                                   // FaultKill, FaultPause, FaultNetwork; FaultLink in place of the last. Default: the first three
 	Loopback    bool                                       // no namespaces: no network faults
 	MinLoad     time.Duration                              // shortest load before a fault, and after it. Default 50 ms
 	MaxLoad     time.Duration                              // longest load before a fault. Default 300 ms
+	LongHold    time.Duration                              // how long each seventh pause or cut lasts. Default: as long as the others, up to 2.5 s
 	Connections int                                        // to each node. Default 8
 	Users       int                                        // Default 5 000
 	Seed        uint64                                     // Default 1
@@ -275,6 +276,9 @@ func (o *NemesisOptions) Validate() error {
 	for _, kind := range o.Faults {
 		f.check(slices.Contains(faultKinds[:], kind), fmt.Sprintf("Faults names %q; there are %v", kind, faultKinds))
 	}
+	f.check(!slices.Contains(o.Faults, FaultLink) || !slices.Contains(o.Faults, FaultNetwork), "Faults names network and link: routes do not cut what goes over a proxy")
+	f.check(!slices.Contains(o.Faults, FaultLink) || !o.Loopback, "Faults names link, which needs namespaces, and Loopback is set")
+	f.check(o.LongHold >= 0 && o.LongHold <= time.Minute, "LongHold must be at most a minute")
 	f.within("Rounds", o.Rounds, 0, 100_000)
 	f.within("PerCluster", o.PerCluster, 0, 200)
 	f.within("Connections", o.Connections, 0, MaxConnections)

@@ -35,16 +35,19 @@ func (a *app) benchNemesisCommand() *cobra.Command {
 		Short: shortOf("nemesis"),
 		Long: `A fault a round, under load at all nodes: SIGKILL of the leader (half of the kills), a follower, the leader and one more, or
 all; SIGSTOP and SIGCONT; the network between nodes cut both ways or one way, flapping, a link down. Nodes live in network
-namespaces on a bridge, which takes root and the command ip; --loopback does without, and without network faults.
+namespaces on a bridge, which takes root and the command ip; --loopback does without, and without network faults. With
+link, nodes reach each other over proxies that make connections slow, narrow, half-open (bytes are taken and never arrive),
+held or refused. Callers reach every node at all times, also those that are cut off.
 Exit code 20: a kind of fault could not be made here, and why. 21: a draw was lost, changed or drawn twice, or nodes differ.`,
-		Example: "  drawd bench nemesis\n  drawd bench nemesis --rounds 300 --faults kill\n  drawd bench nemesis --loopback --faults kill,pause",
+		Example: "  drawd bench nemesis\n  drawd bench nemesis --rounds 300 --faults kill\n  drawd bench nemesis --faults link --long-hold 15s\n  drawd bench nemesis --loopback --faults kill,pause",
 	}
 	var o bench.NemesisOptions
 	f := c.Flags()
 	f.IntVar(&o.Nodes, "nodes", 0, "default 3")
 	f.IntVar(&o.Rounds, "rounds", 0, "default 20")
 	f.IntVar(&o.PerCluster, "per-cluster", 0, "rounds before a fresh cluster is founded; default 40")
-	f.StringSliceVar(&o.Faults, "faults", nil, "kill, pause, network; default all")
+	f.StringSliceVar(&o.Faults, "faults", nil, "kill, pause, network, and link in place of network; default the first three")
+	f.DurationVar(&o.LongHold, "long-hold", 0, "how long each seventh pause or cut lasts, where the others end after 2.5s")
 	f.BoolVar(&o.Loopback, "loopback", false, "without network namespaces")
 	f.DurationVar(&o.MinLoad, "min-load", 0, "shortest load before a fault; default 50ms")
 	f.DurationVar(&o.MaxLoad, "max-load", 0, "longest load before a fault; default 300ms")
