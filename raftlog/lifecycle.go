@@ -54,6 +54,9 @@ func (n *Node) takeOver() error {
 	if err := errors.Join(n.confirmRestored(), n.readdress()); err != nil {
 		return err
 	}
+	if n.cluster() {
+		n.belong(n.machine.ClusterID())
+	}
 	n.gate.open(reasonNoLeader)
 	n.ticker.kick()
 	n.readyOnce.Do(func() { close(n.ready) })

@@ -241,12 +241,13 @@ func TestCallBytes(t *testing.T) {
 		id: "n1", api: "http://a", build: "v1", term: 1, applied: 2, members: 3, leads: true, complete: true, level: 4, supports: 5, wallUS: 6,
 		samples: []sample{{7, [16]byte{8}}, {9, [16]byte{10}}},
 		own:     seen{term: 1, voted: 2, hadTerm: 3, had: 4, committed: 5}, about: "n2",
-		known: seen{term: 6, voted: 7, hadTerm: 8, had: 9, committed: 10, chain: [16]byte{11}},
+		known: seen{term: 6, voted: 7, hadTerm: 8, had: 9, committed: 10, chain: [16]byte{11}}, cluster: [16]byte{12},
 	}
 	want := "01" + "026e31" + "08687474703a2f2f61" + "027631" + "0100000000000000" + "0200000000000000" + "0300000000000000" + "05" + "04000000" +
 		"05000000" + "0600000000000000" + "02" + "0700000000000000" + "08000000000000000000000000000000" + "0900000000000000" + "0a000000000000000000000000000000" +
 		"0100000000000000" + "0200000000000000" + "0300000000000000" + "0400000000000000" + "0500000000000000" + "026e32" +
-		"0600000000000000" + "0700000000000000" + "0800000000000000" + "0900000000000000" + "0a00000000000000" + "0b000000000000000000000000000000"
+		"0600000000000000" + "0700000000000000" + "0800000000000000" + "0900000000000000" + "0a00000000000000" + "0b000000000000000000000000000000" +
+		"0c000000000000000000000000000000"
 	b := appendReport(nil, r)
 	if hex.EncodeToString(b) != want {
 		t.Errorf("a report is\n%x, want\n%s", b, want)
@@ -256,9 +257,9 @@ func TestCallBytes(t *testing.T) {
 			t.Errorf("came back as %+v, %v", got, err)
 		}
 	}
-	older := len(b) - (5*8 + 1 + len(r.about) + 5*8 + 16) // of a version that told nothing of this
+	first := len(b) - 16 - (5*8 + 1 + len(r.about) + 5*8 + 16) // what older versions say ends here, or before the cluster
 	for i := range b {
-		if i == older {
+		if i == first || i == len(b)-16 {
 			continue
 		}
 		if _, err := parseReport(b[:i]); err == nil {

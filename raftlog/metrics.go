@@ -22,6 +22,7 @@ type metricSet struct {
 	checkpoints, failed *metrics.Counter
 	checkpoint, pause   *metrics.Histogram
 	pingsFailed         *metrics.Counter
+	strangers           *metrics.Counter
 	settled             *metrics.Counter
 
 	snapshotsSent, snapshotsTaken, snapshotsRefused *metrics.Counter
@@ -51,6 +52,7 @@ func newMetricSet(s *metrics.Set) *metricSet {
 		pause:            s.GetOrCreateHistogram("drawd_raft_checkpoint_pause_seconds"),
 		pingsFailed:      s.GetOrCreateCounter("drawd_raft_pings_failed_total"),
 		settled:          s.GetOrCreateCounter("drawd_raft_settled_total"),
+		strangers:        s.GetOrCreateCounter("drawd_raft_strangers_total"),
 		snapshotsSent:    s.GetOrCreateCounter("drawd_raft_snapshots_sent_total"),
 		snapshotsTaken:   s.GetOrCreateCounter("drawd_raft_snapshots_taken_total"),
 		snapshotsRefused: s.GetOrCreateCounter("drawd_raft_snapshots_refused_total"),

@@ -43,6 +43,7 @@ type Node struct {
 	novice    novice
 	witness   *witness // nil for a node that runs alone
 	recall    recall
+	belongs   belongs
 	reloading sync.Mutex      // one change of raft's configuration at a time
 	asked     <-chan raft.RPC // what other nodes' rafts ask, and what of it this node's raft is asked; nil but for a novice
 	screened  chan raft.RPC
@@ -223,6 +224,9 @@ func (n *Node) startRaft() error {
 			return fail(err)
 		}
 		if n.witness, err = n.newWitness(); err != nil {
+			return fail(err)
+		}
+		if err := n.beginBelongs(); err != nil {
 			return fail(err)
 		}
 		voted, err := n.log.GetUint64([]byte(lastVoteKey))

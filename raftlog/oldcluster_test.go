@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,6 +70,68 @@ func TestRestoredBesideTheOld(t *testing.T) {
 			if stopped := r.exits.all(); len(stopped) > 0 {
 				t.Errorf("%s stopped: %q", r.options.NodeID, stopped)
 			}
+		}
+	})
+}
+
+// TestRestoredUnderALaterMember: the backup does not know of a member that was added after it. Restored under that id, at that
+// address and with that certificate, it is still another cluster's, and says so on every connection.
+func TestRestoredUnderALaterMember(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, 3)
+		c.tune = func(id string, o *Options) {
+			if id == "n4" {
+				o.Found = nil
+			}
+		}
+		c.startAll()
+		leader := c.leader()
+		leader.publish(testVersion(time.Now(), 1000))
+		c.level()
+		var backup bytes.Buffer
+		if err := leader.node.Backup(t.Context(), &backup); err != nil {
+			t.Fatal(err)
+		}
+		c.join("n4")
+		c.must(leader.node.AddMember(c.soon(), Member{ID: "n4", Address: "n4"}))
+		c.draw("u", "u/1")
+		c.level()
+		c.peersKnown()
+		c.stop("n4")
+		fs := storage.NewCrashFS()
+		s, err := storage.Open(newRig(t, fs).store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, _ := engine.New(engine.Options{})
+		_, err = Restore(bytes.NewReader(backup.Bytes()), s, RestoreOptions{NodeID: "n4", Cluster: [16]byte{7, 7}, Reason: "a test", Engine: e})
+		if err = errors.Join(err, s.Close()); err != nil {
+			t.Fatal(err)
+		}
+		c.disks["n4"] = fs
+		r := c.start("n4")
+		c.eventually("the restored node leads itself", func() bool { return r.node.Status().Ready })
+		time.Sleep(30 * time.Second)
+		if s := r.node.Status(); !s.Ready || s.Members != 1 || r.engine.ClusterID() != [16]byte{7, 7} || s.RolledBack != "" {
+			t.Errorf("cluster %x, %+v", r.engine.ClusterID(), s)
+		}
+		if _, err := leader.draw(new(engine.Batch), "u", "u/2"); err != nil || !leader.node.Status().Leader {
+			t.Errorf("the old cluster: %v, %+v", err, leader.node.Status())
+		}
+		for _, x := range []*rig{r, leader} {
+			if !strings.Contains(x.logged.String(), "a node of another cluster is refused") || x.node.metrics.strangers.Get() == 0 {
+				t.Errorf("%s does not say so", x.options.NodeID)
+			}
+			if stopped := x.exits.all(); len(stopped) > 0 {
+				t.Errorf("%s stopped: %q", x.options.NodeID, stopped)
+			}
+		}
+		// It knows its cluster again after a start, before a leader says which.
+		follower := c.followers(leader)[0]
+		want := leader.node.cluster16()
+		c.kill(follower)
+		if got := c.start(follower).node.cluster16(); got != want || want == [16]byte{} {
+			t.Errorf("%x, not %x", got, want)
 		}
 	})
 }

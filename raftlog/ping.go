@@ -52,6 +52,7 @@ func (p *pinger) run() {
 		p.ask(ctx)
 		p.node.judge()
 		p.node.keepWitness(false)
+		p.node.keepBelongs()
 		select {
 		case <-t.C:
 		case <-p.again():
@@ -222,7 +223,7 @@ func (n *Node) report(to string) *report {
 		term: n.raft.CurrentTerm(), applied: uint64(n.machine.AppliedIndex()), members: index,
 		leads: n.leading.Load(), ready: ready, complete: n.options.BlobsComplete(), novice: n.novice.is.Load(),
 		level: n.machine.Level(), supports: n.machine.Supports(), samples: n.fsm.hashes.all(),
-		rolledBack: n.rolledBack() != nil, own: n.own(), about: to, known: n.knownOf(to),
+		rolledBack: n.rolledBack() != nil, own: n.own(), about: to, known: n.knownOf(to), cluster: n.cluster16(),
 	}
 	for _, m := range members {
 		r.youAreMember = r.youAreMember || m.ID == to
@@ -241,6 +242,9 @@ func (n *Node) own() seen {
 func (n *Node) saw(r *report) {
 	if r.about != "" && r.id != n.options.NodeID && n.isMember(r.id) {
 		n.witness.note(r.id, &r.own)
+	}
+	if r.leads && r.ready && n.isMember(r.id) {
+		n.belong(r.cluster)
 	}
 	n.hear(r)
 }

@@ -24,6 +24,8 @@ type report struct {
 	own   seen   // what it has itself: without committed
 	about string // of whom known is: the other side; empty from a version that does not tell
 	known seen
+
+	cluster [16]byte // of a leader that has taken over, and of whoever was told; zero else
 }
 
 // sample is the running hash after one entry.
@@ -67,7 +69,8 @@ func appendReport(dst []byte, r *report) []byte {
 	}
 	dst = appendStr(appendSeen(dst, &r.own), r.about)
 	dst = appendSeen(dst, &r.known)
-	return append(dst, r.known.chain[:]...)
+	dst = append(dst, r.known.chain[:]...)
+	return append(dst, r.cluster[:]...)
 }
 
 // parseReport decodes a report. What a later version appended is left.
@@ -91,6 +94,9 @@ func parseReport(b []byte) (*report, error) {
 	if len(w.b) > 0 { // else of a version before it
 		r.own, r.about, r.known = w.seen(), w.str(), w.seen()
 		r.known.chain = w.hash()
+	}
+	if len(w.b) > 0 {
+		r.cluster = w.hash()
 	}
 	return r, w.err()
 }

@@ -1,8 +1,9 @@
 // Package peer carries bytes between the nodes of a cluster: one listener for everything that they say to each other.
 //
 // A [Stream] is what connections are made of: TCP under mutual TLS, or pipes in memory. A [Mux] shares one among the
-// kinds of conversation. The first byte on a connection is its [Kind], written by the side that dialled; from there on the
-// connection belongs to that kind: to raft's transport, to forwarded commands, or to calls.
+// kinds of conversation. The first byte on a connection, written by the side that dialled, is [KindNamed]: both sides name their
+// cluster, and nodes of two clusters hang up. From there on the connection belongs to its [Kind]: to raft's transport, to
+// forwarded commands, or to calls. Nodes of an older version begin with the kind itself.
 //
 // # Calls
 //

@@ -23,7 +23,10 @@ const (
 	maxAsking = 8
 	maxIdle   = 2
 
-	// kindTimeout is for the handshake of the stream and the first byte.
+	// maxNamed is how many addresses are remembered as those of nodes that know KindNamed.
+	maxNamed = 64
+
+	// kindTimeout is for the handshake of the stream and the first bytes, until the kind is known.
 	kindTimeout = 5 * time.Second
 	// frameTimeout is for a whole frame, from its first byte on; MaxAskTime is for a question with its answer.
 	frameTimeout = 10 * time.Second

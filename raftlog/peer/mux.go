@@ -35,6 +35,9 @@ type Mux struct {
 		inbound         int
 		made            uint64 // connections so far
 		peers           map[string]*kept
+		cluster         func() [16]byte // see NameCluster
+		refused         func(string, [16]byte)
+		named           map[string]bool // addresses at which KindNamed is known
 	}
 }
 
@@ -46,6 +49,7 @@ func NewMux(s Stream) *Mux {
 	m.mu.answers = make(map[Call]answerFunc)
 	m.mu.conns = make(map[*conn]struct{})
 	m.mu.peers = make(map[string]*kept)
+	m.mu.named = make(map[string]bool)
 	return m
 }
 
@@ -103,8 +107,46 @@ func (m *Mux) Close() error {
 // Addr is the stream's address: what other nodes dial.
 func (m *Mux) Addr() net.Addr { return m.stream.Addr() }
 
-// Dial makes a connection of a kind. The caller closes it; Close of the mux does, too.
+// Dial makes a connection of a kind. The caller closes it; Close of the mux does, too. ErrOtherCluster says that who answers there
+// is of another cluster.
 func (m *Mux) Dial(k Kind, address string, timeout time.Duration) (net.Conn, error) {
+	c, err := m.dial(k, address, timeout, m.introduce)
+	if errors.Is(err, errOlder) && !m.knownNamed(address, false) {
+		return m.dial(k, address, timeout, m.plain)
+	}
+	if err == nil {
+		m.knownNamed(address, true)
+	}
+	return c, err
+}
+
+// knownNamed reports whether the node at an address knows KindNamed, and notes it: that one is never dialled without.
+func (m *Mux) knownNamed(address string, note bool) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if note && !m.mu.named[address] {
+		if len(m.mu.named) >= maxNamed {
+			clear(m.mu.named)
+		}
+		m.mu.named[address] = true
+	}
+	return m.mu.named[address]
+}
+
+// plain begins a connection to a node that does not know KindNamed.
+func (*Mux) plain(c *conn, timeout time.Duration) error {
+	err := c.SetWriteDeadline(from(timeout))
+	if err == nil {
+		_, err = c.Write([]byte{byte(c.kind)})
+	}
+	if err == nil {
+		err = c.SetWriteDeadline(time.Time{})
+	}
+	return err
+}
+
+// dial makes a connection and begins it.
+func (m *Mux) dial(k Kind, address string, timeout time.Duration, begin func(*conn, time.Duration) error) (net.Conn, error) {
 	raw, err := m.stream.Dial(address, timeout)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrUnreachable, address, err)
@@ -113,14 +155,7 @@ func (m *Mux) Dial(k Kind, address string, timeout time.Duration) (net.Conn, err
 	if !m.track(c) {
 		return nil, errors.Join(net.ErrClosed, raw.Close())
 	}
-	err = c.SetWriteDeadline(from(timeout))
-	if err == nil {
-		_, err = c.Write([]byte{byte(k)})
-	}
-	if err == nil {
-		err = c.SetWriteDeadline(time.Time{})
-	}
-	if err != nil {
+	if err := begin(c, timeout); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %s: %w", ErrUnreachable, address, err), c.Close())
 	}
 	return c, nil
@@ -163,15 +198,19 @@ func (m *Mux) admit(c *conn) {
 // receive reads what the connection is for, and hands it on. The stream's handshake runs in here.
 func (m *Mux) receive(c *conn) {
 	var k [1]byte
+	var kind Kind
 	m.crowd(c)
 	err := c.SetReadDeadline(from(kindTimeout))
 	if err == nil {
 		_, err = io.ReadFull(c, k[:])
 	}
+	if kind = Kind(k[0]); err == nil && kind == KindNamed {
+		kind, err = m.introduced(c)
+	}
 	if err == nil {
 		err = c.SetReadDeadline(time.Time{})
 	}
-	f := m.settle(c, Kind(k[0]))
+	f := m.settle(c, kind)
 	if err != nil || f == nil {
 		_ = c.Close()
 		return
@@ -185,6 +224,13 @@ func (m *Mux) settle(c *conn, k Kind) func(*conn) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c.kind = k
+	return m.mu.kinds[k]
+}
+
+// handler returns who handles a kind.
+func (m *Mux) handler(k Kind) func(*conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return m.mu.kinds[k]
 }
 
