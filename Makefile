@@ -16,7 +16,7 @@ SIM_T := $(if $(filter command line environment,$(origin T)),$(T))
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check clients bench-quick bench-compare bench-oversell bench-figures bench-picture bench-redis nemesis-mutant crashloop faults faults-quick fuzz mutants sim soak simulate cover upgrade-test
+.PHONY: help build test check clients bench-quick bench-compare bench-keys bench-oversell bench-figures bench-picture bench-redis nemesis-mutant crashloop faults faults-quick fuzz mutants sim soak simulate cover upgrade-test
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ bench-figures: build ## The figures of performance.md, with a verdict (minutes; 
 	bin/drawd bench calibrate
 	bin/drawd bench flash --self --users 1000000 --duration 30s
 	bin/drawd bench table
+
+bench-keys: ## What KEYS remembered keys take once they are packed (KEYS=200000000: 5 min, 6 GiB)
+	KEYS=$(or $(KEYS),200000000) "$(GO)" test ./engine -run '^$$' -bench OldKeys -benchtime 1x -timeout 30m
 
 bench-oversell: ## A build that oversells on purpose: bench flash must end with 21 and name the prize
 	$(GO) test -tags mutants -count=1 -v -run '^TestBenchFindsAPlantedOversell$$' ./cmd/drawd

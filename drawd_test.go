@@ -280,8 +280,8 @@ func TestMemoryIsLost(t *testing.T) {
 	db := drawdtest.Open(t)
 	c := db.MustPublish(wheel)
 	draw(t, c, "u1", "k1")
-	if lost, err := db.Close(context.Background()); err != nil || lost.Decided != 3 {
-		t.Errorf("%+v, %v; want the first command, the publish and the draw", lost, err)
+	if lost, err := db.Close(context.Background()); err != nil || lost.Decided != 4 {
+		t.Errorf("%+v, %v; want the two first commands, the publish and the draw", lost, err)
 	}
 	if _, err := c.Draw(context.Background(), drawd.DrawRequest{User: "u"}); !errors.Is(err, drawd.ErrClosed) {
 		t.Error(err)

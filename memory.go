@@ -52,6 +52,7 @@ func (db *DB) openMemory() error {
 	db.log = m
 	var b engine.Batch
 	b.AddInit(&first)
+	b.AddRaise(&engine.Raise{Level: engine.NewestLevel})
 	if err := m.decide(context.Background(), &b); err != nil {
 		return err
 	}

@@ -37,6 +37,8 @@ type Campaign struct {
 	attributes attributeRows // changed like layout
 	lists      lists         // every shard is locked when it changes
 	keys       *rowTable     // nil once they may be forgotten
+	moments    []keyMoment   // which entries came when; replaced, never changed
+	packed     LogIndex      // keys remembered before it are packed, here
 	awards     *rowTable     // nil before a version has deliveries
 
 	_  [128]byte // what stands before is read by every draw, the lock is written by it
@@ -137,7 +139,7 @@ func (c *Campaign) mark(now UnixMilli) UnixMilli {
 	if c.keys != nil {
 		c.namespace.keys.Add(-c.keys.rows())
 		c.world.dropRowTable(c.keys)
-		c.keys = nil
+		c.keys, c.moments = nil, nil
 	}
 	return maxTime
 }
@@ -299,17 +301,20 @@ func (c *Campaign) seen(digest *Key, fingerprint uint32, r *Result) (spot pages.
 	}
 	part := &c.keys.block[c.world.shardOf(digest)]
 	row, spot, ok := part.Seek((*pages.Key)(digest))
-	if !ok {
+	var k keyRow
+	if ok {
+		k = getKeyRow(part.Payload(row))
+	} else if k, ok = knownKey(part, digest); !ok {
 		return spot, false
 	}
 	r.Campaign = c.ref
-	switch known := getKeyRow(part.Payload(row)); {
-	case known.at.IsZero():
+	switch {
+	case k.at.IsZero():
 		r.Code = problem.KeyAbandoned
-	case known.fingerprint != fingerprint:
+	case k.fingerprint != fingerprint:
 		r.Code = problem.IdempotencyMismatch
 	default:
-		r.Replayed, r.At = true, known.at
+		r.Replayed, r.At = true, k.at
 	}
 	return pages.Spot{}, true
 }
@@ -340,9 +345,7 @@ func (t *tx) applyAbandon(c *Abandon) Result {
 	if a.keys == nil {
 		return Result{Code: problem.KeyUnknown, Campaign: a.ref}
 	}
-	part := a.keys.parts[a.world.shardOf(&c.Digest)]
-	if row, ok := part.Find((*pages.Key)(&c.Digest)); ok {
-		known := getKeyRow(part.Payload(row))
+	if known, ok := a.findKey(&c.Digest); ok {
 		if known.at.IsZero() {
 			return Result{Code: problem.KeyAbandoned, Campaign: a.ref}
 		}

@@ -68,6 +68,8 @@ type world struct {
 
 	due     atomic.Int64 // when settle has something to do next; maxTime for never
 	returns atomic.Int64 // when settleStock has something to do next; units of pools come back
+	packs   atomic.Int64 // when packKeys has
+	packing keyPacking   // every shard is locked
 	turns   atomic.Int64 // when it next changes what can be won: at or after due
 
 	minutes atomic.Int64 // of the agendas of all pools
@@ -128,6 +130,7 @@ func (e *Engine) newWorld() *world {
 	w.due.Store(int64(maxTime))
 	w.turns.Store(int64(maxTime))
 	w.returns.Store(int64(maxTime))
+	w.packs.Store(int64(maxTime))
 	return w
 }
 
@@ -171,10 +174,10 @@ func (e *Engine) RunningHash() [16]byte {
 func (e *Engine) Level() uint32 { return e.world.Load().level.Load() }
 
 // NextDue returns the next log time at which something becomes due without a command: a start, an end, keys that may
-// be forgotten, units of a pool that come back. The leader proposes a tick then.
+// be forgotten or packed, units of a pool that come back. The leader proposes a tick then.
 func (e *Engine) NextDue() (UnixMilli, bool) {
 	w := e.world.Load()
-	due := UnixMilli(min(w.due.Load(), w.returns.Load()))
+	due := UnixMilli(min(w.due.Load(), w.returns.Load(), w.packs.Load()))
 	return due, due != maxTime
 }
 
@@ -198,6 +201,7 @@ func (w *world) settle(now UnixMilli) {
 	}
 	w.turns.Store(int64(turns))
 	w.due.Store(int64(min(next, turns)))
+	w.findPacks(now)
 }
 
 // CampaignByRef returns a campaign by its number.

@@ -13,10 +13,11 @@ import (
 // NewestLevel is the feature level that this build supports. Levels, append only:
 //
 //	1  everything up to the first cluster
+//	2  checkpoints with packed keys, and with notes of which entries came when (oldkeys.go)
 //
 // The build tag nextlevel adds one that exists for tests alone (nextlevel.go): with it the build of today and the one of
 // tomorrow are two programs. A change of what Apply does is written like the one there; none has been needed yet.
-const NewestLevel = 1 + nextLevels
+const NewestLevel = 2 + nextLevels
 
 // ErrLevel is in the chain of what CheckCommands returns for an operation that the cluster's feature level does not have
 // yet. It may be proposed once every voter was upgraded.
@@ -77,5 +78,6 @@ func (t *tx) applyRaise(c *Raise) (Result, error) {
 		return Result{AlreadyLive: true, Value: uint64(t.world.level.Load())}, nil
 	}
 	t.world.level.Store(c.Level)
+	t.world.settle(t.now)
 	return Result{Value: uint64(c.Level)}, nil
 }

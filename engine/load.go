@@ -183,7 +183,7 @@ func (w *world) restoreCampaign(x *campaignCut) error {
 	}
 	c := w.newCampaign(n, x.id, x.sealedSeed, seed)
 	c.layout, c.reserves, c.money, c.mode, c.mu.seq, c.turned = x.layout, x.reserves, x.money, x.mode, x.seq, x.turned
-	c.releases, c.burn = x.releases, x.burn
+	c.releases, c.burn, c.moments = x.releases, x.burn, x.moments
 	c.off, c.voids, c.codes = x.off, x.voids, x.codes
 	c.forced.Store(&x.forced)
 	c.shield.Store(x.shield)

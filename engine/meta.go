@@ -75,6 +75,7 @@ type campaignCut struct {
 	codes      []codeBook
 	attributes attributeCut
 	lists      listCut
+	moments    []keyMoment
 }
 
 // cut takes the meta. Every shard is locked.
@@ -115,7 +116,7 @@ func (c *Campaign) cut() campaignCut {
 		versions: *c.versions.Load(), seq: c.mu.seq, books: append(books(nil), c.books...), layout: c.layout.clone(),
 		reserves: append(reserves(nil), c.reserves...), money: c.money.clone(), mode: c.mode.clone(), raffles: c.Raffles(), remembers: c.keys != nil, turned: c.turned,
 		releases:   c.releases.clone(),
-		attributes: c.attributes.cut(), lists: c.lists.cut(),
+		attributes: c.attributes.cut(), lists: c.lists.cut(), moments: c.moments,
 	}
 	x.off, x.voids, x.codes = slices.Clone(c.off), slices.Clone(c.voids), c.cutCodes()
 	x.forced, x.burn, x.shield = c.Forced(), c.burn.clone(), c.shield.Load()
@@ -169,7 +170,11 @@ func (m *metaCut) encode(positions bool) []byte {
 	}
 	w.u32(uint32(len(m.campaigns)))
 	for i := range m.campaigns {
-		w.campaignCut(&m.campaigns[i])
+		c := m.campaigns[i]
+		if !positions {
+			c.moments = nil
+		}
+		w.campaignCut(&c)
 	}
 	sum := xxh3.Hash128(w.b).Bytes()
 	w.raw(sum[:])
@@ -296,6 +301,7 @@ func (w *writer) campaignSections(c *campaignCut) {
 	w.section(campaignWindows, func(w *writer) { w.releaseTurns(c.releases, c.turned) })
 	w.section(campaignRaffles, func(w *writer) { w.raffles(c.raffles) })
 	w.section(campaignPlaces, func(w *writer) { w.places(c.raffles) })
+	w.section(campaignMoments, func(w *writer) { w.keyMoments(c.moments) })
 }
 
 func (c *campaignCut) section(tag uint8, r *reader) bool {
@@ -317,6 +323,8 @@ func (c *campaignCut) section(tag uint8, r *reader) bool {
 		c.raffles = r.raffles()
 	case campaignPlaces:
 		r.readPlaces(c.raffles)
+	case campaignMoments:
+		c.moments = r.keyMoments()
 	case campaignMode:
 		c.mode = r.modeState()
 	case campaignAmounts:

@@ -3,7 +3,6 @@ package engine
 import (
 	"sort"
 
-	"github.com/drawd/drawd/engine/internal/pages"
 	"github.com/drawd/drawd/engine/problem"
 )
 
@@ -172,15 +171,14 @@ func (e *Engine) FindKey(c *Campaign, user, digest Key) (l Location, code proble
 	if c.keys == nil {
 		return Location{}, problem.KeyUnknown
 	}
-	part := c.keys.parts[c.world.shardOf(&digest)]
-	row, ok := part.Find((*pages.Key)(&digest))
-	if !ok {
+	k, ok := c.findKey(&digest)
+	switch {
+	case !ok:
 		return Location{}, problem.KeyUnknown
+	case k.at.IsZero():
+		return k.at, problem.KeyAbandoned
 	}
-	if l = getKeyRow(part.Payload(row)).at; l.IsZero() {
-		return l, problem.KeyAbandoned
-	}
-	return l, problem.OK
+	return k.at, problem.OK
 }
 
 // CapUse is one cap as a user sees it.

@@ -43,6 +43,7 @@ const (
 	campaignWindows    = 17 // windows of releases that versions keep from taking what was there
 	campaignRaffles    = 20
 	campaignPlaces     = 21 // units of stock that a raffle gives to each place
+	campaignMoments    = 22 // which entries came when: keys remembered before them grow old
 )
 
 // Sections of campaignActs.

@@ -162,7 +162,9 @@ func (t *tx) settleStock() {
 }
 
 // due reports whether something is due at the command's time.
-func (t *tx) due() bool { return int64(t.now) >= min(t.world.due.Load(), t.world.returns.Load()) }
+func (t *tx) due() bool {
+	return int64(t.now) >= min(t.world.due.Load(), t.world.returns.Load(), t.world.packs.Load())
+}
 
 // bringUp does what has become due at the command's time: stock that comes back comes first. Every shard is locked.
 func (t *tx) bringUp() {
@@ -171,6 +173,9 @@ func (t *tx) bringUp() {
 	}
 	if int64(t.now) >= t.world.due.Load() {
 		t.settle()
+	}
+	if int64(t.now) >= t.world.packs.Load() {
+		t.packKeys()
 	}
 }
 

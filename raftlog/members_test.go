@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/raftlog/peer"
 	"github.com/drawd/drawd/storage"
@@ -206,6 +207,7 @@ func TestPeers(t *testing.T) {
 		leader := c.leader()
 		leader.publish(testVersion(time.Now(), 1000))
 		c.draw("u1", "u1/1")
+		c.eventually("the feature level is raised", func() bool { return leader.engine.Level() == engine.NewestLevel })
 		c.level()
 		time.Sleep(2 * pingInterval)
 		for id, r := range c.rigs {
@@ -218,7 +220,7 @@ func TestPeers(t *testing.T) {
 					Member: c.found[i], Self: p.ID == id, Leader: p.ID == leader.options.NodeID, Ready: p.ID == leader.options.NodeID,
 					API: "http://" + p.ID, Version: "v-" + p.ID, Applied: uint64(leader.engine.AppliedIndex()),
 					HashIndex: uint64(leader.engine.AppliedIndex()), Hash: leader.engine.RunningHash(),
-					ClockKnown: true, Level: 1, Supports: p.Supports, BlobsComplete: true, Contact: true, LastContact: p.LastContact,
+					ClockKnown: true, Level: engine.NewestLevel, Supports: engine.NewestLevel, BlobsComplete: true, Contact: true, LastContact: p.LastContact,
 				}
 				if !reflect.DeepEqual(p, want) || p.LastContact > pingInterval {
 					t.Errorf("%s of %s:\n got %+v\nwant %+v", id, p.ID, p, want)

@@ -11,9 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/drawd/drawd/engine"
 )
 
 // TestTwoBuilds: three processes of this build are replaced by those of a build that knows one feature level more, one after
@@ -23,8 +26,10 @@ import (
 func TestTwoBuilds(t *testing.T) {
 	next := buildNext(t)
 	c := newCrewOf(t, 3, map[string]string{})
+	today, tomorrow := uint32(engine.NewestLevel), uint32(engine.NewestLevel+1)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
+	within(t, ctx, func() bool { return c.atLevel(today) })
 	all := callersOf(t, ctx, c, 4)
 	for _, step := range []struct{ id, path string }{{"n1", next}, {"n2", next}, {"n1", ""}, {"n1", next}, {"n3", next}} {
 		all.more(100)
@@ -34,7 +39,7 @@ func TestTwoBuilds(t *testing.T) {
 		c.alike()
 		all.going.Unlock()
 	}
-	within(t, ctx, func() bool { return c.view("n1").Level == 2 && c.view("n2").Level == 2 && c.view("n3").Level == 2 })
+	within(t, ctx, func() bool { return c.atLevel(tomorrow) })
 	all.more(200)
 	all.end()
 	c.mark()
@@ -73,12 +78,17 @@ func (c *crew) replace(id, path string) {
 	c.start(id)
 }
 
-// stillLow fails unless every node is at level 1 and refuses the operation of level 2: a node of this build does not know it,
+// atLevel reports whether every node is at a feature level.
+func (c *crew) atLevel(level uint32) bool {
+	return !slices.ContainsFunc(c.founded, func(id string) bool { return c.view(id).Level != level })
+}
+
+// stillLow fails unless every node is at this build's level and refuses the operation of the next one: a node of this build does not know it,
 // one of the next says what is missing, whoever leads.
 func (c *crew) stillLow(next string) {
 	c.t.Helper()
 	for _, id := range c.founded {
-		if v := c.view(id); v.Level != 1 {
+		if v := c.view(id); v.Level != engine.NewestLevel {
 			c.t.Fatalf("%s is at level %d while builds are mixed", id, v.Level)
 		}
 		status, body := c.postMark(id, "too early")
@@ -87,7 +97,7 @@ func (c *crew) stillLow(next string) {
 			if status != http.StatusNotFound {
 				c.t.Errorf("%s, of this build, answers %d %s", id, status, body)
 			}
-		case status != http.StatusConflict || !strings.Contains(body, `"code":"conflict","effect":"none"`) || !strings.Contains(body, "comes with level 2, the level is 1"):
+		case status != http.StatusConflict || !strings.Contains(body, `"code":"conflict","effect":"none"`) || !strings.Contains(body, fmt.Sprintf("comes with level %d, the level is %d", engine.NewestLevel+1, engine.NewestLevel)):
 			c.t.Errorf("%s, of the next build, answers %d %s", id, status, body)
 		}
 	}
@@ -221,9 +231,10 @@ func (c *crew) refuses(id, next string, end syscall.Signal) {
 		c.t.Errorf("%s, as this build, ends with %d", id, code)
 	}
 	d.mu.Lock()
-	want(c.t, d.mu.log.String(), "this drawd is too old for its cluster", "start the version that ran here before", "feature level 2, this build supports 1")
+	want(c.t, d.mu.log.String(), "this drawd is too old for its cluster", "start the version that ran here before",
+		fmt.Sprintf("feature level %d, this build supports %d", engine.NewestLevel+1, engine.NewestLevel))
 	d.mu.Unlock()
-	if _, told := ends(c.t, program(os.Args[0], "check", "--data", c.path(id)), exitConflict); !strings.Contains(told, "feature level 2") {
+	if _, told := ends(c.t, program(os.Args[0], "check", "--data", c.path(id)), exitConflict); !strings.Contains(told, fmt.Sprintf("feature level %d", engine.NewestLevel+1)) {
 		c.t.Errorf("check by this build says %s", told)
 	}
 	if after, _ := ends(c.t, program(next, "check", "--data", c.path(id)), 0); after != before {

@@ -14,12 +14,21 @@ type Ahead struct {
 	page  unsafe.Pointer // its first byte
 	head  uint64
 	tag   byte
+
+	packed unsafe.Pointer // the first byte of the packed page that may have it; nil for none
+	key    uint64         // as packed pages know it
 }
 
 // Directory asks for the memory that says in which page a key's row is or would be.
 func (a *Ahead) Directory(t *Table, k *Key) {
 	a.table, a.head, a.tag = t, keyHead(k), k[t.geo.rest&15]
 	d := unsafe.Pointer(&t.dir[uint64(hashOf(a.head))>>(t.shift&63)])
+	if a.packed = nil; t.packed != nil {
+		var fence unsafe.Pointer
+		a.key, fence = t.packed.near(k)
+		prefetch(d, fence)
+		return
+	}
 	prefetch(d, d)
 }
 
@@ -30,11 +39,17 @@ func (a *Ahead) Tags() {
 	group := unsafe.Add(a.page, groupAt(home(a.head, t.geo.slots)))
 	// Of the next group too: this one may be full.
 	prefetch(group, unsafe.Add(group, 2*groupBytes-1))
+	if t.packed != nil {
+		a.packed = t.packedAhead(a.key)
+	}
 }
 
 // Row asks for the memory of the row that Find will find, or Insert will fill.
 func (a *Ahead) Row() {
 	g := &a.table.geo
+	if a.packed != nil {
+		packedRowAhead((*page)(a.packed), a.key)
+	}
 	if a.table.older != 0 {
 		return // the page may have another geometry
 	}

@@ -83,12 +83,15 @@ func (a *Arena) Drop(id uint32) {
 	if t == nil {
 		return
 	}
-	t.eachPage(func(n uint32, p *page) bool {
-		a.mark(n)
-		clear(p[:headerSize]) // the rest is cleared when the page is used again
-		a.vacate(n, n+1)
+	t.eachPage(func(n uint32, _ *page) bool {
+		a.release(n)
 		return true
 	})
+	if t.packed != nil {
+		for _, n := range t.packed.numbers {
+			a.release(n)
+		}
+	}
 	t.reset()
 	delete(a.tables, id)
 }

@@ -33,6 +33,28 @@
 // In version 1 a page had all hashes with a prefix: at 16 its bits, left aligned, at 22 how many, at 24 zero. Such pages
 // are read, and written as version 2.
 //
+// # Packed pages, format version 3
+//
+// Rows that do not change any more can be packed (Packer): sorted by bytes 2 to 9 of their key, without empty slots, in the
+// bits that they need. Keys are of 10 bytes, payloads of up to three integers (columns); bytes 0 and 1 of the key are a column
+// too, the first.
+//
+//	 0  u16  magic; u8 3; u8 key bytes, 10; u32 table id; u64 checksum: as above
+//	16  u64  base: bytes 2 to 9 of the first row's key, big endian
+//	24  u16  rows
+//	26  u8   shift: a row is in bucket (key - base) >> shift, below 32
+//	27  u8   columns, up to 4
+//	28  u32  the page's own number
+//	32  for each column 16 bytes: u8 bytes of a value, u8 named values, u8 bits of a field, u8 zero, u16 offset of its fields,
+//	    u16 zero, u64 min
+//	96  u16  the first row of each of the 32 buckets
+//	160 fields of shift bits, one a row: (key - base) without its bucket; then for each column its named values, if any, and a
+//	    field a row: the value - min, or, with named values, the number of one of those. Fields begin at a byte, lowest bit first
+//
+// A table has its packed pages beside the others, in their own directory: the first key of each. Find does not look there,
+// Recall does. A row comes there with others of its range, in a step that writes all packed pages in the way again, so that
+// they are full; rows stay there until the table goes.
+//
 // # Growth
 //
 // A page that is full shares with one of its two neighbours in the order of hashes. If one has room enough, the border
@@ -75,5 +97,5 @@
 //
 // # What it does not do
 //
-// No deletion or expiry of rows, no iteration order, no compaction, no compression, no I/O.
+// No deletion or expiry of rows, no iteration order, no I/O.
 package pages

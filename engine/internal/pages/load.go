@@ -58,8 +58,11 @@ func checkPage(data []byte, p *page) error {
 	}
 	p.setChecksum(sum)
 	m, v := binary.LittleEndian.Uint16(p[atMagic:]), p[atVersion]
-	if m != pageMagic || v != formatVersion && v != prefixVersion {
-		return fmt.Errorf("%w: magic %#x, format version %d: only versions to %d are known", ErrDamaged, m, v, formatVersion)
+	if m != pageMagic || v != formatVersion && v != prefixVersion && v != packedVersion {
+		return fmt.Errorf("%w: magic %#x, format version %d: only versions to %d are known", ErrDamaged, m, v, packedVersion)
+	}
+	if v == packedVersion {
+		return checkPacked(p)
 	}
 	if v == prefixVersion && !p.unprefix() {
 		return fmt.Errorf("%w: impossible header", ErrDamaged)
@@ -126,6 +129,11 @@ func (a *Arena) FinishLoad() error {
 			return err
 		}
 	}
+	for _, t := range a.tables { // order: any damage will do
+		if err := t.arrange(); err != nil {
+			return err
+		}
+	}
 	for n := uint32(1); n < a.next; n++ {
 		if !a.held(n) {
 			end := min(a.next, chunkEnd(n))
@@ -161,7 +169,10 @@ func (a *Arena) eachLoaded(fn func(t *Table, n uint32, p *page) error) error {
 }
 
 // admit checks that the page's rows are the table's, and counts them.
-func (t *Table) admit(_ uint32, p *page) error {
+func (t *Table) admit(n uint32, p *page) error {
+	if p.packed() {
+		return t.admitPacked(n, p)
+	}
 	if int(p[atKeyBytes]) != t.keyBytes || p.width() > t.geo.width {
 		return fmt.Errorf("%w: rows of %d+%d bytes, must be %d+%d", ErrDamaged,
 			p[atKeyBytes], p.width(), t.keyBytes, t.geo.width)
@@ -178,8 +189,11 @@ func (t *Table) admit(_ uint32, p *page) error {
 
 // enter puts a page that is no overflow page into the directory. All pages are admitted.
 func (t *Table) enter(n uint32, p *page) error {
+	if p.packed() {
+		return nil
+	}
 	depth := 32 - int(t.shift)
-	if depth > depthLimit(t.pages) {
+	if depth > t.loadLimit() {
 		return fmt.Errorf("%w: depth %d with %d pages", ErrDamaged, depth, t.pages)
 	}
 	if len(t.dir) != 1<<depth {
@@ -198,8 +212,21 @@ func (t *Table) enter(n uint32, p *page) error {
 	return nil
 }
 
+// loadLimit is depthLimit of a table as it may have been before rows were packed: its borders lie as close as they did, and
+// packed pages are at least a quarter as many as those that the rows had.
+func (t *Table) loadLimit() int {
+	_, packed := t.Packed()
+	if packed == 0 {
+		return depthLimit(t.pages)
+	}
+	return min(depthLimit(t.pages+packed)+2, maxDepth)
+}
+
 // link puts an overflow page behind its first page, and looks for gaps beside the others. All pages are entered.
 func (t *Table) link(n uint32, p *page) error {
+	if p.packed() {
+		return nil
+	}
 	from, to := t.span(p)
 	if !p.overflow() {
 		if from > 0 && t.dir[from-1] == 0 || to < len(t.dir) && t.dir[to] == 0 {
@@ -225,6 +252,9 @@ func Rows(data []byte, fn func(table uint32, keyBytes int, k Key, payload []byte
 	p := new(page)
 	if err := checkPage(data, p); err != nil {
 		return fmt.Errorf("pages: %w", err)
+	}
+	if p.packed() {
+		return packedRowsOf(p, fn)
 	}
 	g := geometryOf(int(p[atKeyBytes]), p.width())
 	for s := 0; s < g.slots; s++ {

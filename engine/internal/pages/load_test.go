@@ -65,7 +65,7 @@ func TestLoadPageRefuses(t *testing.T) {
 		edit func(p *page)
 	}{
 		{"magic", func(p *page) { p[atMagic]++ }},
-		{"format version 3", func(p *page) { p[atVersion] = 3 }},
+		{"format version 4", func(p *page) { p[atVersion] = 4 }},
 		{"key bytes", func(p *page) { p[atKeyBytes] = 7 }},
 		{"key bytes", func(p *page) { p[atKeyBytes] = 17 }},
 		{"payload bytes", func(p *page) { p.setWidth(0) }},

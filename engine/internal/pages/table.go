@@ -11,8 +11,9 @@ type Table struct {
 
 	older    int               // pages that have not got the current width yet
 	chain    map[uint32]uint32 // page → next overflow page; nil in a table that has none, which is the rule
-	rows     int
-	pages    int
+	packed   *packed           // rows that were packed; nil for none
+	rows     int               // not counting those
+	pages    int               // like rows
 	keyBytes int
 	id       uint32
 }
@@ -25,11 +26,14 @@ type Row struct {
 
 func (t *Table) reset() {
 	t.dir, t.shift = []uint32{0}, 32
-	t.rows, t.pages, t.older, t.chain = 0, 0, 0, nil
+	t.rows, t.pages, t.older, t.chain, t.packed = 0, 0, 0, nil, nil
 }
 
-// Len returns the number of rows.
-func (t *Table) Len() int { return t.rows }
+// Len returns the number of rows, packed ones included.
+func (t *Table) Len() int {
+	packed, _ := t.Packed()
+	return t.rows + packed
+}
 
 // Width returns the payload bytes per row.
 func (t *Table) Width() int { return t.geo.width }
@@ -37,11 +41,20 @@ func (t *Table) Width() int { return t.geo.width }
 // KeyBytes returns how many bytes of a key are stored.
 func (t *Table) KeyBytes() int { return t.keyBytes }
 
-// Bytes returns the memory that the table takes: its pages and its directory.
-func (t *Table) Bytes() int { return t.pages*PageSize + cap(t.dir)*4 }
+// Pages returns how many pages have rows that were not packed.
+func (t *Table) Pages() int { return t.pages }
+
+// Bytes returns the memory that the table takes: its pages and its directories.
+func (t *Table) Bytes() int {
+	n := t.pages*PageSize + cap(t.dir)*4
+	if c := t.packed; c != nil {
+		n += len(c.numbers)*PageSize + cap(c.numbers)*4 + cap(c.fences)*8
+	}
+	return n
+}
 
 // Find returns the row of a key. It may rewrite the key's page at the current width, which leaves other rows that were
-// found before where they are.
+// found before where they are. A row that was packed is not found: see Recall.
 func (t *Table) Find(k *Key) (Row, bool) {
 	head := keyHead(k)
 	n := t.dir[uint64(hashOf(head))>>(t.shift&63)]
@@ -173,12 +186,19 @@ func (t *Table) Mutable(r Row) []byte {
 // not change the table nor keep or write the payload. Pages of an older width are read as they will be, not rewritten.
 func (t *Table) Range(fn func(k Key, payload []byte) bool) {
 	var wide []byte
-	t.eachPage(func(_ uint32, p *page) bool { return t.rangePage(p, 0, &wide, fn) })
+	more := true
+	t.eachPage(func(_ uint32, p *page) bool {
+		more = t.rangePage(p, 0, &wide, fn)
+		return more
+	})
+	if more {
+		t.eachPacked(fn)
+	}
 }
 
 // Walk is Range in steps, between which the table may change: it calls fn for the rows from a place on, of so many pages with what
 // hangs on them, and returns the place from which the next step goes on; done says that there is no more. It begins at 0. A row that is
-// there from the first step to the last is seen once.
+// there from the first step to the last is seen once. Packed rows are not seen.
 func (t *Table) Walk(from uint32, pages int, fn func(k Key, payload []byte)) (next uint32, done bool) {
 	var wide []byte
 	each := func(k Key, payload []byte) bool {
