@@ -38,7 +38,9 @@ func relaxTimers(args, environ []string) {
 	if was == 0 || was >= timerSlack || unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(timerSlack.Nanoseconds()), 0, 0, 0) != nil {
 		return
 	}
-	_ = syscall.Exec("/proc/self/exe", os.Args, append(environ[:len(environ):len(environ)], timersRelaxed)) // it returns only when it failed
+	if program, err := os.Executable(); err == nil { // by its name, which the kernel shows as that of the process
+		_ = syscall.Exec(program, os.Args, append(environ[:len(environ):len(environ)], timersRelaxed)) // it returns only when it failed
+	}
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(was.Nanoseconds()), 0, 0, 0)
 }
 
