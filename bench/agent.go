@@ -183,6 +183,7 @@ func (a *agentServer) work(ctx context.Context, l *link.Conn, job *agentJob) (ne
 			})
 		},
 	}
+	defer load.Alone(job.Loops)()
 	s, err := load.Run(ctx, o, load.Schedule{Arrivals: job.Due, Drain: job.Drain}, func(k int) load.Workload { return loads[k] })
 	d.stop()
 	if err == nil {

@@ -20,6 +20,9 @@ func (r *DrawReport) Document() *runfile.Run {
 	if !r.Self {
 		d.Environment.Durability, d.Environment.Nodes, d.Environment.SharedMachine = "not known", 0, false
 	}
+	if r.Nodes > 0 {
+		d.Environment.Nodes = r.Nodes
+	}
 	d.Latency = latencies(&r.Latency, &r.Lag)
 	d.Outcomes = r.outcomes()
 	d.Rates = []runfile.Rate{

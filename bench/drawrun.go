@@ -39,13 +39,16 @@ type drawRun struct {
 	// makePlan plans the load, knowing what the generator can send and against which daemon.
 	makePlan func(r *drawRun) (*plan, error)
 	flags    []string // further ones of a daemon of ours
+	nodes    int      // of a cluster of ours; 0 for one daemon
 	say      *console
 	watch    *restartWatch
 
 	machine   Machine
 	generator float64 // requests a second that the generator, or all agents together, can send
 	fleet     *fleet  // nil when the load is sent from here
-	daemon    *daemon // nil when it is not ours
+	daemon    *daemon // nil when it is not ours, or a cluster
+	crew      *crew   // the cluster that is ours; nil when there is none
+	mate      *mate   // of it, whom everybody asks
 	control   *control
 	host      string
 	rules     *oracle.Rules
@@ -80,6 +83,9 @@ func (f *drawRun) run(ctx context.Context) (report *DrawReport, err error) {
 		return nil, err
 	}
 	used := f.daemonCPU() - before
+	if err := f.settled(ctx); err != nil {
+		return nil, err
+	}
 	p := &prover{
 		control: f.control, host: f.host, campaign: f.rules.Campaign, version: f.version, rules: f.rules, journal: f.journal,
 		template: f.template, user: f.userOf, alone: f.o.Self, say: f.say,
@@ -112,7 +118,12 @@ func (f *drawRun) prepare(ctx context.Context) (err error) {
 	}
 	dir := f.o.Dir
 	api, admin := f.o.URL, f.o.AdminURL
-	if f.o.Self {
+	if f.nodes > 0 {
+		if err := f.found(ctx); err != nil {
+			return err
+		}
+		dir, api, admin = f.crew.dir, "http://"+f.mate.api, "http://"+f.mate.admin
+	} else if f.o.Self {
 		if f.daemon, err = newDaemon(&f.o.Environment); err != nil {
 			return err
 		}
@@ -173,6 +184,9 @@ func (f *drawRun) publish(ctx context.Context) (err error) {
 	}
 	f.say.now("publishing campaign %s …", f.rules.Campaign)
 	if f.version, err = f.control.publish(ctx, f.rules.Campaign, file); err != nil {
+		return err
+	}
+	if err := f.settled(ctx); err != nil {
 		return err
 	}
 	f.journal = newJournal(f.rules, len(f.plan.due))
@@ -246,6 +260,7 @@ func (f *drawRun) send(ctx context.Context, onStart func(time.Time)) (*load.Stat
 		}
 		f.loads = append(f.loads, l)
 	}
+	defer load.Alone(f.o.Loops)()
 	opts := load.Options{
 		Addr: f.host, Connections: f.o.Connections, Loops: f.o.Loops, Timeout: f.plan.timeout, OnStart: onStart,
 		OnSecond: func(s load.Second) { f.diary.tell(s, f.loads[s.Loop].tally()) },
@@ -254,6 +269,9 @@ func (f *drawRun) send(ctx context.Context, onStart func(time.Time)) (*load.Stat
 }
 
 func (f *drawRun) daemonCPU() time.Duration {
+	if f.crew != nil {
+		return f.crew.CPU()
+	}
 	if f.daemon == nil {
 		return 0
 	}
@@ -275,6 +293,9 @@ func (f *drawRun) resident() int64 {
 func (f *drawRun) close(ctx context.Context) error {
 	if f.fleet != nil {
 		f.fleet.close()
+	}
+	if f.crew != nil {
+		return f.crew.remove(f.o.Keep)
 	}
 	if f.daemon == nil {
 		if f.o.Campaign != nil || f.version == 0 || f.o.Keep {

@@ -23,7 +23,7 @@ func Flash(ctx context.Context, o FlashOptions) (*DrawReport, error) {
 	if err := o.DrawOptions.fill(); err != nil {
 		return nil, err
 	}
-	return runDraws(ctx, &drawRun{scenario: "flash", o: o.DrawOptions, makePlan: o.plan})
+	return runDraws(ctx, &drawRun{scenario: "flash", o: o.DrawOptions, nodes: o.Cluster, makePlan: o.plan})
 }
 
 // plan decides who comes when.
@@ -50,8 +50,12 @@ func (o *FlashOptions) plan(r *drawRun) (*plan, error) {
 		{Name: "users", Value: strconv.Itoa(c.users)}, {Name: "over", Value: c.over.String()}, {Name: "duration", Value: c.span.String()},
 		{Name: "peak-per-second", Value: strconv.Itoa(int(c.peak))}, {Name: "tail-rate", Value: strconv.Itoa(int(c.tail))}, {Name: "kill9", Value: strconv.Itoa(o.Kill9)},
 	}
+	if o.Cluster > 0 {
+		p.options = append(p.options, runfile.Option{Name: "cluster", Value: strconv.Itoa(o.Cluster)})
+		p.text = append(p.text, fmt.Sprintf("cluster   %d nodes on this machine under mutual TLS; all requests go to %s, which does not lead at the start", o.Cluster, r.mate.id))
+	}
 	if o.Kill9 > 0 {
-		k := &killer{daemon: r.daemon, watch: r.watch, say: r.say, moments: killMoments(o.Kill9, c.over, o.Seed)}
+		k := &killer{choose: r.whoIsKilled, watch: r.watch, say: r.say, moments: killMoments(o.Kill9, c.over, o.Seed)}
 		p.meanwhile, r.restarts = k.run, func() []Restart { return k.restarts }
 	}
 	return p, nil

@@ -17,9 +17,15 @@ type Restart struct {
 	Gap       time.Duration `json:"gap_ns"`        // from the kill until a draw was answered again; 0 when none came
 }
 
-// killer kills a daemon at given moments and starts it again.
+// victim is a process that is killed and started again.
+type victim interface {
+	kill()
+	start(ctx context.Context) (time.Duration, error)
+}
+
+// killer kills a process at given moments and starts it again.
 type killer struct {
-	daemon  *daemon
+	choose  func(ctx context.Context) (victim, error) // at each moment
 	watch   *restartWatch
 	moments []time.Duration
 	say     *console
@@ -38,12 +44,16 @@ func (k *killer) run(ctx context.Context, t0 time.Time) error {
 		if i > 0 && !k.settled(ctx, t0) {
 			return ctx.Err()
 		}
+		v, err := k.choose(ctx)
+		if err != nil {
+			return err
+		}
 		killed := time.Since(t0)
-		k.daemon.kill()
+		v.kill()
 		began := time.Since(t0)
 		k.watch.first.Store(0)
 		k.watch.armed.Store(int64(began))
-		ready, err := k.daemon.start(ctx)
+		ready, err := v.start(ctx)
 		if err != nil && ctx.Err() == nil {
 			return &VerdictError{[]oracle.Fault{{Rule: "restart", Detail: fmt.Sprintf("kill %d: %v", i+1, err)}}}
 		}

@@ -82,7 +82,8 @@ type FlashOptions struct {
 	Duration time.Duration // of crowd and tail together. Default 10 s
 	Over     time.Duration // Δ: the crowd comes within this time of T0. Default: as short as the generator allows
 	TailRate int           // arrivals a second after the crowd. Default: a fifth of the crowd's peak
-	Kill9    int           // how often the daemon is killed during the crowd; needs Self
+	Kill9    int           // how often the daemon is killed during the crowd, or the leader of the cluster (once); needs Self
+	Cluster  int           // nodes of a cluster of our own, in place of one daemon; needs Self. Default 0: no cluster
 }
 
 // CalibrateOptions describe a calibration.
@@ -209,6 +210,8 @@ func (o *FlashOptions) Validate() error {
 	f.check(o.Kill9 == 0 || len(o.Agents) == 0, "Kill9 excludes Agents: the first draw after a kill is looked for by the generator here")
 	f.within("Users", o.Users, 0, MaxRequests/2)
 	f.within("Kill9", o.Kill9, 0, 1000)
+	f.check(o.Cluster == 0 || o.Self && (o.Cluster == 3 || o.Cluster == 5), "Cluster must be 3 or 5, and needs Self")
+	f.check(o.Cluster == 0 || o.Kill9 <= 1, "Kill9 is at most 1 in a cluster: the next leader may be the node that everybody asks")
 	f.within("TailRate", o.TailRate, 0, 10_000_000)
 	f.check(o.Duration >= 0 && o.Duration <= 24*time.Hour, "Duration must be between 0 and 24h")
 	f.check(o.Over >= 0 && (o.Duration == 0 || o.Over <= o.Duration), "Over must be between 0 and Duration")

@@ -17,6 +17,7 @@ type DrawReport struct {
 	Scenario string
 	Machine  Machine
 	Self     bool // the daemon was ours, on this machine
+	Nodes    int  // of the cluster that was ours; 0 for one daemon
 	Campaign string
 	Plan     []string         // what was planned, in words
 	Options  []runfile.Option // and as settings
@@ -75,7 +76,7 @@ type Latencies struct {
 
 func newDrawReport(f *drawRun, s *load.Stats, used time.Duration) (*DrawReport, error) {
 	r := &DrawReport{
-		Scenario: f.scenario, Machine: f.machine, Self: f.o.Self, Campaign: f.rules.Campaign, Plan: f.plan.text, Options: f.options(), Notes: f.plan.notes,
+		Scenario: f.scenario, Machine: f.machine, Self: f.o.Self, Nodes: f.nodes, Campaign: f.rules.Campaign, Plan: f.plan.text, Options: f.options(), Notes: f.plan.notes,
 		Begun: f.diary.begun, Wall: s.Wall, Offered: s.Due, Sent: s.Sent, Lost: s.LostCount, Busiest: s.Busiest, Seconds: f.diary.rows,
 		Logged: rateOf(s, load.Decided), Denied: rateOf(s, load.Denied), Needed: f.o.MinLogged,
 	}
@@ -210,6 +211,9 @@ func (r *DrawReport) WriteText(w io.Writer) error {
 	where := "one daemon that was running already"
 	if r.Self {
 		where = "one node on the same machine, every draw durable before its answer"
+	}
+	if r.Nodes > 0 {
+		where = fmt.Sprintf("%d nodes on the same machine, every draw durable on a majority before its answer", r.Nodes)
 	}
 	p.line("%s · %s", r.Machine.fsyncLine(), where)
 	p.line("")

@@ -79,7 +79,7 @@ func (l *loop) now() time.Duration { return time.Since(l.t0) }
 func (l *loop) run(connected func(), start <-chan time.Time) error {
 	// The thread ends with the goroutine, and its priority with it: it is not unlocked.
 	runtime.LockOSThread()
-	tuneThread()
+	tuneThread(l.s.Arrivals != nil)
 	defer l.closeAll()
 	err := l.connectFirst()
 	connected()
@@ -87,7 +87,7 @@ func (l *loop) run(connected func(), start <-chan time.Time) error {
 	if err != nil {
 		return err
 	}
-	time.Sleep(time.Until(t0))
+	sleepUntil(t0)
 	l.t0, l.running = t0, true
 	l.measured = l.s.Arrivals != nil || l.s.Warmup == 0
 	for i := range l.conns {
@@ -243,7 +243,8 @@ func (l *loop) closeAll() {
 // send starts whatever is due while a connection is idle.
 func (l *loop) send(now time.Duration) {
 	for l.idle.size > 0 {
-		if len(l.again) > 0 && l.again[0].at <= now {
+		// What is due first goes first: what is asked for again must not make the generator late with what is new.
+		if len(l.again) > 0 && l.again[0].at <= now && !(l.s.Arrivals != nil && l.next < l.count && l.s.Arrivals[l.next] < l.again[0].at) {
 			r := l.again.pop()
 			l.start(r.id, r.due, r.attempt)
 		} else if l.next < l.count && l.dueNow(now) {

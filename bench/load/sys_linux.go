@@ -49,10 +49,23 @@ func epollWait(ep int, events []unix.EpollEvent, d time.Duration) (int, error) {
 	return 0, e
 }
 
-// tuneThread asks for what keeps the generator punctual on a busy machine. It works without.
-func tuneThread() {
+// tuneThread asks for what keeps the generator punctual on a busy machine. It works without. An open loop sleeps until something is due,
+// and may go before whoever runs then: niceness counts among the threads of one session only. A closed loop may not: it would never
+// let the server run on a machine of one core.
+func tuneThread(open bool) {
+	if open {
+		_ = unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: 1, Flags: unix.SCHED_FLAG_RESET_ON_FORK}, 0)
+	}
 	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, -10)
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1000, 0, 0, 0)
+}
+
+// sleepUntil sleeps on this thread, so that it is this thread's priority that counts when the time has come.
+func sleepUntil(t time.Time) {
+	for d := time.Until(t); d > 0; d = time.Until(t) {
+		ts := unix.NsecToTimespec(int64(d))
+		_ = unix.Nanosleep(&ts, nil) // a signal may end it early
+	}
 }
 
 // threadCPU returns the processor time that the calling thread has used.

@@ -159,6 +159,7 @@ func (a *app) benchFlashCommand() *cobra.Command {
 		Example: `  drawd bench flash --self
   drawd bench flash --self --users 1000000 --duration 30s
   drawd bench flash --self --users 1000000 --duration 60s --kill9 10
+  drawd bench flash --self --cluster 3 --kill9 1 --over 9s        # the leader is killed in the crowd
   drawd bench flash --url http://10.0.0.5:7070 --admin-url http://10.0.0.5:7071`,
 	}
 	var o bench.FlashOptions
@@ -168,7 +169,8 @@ func (a *app) benchFlashCommand() *cobra.Command {
 	f.DurationVar(&o.Duration, "duration", 0, "of crowd and tail together; default 10s")
 	f.DurationVar(&o.Over, "over", 0, "the crowd comes within this time; default as short as the generator allows")
 	f.IntVar(&o.TailRate, "tail-rate", 0, "arrivals a second after the crowd; default a fifth of the peak")
-	f.IntVar(&o.Kill9, "kill9", 0, "kill the daemon so often during the crowd, and start it again; needs --self")
+	f.IntVar(&o.Kill9, "kill9", 0, "kill the daemon so often during the crowd, and start it again; of a cluster its leader, once; needs --self")
+	f.IntVar(&o.Cluster, "cluster", 0, "a cluster of so many nodes (3 or 5) in place of one daemon; needs --self")
 	out := a.benchOutputs(c)
 	a.scenario(c, out, func(ctx context.Context) error {
 		if err := fill(&o); err != nil {
