@@ -243,13 +243,13 @@ func TestCallBytes(t *testing.T) {
 		id: "n1", api: "http://a", build: "v1", term: 1, applied: 2, members: 3, leads: true, complete: true, level: 4, supports: 5, wallUS: 6,
 		samples: []sample{{7, [16]byte{8}}, {9, [16]byte{10}}},
 		own:     seen{term: 1, voted: 2, hadTerm: 3, had: 4, committed: 5}, about: "n2",
-		known: seen{term: 6, voted: 7, hadTerm: 8, had: 9, committed: 10, chain: [16]byte{11}}, cluster: [16]byte{12},
+		known: seen{term: 6, voted: 7, hadTerm: 8, had: 9, committed: 10, chain: [16]byte{11}}, cluster: [16]byte{12}, voters: 13,
 	}
 	want := "01" + "026e31" + "08687474703a2f2f61" + "027631" + "0100000000000000" + "0200000000000000" + "0300000000000000" + "05" + "04000000" +
 		"05000000" + "0600000000000000" + "02" + "0700000000000000" + "08000000000000000000000000000000" + "0900000000000000" + "0a000000000000000000000000000000" +
 		"0100000000000000" + "0200000000000000" + "0300000000000000" + "0400000000000000" + "0500000000000000" + "026e32" +
 		"0600000000000000" + "0700000000000000" + "0800000000000000" + "0900000000000000" + "0a00000000000000" + "0b000000000000000000000000000000" +
-		"0c000000000000000000000000000000"
+		"0c000000000000000000000000000000" + "0d"
 	b := appendReport(nil, r)
 	if hex.EncodeToString(b) != want {
 		t.Errorf("a report is\n%x, want\n%s", b, want)
@@ -259,9 +259,10 @@ func TestCallBytes(t *testing.T) {
 			t.Errorf("came back as %+v, %v", got, err)
 		}
 	}
-	first := len(b) - 16 - (5*8 + 1 + len(r.about) + 5*8 + 16) // what older versions say ends here, or before the cluster
+	cluster := len(b) - 1 - 16
+	first := cluster - (5*8 + 1 + len(r.about) + 5*8 + 16) // what older versions say ends here, or before the cluster
 	for i := range b {
-		if i == first || i == len(b)-16 {
+		if i == first || i == cluster || i == len(b)-1 {
 			continue
 		}
 		if _, err := parseReport(b[:i]); err == nil {

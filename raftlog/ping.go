@@ -227,6 +227,9 @@ func (n *Node) report(to string) *report {
 	}
 	for _, m := range members {
 		r.youAreMember = r.youAreMember || m.ID == to
+		if m.ID == r.id && m.Voter {
+			r.voters = uint8(voters(members))
+		}
 	}
 	r.wallUS = n.options.Clock.Now().UnixMicro()
 	return r

@@ -7,6 +7,7 @@ import (
 
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/internal/mutant"
+	"github.com/drawd/drawd/storage"
 	"github.com/hashicorp/raft"
 )
 
@@ -34,8 +35,8 @@ type recall struct {
 	settled chan struct{} // closed once raft takes part
 	mu      struct {
 		sync.Mutex
-		heard map[string]bool // voters that told something
-		done  bool            // settled
+		heard map[string]*report // the newest one of each voter that told something
+		done  bool               // settled
 		err   *RolledBackError
 	}
 }
@@ -122,9 +123,9 @@ func (n *Node) hear(r *report) {
 	}
 	n.recall.mu.Lock()
 	if n.recall.mu.heard == nil {
-		n.recall.mu.heard = make(map[string]bool)
+		n.recall.mu.heard = make(map[string]*report)
 	}
-	n.recall.mu.heard[r.id] = true
+	n.recall.mu.heard[r.id] = r
 	n.recall.mu.Unlock()
 	n.settle()
 }
@@ -169,22 +170,34 @@ func (n *Node) settle() {
 	default:
 	}
 	members, _ := n.configuration()
+	self := 0
+	if m := find(members, n.options.NodeID); m != nil && m.Voter {
+		self = 1
+	}
 	n.recall.mu.Lock()
-	told, others := 0, 0
+	told := self
 	for _, m := range members {
-		switch {
-		case m.ID == n.options.NodeID && m.Voter:
+		if m.Voter && n.recall.mu.heard[m.ID] != nil {
 			told++
-		case m.Voter:
-			others++
-			if n.recall.mu.heard[m.ID] {
-				told++
-			}
 		}
 	}
+	later, of := n.recall.laterLocked(n.log.disk.Tail())
 	n.recall.mu.Unlock()
+	all := voters(members)
 	waited := n.options.Clock.Monotonic()-n.recall.begun >= recallGrace
-	if told >= voters(members)/2+1 && (waited || others > 0 && told == voters(members)) {
+	if told >= all/2+1 && (waited || all > self && told == all) || waited && of > 0 && self+later >= of/2+1 {
 		n.release()
 	}
+}
+
+// laterLocked returns how many voters told of a configuration with this node in it and have more of the log than this one, and how
+// many vote in it. While this node was away, so many of those whom it knows may have been replaced that no majority of them is left.
+// Who knows a configuration that was committed without this node has an entry that is not here, and so a later end of the log.
+func (r *recall) laterLocked(tail storage.Base) (told, of int) {
+	for _, h := range r.mu.heard {
+		if later := h.own.hadTerm > tail.Term || h.own.hadTerm == tail.Term && h.own.had > tail.Index; later && h.youAreMember && h.voters > 0 {
+			told, of = told+1, max(of, int(h.voters))
+		}
+	}
+	return told, of
 }

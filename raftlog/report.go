@@ -26,6 +26,7 @@ type report struct {
 	known seen
 
 	cluster [16]byte // of a leader that has taken over, and of whoever was told; zero else
+	voters  uint8    // how many vote in the configuration it knows, itself among them; 0 when it gives no vote, or does not tell
 }
 
 // sample is the running hash after one entry.
@@ -70,7 +71,7 @@ func appendReport(dst []byte, r *report) []byte {
 	dst = appendStr(appendSeen(dst, &r.own), r.about)
 	dst = appendSeen(dst, &r.known)
 	dst = append(dst, r.known.chain[:]...)
-	return append(dst, r.cluster[:]...)
+	return append(append(dst, r.cluster[:]...), r.voters)
 }
 
 // parseReport decodes a report. What a later version appended is left.
@@ -97,6 +98,9 @@ func parseReport(b []byte) (*report, error) {
 	}
 	if len(w.b) > 0 {
 		r.cluster = w.hash()
+	}
+	if len(w.b) > 0 {
+		r.voters = w.u8()
 	}
 	return r, w.err()
 }
