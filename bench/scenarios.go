@@ -31,6 +31,7 @@ func Scenarios() []Scenario {
 		{"durability", "What each guarantee costs: in memory, without a disk, on the disk; library and daemon", "", Durability},
 		{"peers", "drawd beside an empty handler, Redis with a Lua script, Postgres with a transaction", "", Peers},
 		{"scale", "What a draw costs as users, campaigns and prizes grow", "", Scale},
+		{"model", "What a draw costs each node, and which nodes take a million a second", "", Model},
 		{"memory", "What the process holds for a user and for a key", "", Memory},
 		{"restart", "From SIGTERM and from SIGKILL to ready, with many users", "", nil},
 		{"crashloop", "SIGKILL under load, again and again, with a verdict after each", "", nil},

@@ -35,6 +35,8 @@ type TableOptions struct {
 	Campaigns   int           // of the scenario scale. Default 1000
 	Limit       time.Duration // of p99, of the scenario knee. Default 10 ms
 	LimitedBy   string        // of the scenario overload: LimitLog or LimitProcessor. Default LimitLog
+	Draws       int           // a second, of the scenario model. Default 1 000 000
+	Cores       int           // of a node there. Default 16
 	SyncDelay   time.Duration // by which syncs take longer there. Default 10 ms
 	Seed        uint64        // Default 1
 }
@@ -50,6 +52,8 @@ func (o *TableOptions) Validate() error {
 	f.within("BatchConns", o.BatchConns, 0, MaxConnections)
 	f.within("Users", o.Users, 0, 100_000_000)
 	f.within("Campaigns", o.Campaigns, 0, 10_000)
+	f.within("Draws", o.Draws, 0, 1_000_000_000)
+	f.within("Cores", o.Cores, 0, 1024)
 	f.check(o.Limit >= 0, "Limit must not be negative")
 	f.check(o.LimitedBy == "" || o.LimitedBy == LimitLog || o.LimitedBy == LimitProcessor, fmt.Sprintf("LimitedBy is %q; it must be %s or %s", o.LimitedBy, LimitLog, LimitProcessor))
 	f.check(o.SyncDelay >= 0 && o.SyncDelay <= time.Second, "SyncDelay must be between 0 and 1s")

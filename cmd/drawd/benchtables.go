@@ -25,6 +25,10 @@ func (a *app) benchTableCommand(s bench.Scenario) *cobra.Command {
 	if s.Name == "scale" {
 		f.IntVar(&o.Campaigns, "campaigns", 0, "the many campaigns; default 1000")
 	}
+	if s.Name == "model" {
+		f.IntVar(&o.Draws, "draws", 0, "a second, to be taken; default 1000000")
+		f.IntVar(&o.Cores, "cores", 0, "of a node that takes them; default 16")
+	}
 	if s.Name == "knee" {
 		f.DurationVar(&o.Limit, "p99", 0, "the limit; default 10ms")
 	}
