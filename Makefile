@@ -83,7 +83,7 @@ nemesis-mutant: ## A build that acknowledges too early: bench nemesis must end w
 	$(GO) test -tags mutants -count=1 -v -run '^TestNemesisFindsWhatWasAcknowledgedTooEarly$$' ./cmd/drawd
 
 bench-picture: build ## docs/flash-report.png: the page of a flash crowd as a picture (20 s; wants chromium)
-	bin/drawd bench flash --self --users 65000 --over 9s --duration 12s --min-logged 50000 --html bin/flash-report.html --out bin/flash-run.json
+	bin/drawd bench flash --self --users 65000 --over 9s --duration 12s --min-logged 40000 --html bin/flash-report.html --out bin/flash-run.json
 	bench/report/picture.sh bin/flash-report.html docs/flash-report.png
 
 bench-redis: ## Draws over RESP beside a Redis Lua script, both durable (PAIRS=5; wants redis-server and an idle machine)

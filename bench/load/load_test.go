@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -324,5 +325,42 @@ func TestBeginSaysWhen(t *testing.T) {
 	w = newTally(len(arrivals))
 	if st, err := load.Run(t.Context(), opts, load.Schedule{Arrivals: arrivals}, func(int) load.Workload { return w }); !errors.Is(err, none) || st.Sent != 0 {
 		t.Errorf("%v, %d sent", err, st.Sent)
+	}
+}
+
+// inOrder notes in which order requests are sent.
+type inOrder struct {
+	*tally
+	ids []uint32
+}
+
+func (w *inOrder) AppendRequest(dst []byte, id uint32, again bool) []byte {
+	w.ids = append(w.ids, id)
+	return w.tally.AppendRequest(dst, id, again)
+}
+
+// TestWhatIsDueFirstGoesFirst: what is asked for again does not go before what was due earlier and has never been sent.
+func TestWhatIsDueFirstGoesFirst(t *testing.T) {
+	ln := listen(t, "127.0.0.1:0")
+	echo(t, ln, func(n int64) (int, bool) {
+		if n <= 2 { // held until the third is long due, and what was refused may be asked for again
+			held := make(chan struct{})
+			time.AfterFunc(40*time.Millisecond, func() { close(held) })
+			<-held
+		}
+		if n == 1 {
+			return 503, true
+		}
+		return 200, true
+	})
+	w := &inOrder{tally: newTally(3)}
+	w.retryStatus = 503
+	st, err := load.Run(t.Context(), load.Options{Addr: ln.Addr().String(), Connections: 1}, load.Schedule{Arrivals: []time.Duration{0, time.Millisecond, 2 * time.Millisecond}},
+		func(int) load.Workload { return w })
+	if err != nil || st.Answered[load.Decided] != 3 {
+		t.Fatal(err, st)
+	}
+	if !slices.Equal(w.ids, []uint32{0, 1, 2, 0}) {
+		t.Errorf("sent in the order %v", w.ids)
 	}
 }
