@@ -87,9 +87,11 @@ const (
 	// clock, if it came within clockRTT, for clockFor.
 	pingInterval = 500 * time.Millisecond
 	pingTimeout  = 2 * time.Second
-	freshFor     = 3 * time.Second
-	clockRTT     = 250 * time.Millisecond
-	clockFor     = 30 * time.Second
+	// shutAgain is between two pings to a leader that takes no commands: whoever sends him some is not ready meanwhile.
+	shutAgain = 50 * time.Millisecond
+	freshFor  = 3 * time.Second
+	clockRTT  = 250 * time.Millisecond
+	clockFor  = 30 * time.Second
 	// clockTolerance is how far a clock may be off the voters' median and still stamp entries.
 	clockTolerance = 500 * time.Millisecond
 	// wedgedAfter is for how long a node may apply nothing while the leader is ahead, until it says so.

@@ -16,6 +16,8 @@ import (
 type pinger struct {
 	node  *Node
 	peers *peer.Mux
+	ctx   context.Context // of the questions; it ends with run
+	end   context.CancelFunc
 	mu    struct {
 		sync.Mutex
 		asked map[string]*asked // by node id; members only
@@ -34,6 +36,7 @@ type asked struct {
 
 func newPinger(n *Node) *pinger {
 	p := &pinger{node: n, peers: n.options.Peers}
+	p.ctx, p.end = context.WithCancel(context.Background())
 	p.mu.asked = make(map[string]*asked)
 	return p
 }
@@ -43,13 +46,12 @@ func (p *pinger) start() { p.peers.Answer(peer.CallPing, p.answer) }
 
 func (p *pinger) run() {
 	defer p.peers.Answer(peer.CallPing, nil)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	defer p.end()
 	t := time.NewTicker(pingInterval)
 	defer t.Stop()
 	defer p.node.keepWitness(true)
 	for {
-		p.ask(ctx)
+		p.ask(p.ctx)
 		p.node.judge()
 		p.node.keepWitness(false)
 		p.node.keepBelongs()
@@ -98,6 +100,23 @@ func (p *pinger) ask(ctx context.Context) {
 			p.askOne(ctx, m)
 		}()
 	}
+}
+
+// askAgain asks one node now, unless it owes an answer or gave one less than every ago: that it was not ready may be over.
+func (p *pinger) askAgain(m Member, every time.Duration) {
+	p.mu.Lock()
+	a := p.mu.asked[m.ID]
+	if a == nil || a.under || p.node.options.Clock.Monotonic()-a.at < every {
+		p.mu.Unlock()
+		return
+	}
+	a.under = true
+	p.mu.Unlock()
+	p.node.loops.Add(1)
+	go func() {
+		defer p.node.loops.Done()
+		p.askOne(p.ctx, m)
+	}()
 }
 
 // due marks who is asked now, and forgets who is no member any more.

@@ -37,6 +37,9 @@ func (n *Node) attend() {
 func (n *Node) look(now time.Duration) {
 	n.lookAtLeader()
 	leader, other := n.otherLeader()
+	if other && n.shutAt(leader.ID) {
+		n.pinger.askAgain(leader, shutAgain)
+	}
 	api := ""
 	if a := n.pinger.known(leader.ID); other && a != nil {
 		api = a.report.api

@@ -115,3 +115,34 @@ func TestReach(t *testing.T) {
 		}
 	})
 }
+
+// TestReadyAgainWithTheLeader: a node that heard that the leader takes no commands is ready again soon after the leader is, and not
+// with its next round of pings.
+func TestReadyAgainWithTheLeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, 3)
+		c.startAll()
+		leader := c.leader()
+		forward := func(want bool) func() bool {
+			return func() bool {
+				for _, id := range c.followers(leader) {
+					if c.rigs[id].node.Status().Forwards != want {
+						return false
+					}
+				}
+				return true
+			}
+		}
+		for i := range 10 {
+			leader.node.gate.shut(reasonNoLeader, says(electing))
+			c.eventually("the others hear of it", forward(false))
+			time.Sleep(time.Duration(i) * pingInterval / 10)
+			leader.node.gate.open(reasonNoLeader)
+			began := time.Now()
+			c.eventually("the others hear that it is over", forward(true))
+			if took := time.Since(began); took > shutAgain+2*watchInterval {
+				t.Errorf("the others are ready %v after the leader", took)
+			}
+		}
+	})
+}
