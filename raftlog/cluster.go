@@ -128,7 +128,18 @@ func (n *Node) Members() []Member {
 
 // isMember reports whether the newest configuration has a node.
 func (n *Node) isMember(id string) bool {
-	return slices.ContainsFunc(n.raft.GetConfiguration().Configuration().Servers, func(s raft.Server) bool { return s.ID == raft.ServerID(id) })
+	member, _ := n.standing(id)
+	return member
+}
+
+// standing reports whether the newest configuration has a node, and with a vote.
+func (n *Node) standing(id string) (member, voter bool) {
+	for _, s := range n.raft.GetConfiguration().Configuration().Servers {
+		if s.ID == raft.ServerID(id) {
+			return true, s.Suffrage == raft.Voter
+		}
+	}
+	return false, false
 }
 
 // configuration returns the members and the log index that made them so.

@@ -24,7 +24,7 @@ func (n *Node) newForwarding(s *metrics.Set) *forwarding {
 
 // takeForwarded lets other nodes send their batches here.
 func (n *Node) takeForwarded() {
-	n.takers = &takers{proposer: n.proposer, gate: &n.gate, check: n.check, member: n.isMember, tell: n.teller.tell, figures: n.forwarder.figures, stop: n.stop}
+	n.takers = &takers{proposer: n.proposer, gate: &n.gate, check: n.check, standing: n.standing, tell: n.teller.tell, figures: n.forwarder.figures, stop: n.stop}
 	n.options.Peers.Handle(peer.KindForward, n.takers.take)
 }
 

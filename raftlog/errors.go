@@ -33,6 +33,7 @@ const (
 	tooLarge
 	leaderShut
 	asking
+	needsVote
 )
 
 var refusals = [...]problem.Error{
@@ -56,6 +57,7 @@ var refusals = [...]problem.Error{
 	tooLarge:       {Code: problem.UnknownOutcome, Detail: "the answer is too large to be carried from the leader to this node"},
 	leaderShut:     {Code: problem.NoLeader, Detail: "this node does not lead, and the one that does takes no commands: its own readiness says why"},
 	asking:         {Code: problem.NoLeader, Detail: "this node has started again and waits until a majority told what they know of it"},
+	needsVote:      {Code: problem.Conflict, Detail: "the leader takes this from a node with a vote only: ask one of those"},
 }
 
 // says returns the error of a refusal.

@@ -129,7 +129,7 @@ type forwardSet struct {
 	frames, commands, refused, behind, links *metrics.Counter
 	perFrame                                 *metrics.Histogram
 	answer, level                            *metrics.Histogram
-	taken, takenCommands, takers             *metrics.Counter
+	taken, takenCommands, takers, forbidden  *metrics.Counter
 	again                                    *metrics.Counter
 }
 
@@ -145,6 +145,7 @@ func newForwardSet(s *metrics.Set) *forwardSet {
 		level:         s.GetOrCreateHistogram("drawd_forward_level_seconds"),
 		behind:        s.GetOrCreateCounter("drawd_forward_behind_total"),
 		taken:         s.GetOrCreateCounter("drawd_forward_taken_frames_total"),
+		forbidden:     s.GetOrCreateCounter("drawd_forward_forbidden_total"),
 		takenCommands: s.GetOrCreateCounter("drawd_forward_taken_commands_total"),
 		takers:        s.GetOrCreateCounter("drawd_forward_taken_connections_total"),
 	}

@@ -20,6 +20,7 @@ const (
 	memberPromote  memberOp = 2
 	memberRemove   memberOp = 3
 	memberTransfer memberOp = 4
+	memberAsk      memberOp = 5 // whether a member may be removed
 )
 
 // memberChange is what a node asks its leader for.
@@ -63,6 +64,16 @@ func (n *Node) Promote(ctx context.Context, id string) error {
 // majority of the voters that are left must have answered a ping lately.
 func (n *Node) Remove(ctx context.Context, id string) error {
 	return n.change(ctx, &memberChange{op: memberRemove, id: id})
+}
+
+// MayRemove asks the leader whether Remove would take a member out now. It changes nothing. A leader of an older version does not know
+// the question, and is believed to agree: Remove itself still refuses.
+func (n *Node) MayRemove(ctx context.Context, id string) error {
+	err := n.change(ctx, &memberChange{op: memberAsk, id: id})
+	if errors.Is(err, &problem.Error{Code: problem.InvalidField}) {
+		return nil
+	}
+	return err
 }
 
 // TransferLeadership hands the leadership to the voter that is closest behind. It returns when this leader leads no more.
@@ -109,8 +120,14 @@ func (n *Node) answerMembers(ctx context.Context, name string, request []byte) (
 	if err != nil {
 		return nil, err
 	}
-	if name != "" && find(n.Members(), name) == nil {
-		return nil, problem.New(problem.Forbidden, fmt.Sprintf("node %q is not a member", name))
+	if name != "" {
+		member, voter := n.standing(name)
+		switch {
+		case !member:
+			return nil, problem.New(problem.Forbidden, fmt.Sprintf("node %q is not a member", name))
+		case !voter && !(c.op == memberAdd && c.id == name): // it may tell that it is reached at another address
+			return nil, problem.New(problem.Conflict, fmt.Sprintf("node %q has no vote, and may not change the members: ask one that has", name))
+		}
 	}
 	if !n.leading.Load() {
 		return nil, says(electing)
@@ -146,6 +163,11 @@ func (n *Node) changeHere(ctx context.Context, c *memberChange) error {
 			return n.removeMyself(ctx, c)
 		}
 		f = n.raft.RemoveServer(raft.ServerID(c.id), index, configurationTimeout)
+	case memberAsk:
+		if m == nil {
+			return nil
+		}
+		return n.mayRemove(members, m)
 	case memberTransfer:
 		return n.transfer(ctx, "")
 	default:

@@ -168,6 +168,11 @@ func TestRemoveKeepsAMajority(t *testing.T) {
 		c.stop(off[0])
 		time.Sleep(2 * freshFor)
 		c.wants(problem.Conflict, leader.node.Remove(c.soon(), off[1]))
+		c.wants(problem.Conflict, leader.node.MayRemove(c.soon(), off[1]))
+		c.must(leader.node.MayRemove(c.soon(), off[0]))
+		if n := len(leader.node.Members()); n != 3 {
+			t.Errorf("asking left %d members", n)
+		}
 		c.must(leader.node.Remove(c.soon(), off[0]))
 		c.must(leader.node.Remove(c.soon(), off[1]))
 		c.wants(problem.Conflict, leader.node.Remove(c.soon(), leader.options.NodeID))
@@ -277,7 +282,7 @@ func TestCallBytes(t *testing.T) {
 	if got, err := parseMemberChange(b); err != nil || *got != *m {
 		t.Errorf("came back as %+v, %v", got, err)
 	}
-	if memberAdd != 1 || memberPromote != 2 || memberRemove != 3 || memberTransfer != 4 {
+	if memberAdd != 1 || memberPromote != 2 || memberRemove != 3 || memberTransfer != 4 || memberAsk != 5 {
 		t.Error("the numbers of changes have changed")
 	}
 }

@@ -17,7 +17,7 @@ type takers struct {
 	proposer *proposer
 	gate     *gate
 	check    func(*engine.Batch) *problem.Error
-	member   func(id string) bool
+	standing func(id string) (member, voter bool)
 	tell     func(id raft.ServerID, index uint64) // that an entry is committed
 	figures  *forwardSet
 	stop     <-chan struct{}
@@ -153,8 +153,8 @@ func (t *taker) submit(x *taken) *problem.Error {
 	if e := t.gate.refusal.Load(); e != nil {
 		return e
 	}
-	if t.name != "" && !t.member(t.name) {
-		return says(removed) // its certificate is still good, and a command is believed whatever front it came through
+	if e := t.mayForward(x); e != nil {
+		return e
 	}
 	if err := checkSize(&x.batch); err != nil {
 		return unsound(err)
@@ -163,6 +163,28 @@ func (t *taker) submit(x *taken) *problem.Error {
 		return e
 	}
 	return t.proposer.queue.put(x.waiter.begin(&x.batch), x.batch.Len(), len(x.batch.Commands()))
+}
+
+// mayForward refuses what the other node may not send: a command is believed whatever front it came through. A node that was removed
+// may send nothing, though its certificate is still good; one without a vote, an edge, what the data plane asks for; nobody what
+// the leader proposes for itself.
+func (t *taker) mayForward(x *taken) *problem.Error {
+	member, voter := true, true // nothing proves a name: then this is loopback
+	if t.name != "" {
+		member, voter = t.standing(t.name)
+	}
+	if !member {
+		return says(removed)
+	}
+	needs, err := engine.AuthorityOf(x.batch.Commands(), x.batch.Len())
+	switch {
+	case err != nil:
+		return unsound(err)
+	case needs == engine.AuthorityLeader || needs == engine.AuthorityOperator && !voter:
+		t.figures.forbidden.Inc()
+		return says(needsVote)
+	}
+	return nil
 }
 
 // write answers until the connection ends; everything that is there goes into one write.

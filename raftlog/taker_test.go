@@ -85,3 +85,62 @@ func TestTakersOfOnePeer(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatAnEdgeMayForward: a node without a vote sends on what the data plane asks for, and nothing that operators decide; nobody sends
+// what leaders propose for themselves. What is refused changes nothing.
+func TestWhatAnEdgeMayForward(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, 3)
+		c.tune = func(id string, o *Options) {
+			if id == "edge" {
+				o.Found = nil
+			}
+		}
+		c.startAll()
+		leader := c.leader()
+		leader.publish(testVersion(time.Now(), 1000))
+		edge := c.join("edge")
+		c.must(leader.node.AddMember(c.soon(), Member{ID: "edge", Address: "edge"}))
+		c.level()
+		voter := c.rigs[c.followers(leader)[1]]
+		if _, err := edge.draw(new(engine.Batch), "u", "u/1"); err != nil {
+			t.Error("a draw at the edge:", err)
+		}
+		c.level()
+		operator := func(b *engine.Batch) {
+			b.AddDocument(&engine.PutDocument{Namespace: 1, Name: "d", Body: []byte("x"), Actor: "a"})
+		}
+		hidden := func(b *engine.Batch) { edge.addDraw(b, "u", "u/2"); operator(b) }
+		for what, x := range map[string]struct {
+			at      *rig
+			add     func(*engine.Batch)
+			allowed bool
+		}{
+			"a document from the edge":   {edge, operator, false},
+			"one behind a draw":          {edge, hidden, false},
+			"a document from a voter":    {voter, operator, true},
+			"a raise from a voter":       {voter, func(b *engine.Batch) { b.AddRaise(&engine.Raise{Level: 1}) }, false},
+			"a restoration from a voter": {voter, func(b *engine.Batch) { b.AddRestored(&engine.Restored{Cluster: [16]byte{9}}) }, false},
+		} {
+			before, index := leader.engine.StateHash(), leader.engine.AppliedIndex()
+			var b engine.Batch
+			x.add(&b)
+			err := x.at.node.Decide(&b)
+			var p *problem.Error
+			switch {
+			case x.allowed && err != nil:
+				t.Errorf("%s: %v", what, err)
+			case !x.allowed && (!errors.As(err, &p) || p.Code != problem.Conflict || p.Effect() != problem.None):
+				t.Errorf("%s: %v", what, err)
+			case !x.allowed && (leader.engine.StateHash() != before || leader.engine.AppliedIndex() != index):
+				t.Errorf("%s was refused and changed something", what)
+			}
+		}
+		if got := leader.node.forwarder.figures.forbidden.Get(); got != 4 {
+			t.Errorf("%d were counted", got)
+		}
+		c.wants(problem.Conflict, edge.node.Remove(c.soon(), voter.options.NodeID))
+		c.wants(problem.Conflict, edge.node.Promote(c.soon(), "edge"))
+		c.must(edge.node.AddMember(c.soon(), Member{ID: "edge", Address: "elsewhere"})) // its own address
+	})
+}

@@ -277,7 +277,7 @@ func TestOneBecomesTwo(t *testing.T) {
 	if after := c.drawAt("n2", "u1"); after != before {
 		t.Errorf("n2 answers\n%s\nn1 answered alone\n%s", after, before)
 	}
-	c.promote("n2", "n2")
+	c.promote("n1", "n2")
 
 	runs(t, 0, "cluster", "ca", "issue", "--ca", c.path("pki"), "--node-id", "n1", "--host", "127.0.0.1", "--out", c.path("new"))
 	for _, name := range []string{"n1.crt", "n1.key"} {

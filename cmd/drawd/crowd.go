@@ -55,12 +55,32 @@ func (c crowd) Promote(ctx context.Context, node string) error {
 	return c.log.Promote(ctx, node)
 }
 
-// Remove takes a member out, for good. Its id is burnt before raft takes it out, and not when raft would refuse to.
+// Remove takes a member out, for good.
 func (c crowd) Remove(ctx context.Context, node, actor string) error {
-	if err := c.host.Gone(ctx, node, actor); err != nil {
+	return removeMember(ctx, c.log, c.host, node, actor)
+}
+
+// remover is the log as removeMember needs it, and burner what package join remembers.
+type (
+	remover interface {
+		MayRemove(ctx context.Context, node string) error
+		Remove(ctx context.Context, node string) error
+	}
+	burner interface {
+		Gone(ctx context.Context, node, actor string) error
+	}
+)
+
+// removeMember asks whether a member may be removed, burns its id, and removes it. The id is burnt before raft takes the node out,
+// because a node that is out must not come back; and not when raft would refuse, because then it stays, with its id.
+func removeMember(ctx context.Context, log remover, host burner, node, actor string) error {
+	if err := log.MayRemove(ctx, node); err != nil {
 		return err
 	}
-	return c.log.Remove(ctx, node)
+	if err := host.Gone(ctx, node, actor); err != nil {
+		return err
+	}
+	return log.Remove(ctx, node)
 }
 
 // Transfer hands the leadership to another node.

@@ -99,6 +99,9 @@ func (h *Host) letIn(ctx context.Context, q *hello) error {
 	if q.Disk == "" {
 		return problem.New(problem.InvalidField, "a node must say which data directory it is on")
 	}
+	if me := h.member(h.Entry.options.Node); me == nil || !me.Voter {
+		return problem.New(problem.NoLeader, "this node has no vote, and lets nobody in: ask one that has")
+	}
 	if err := h.Log.DecideContext(ctx, new(engine.Batch)); err != nil {
 		return err // an empty batch: what others decided before is applied here
 	}
