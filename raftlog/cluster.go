@@ -142,8 +142,10 @@ func (n *Node) standing(id string) (member, voter bool) {
 	return false, false
 }
 
-// configuration returns the members and the log index that made them so.
+// configuration returns the members, and the log index of the newest configuration that is applied here. It is read first, so that the
+// members are of this index or of a later one: a change that names it to raft is refused then. Raft itself tells 0 for it, always.
 func (n *Node) configuration() ([]Member, uint64) {
+	index, _ := n.fsm.configuration()
 	f := n.raft.GetConfiguration()
 	if f.Error() != nil {
 		return nil, 0
@@ -153,7 +155,7 @@ func (n *Node) configuration() ([]Member, uint64) {
 		all = append(all, Member{ID: string(s.ID), Address: string(s.Address), Voter: s.Suffrage == raft.Voter})
 	}
 	slices.SortFunc(all, func(a, b Member) int { return strings.Compare(a.ID, b.ID) })
-	return all, f.Index()
+	return all, index
 }
 
 // readdress tells the others where the new leader is reached, when that is not what the configuration says: the data of a

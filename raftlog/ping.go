@@ -262,10 +262,12 @@ func (n *Node) own() seen {
 
 // saw takes in what another node says of itself, and of this one.
 func (n *Node) saw(r *report) {
-	if r.about != "" && r.id != n.options.NodeID && n.isMember(r.id) {
+	members, _ := n.configuration()
+	m := find(members, r.id)
+	if r.about != "" && r.id != n.options.NodeID && m != nil {
 		n.witness.note(r.id, &r.own)
 	}
-	if r.leads && r.ready && n.isMember(r.id) {
+	if r.leads && r.ready && m != nil && m.Voter { // an edge that says so lies, and the first word holds
 		n.belong(r.cluster)
 	}
 	n.hear(r)

@@ -298,6 +298,15 @@ func TestWhoIsBelieved(t *testing.T) {
 		if s := n.Status(); s.RolledBack != "" || len(c.rigs["n1"].exits.all()) > 0 {
 			t.Errorf("%+v", s)
 		}
+		n.belongs.mu.Lock()
+		n.belongs.mu.id = [16]byte{} // as on a node that was not told yet
+		n.belongs.mu.Unlock()
+		for _, from := range []string{"edge", "stranger"} {
+			n.saw(&report{id: from, leads: true, ready: true, cluster: [16]byte{1}})
+		}
+		if id := n.cluster16(); id != [16]byte{} {
+			t.Errorf("it belongs to %x now", id)
+		}
 	})
 }
 

@@ -69,3 +69,26 @@ func TestLaterConfiguration(t *testing.T) {
 		t.Errorf("%d of %d", told, of)
 	}
 }
+
+// TestTwoRemovalsAtOnce: each of two removals would leave a majority that is reached, both together would not. The second is judged by
+// what the first has left.
+func TestTwoRemovalsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, 4)
+		c.startAll()
+		c.peersKnown()
+		leader := c.leader()
+		rest := c.followers(leader)
+		c.stop(rest[0])
+		time.Sleep(2 * freshFor)
+		errs := make(chan error)
+		for _, id := range rest[1:] {
+			go func() { errs <- leader.node.Remove(c.soon(), id) }()
+		}
+		if a, b := <-errs, <-errs; (a == nil) == (b == nil) {
+			t.Errorf("both the same: %v, %v", a, b)
+		}
+		leader.publish(testVersion(time.Now(), 1000))
+		c.draw("u1", "u1/1")
+	})
+}
