@@ -138,3 +138,55 @@ func TestOlderNodes(t *testing.T) {
 		}
 	})
 }
+
+// TestNodeGoesBack: a node that knew KindNamed is replaced by one that does not, at the same address, as while versions are mixed: it
+// is reached again, after as many tries as tell it from a connection that broke.
+func TestNodeGoesBack(t *testing.T) {
+	worlds(t, func(t *testing.T, listen func() Stream) {
+		one, _ := named(t, listen(), 1)
+		s := listen()
+		defer s.Close()
+		turn := make(chan bool)
+		go func() {
+			for newer := range turn {
+				c, err := s.Accept()
+				if err != nil {
+					return
+				}
+				var k [1]byte
+				_, _ = io.ReadFull(c, k[:])
+				if k[0] == byte(KindNamed) && newer {
+					_, _ = io.ReadFull(c, make([]byte, namedBytes-1))
+					_, _ = c.Write(append([]byte{1, 1}, make([]byte, 16)...))
+				} else if k[0] == byte(KindNamed) {
+					_ = c.Close()
+				}
+			}
+		}()
+		defer close(turn)
+		dial := func() error {
+			c, err := one.Dial(KindRaft, s.Addr().String(), time.Second)
+			if err == nil {
+				defer c.Close()
+			}
+			return err
+		}
+		turn <- true
+		if err := dial(); err != nil {
+			t.Fatal(err)
+		}
+		for i := 1; i < olderAfter; i++ {
+			turn <- false
+			if err := dial(); err == nil {
+				t.Fatalf("dialled without a name after %d", i)
+			}
+		}
+		turn <- false
+		done := make(chan error, 1)
+		go func() { done <- dial() }()
+		turn <- false // the second try of this one
+		if err := <-done; err != nil {
+			t.Errorf("a node that went back is not reached: %v", err)
+		}
+	})
+}

@@ -25,6 +25,8 @@ const (
 
 	// maxNamed is how many addresses are remembered as those of nodes that know KindNamed.
 	maxNamed = 64
+	// olderAfter is how often in a row one of them closes a connection without an answer before it is taken for an older node.
+	olderAfter = 8
 
 	// kindTimeout is for the handshake of the stream and the first bytes, until the kind is known.
 	kindTimeout = 5 * time.Second

@@ -37,7 +37,7 @@ type Mux struct {
 		peers           map[string]*kept
 		cluster         func() [16]byte // see NameCluster
 		refused         func(string, [16]byte)
-		named           map[string]bool // addresses at which KindNamed is known
+		named           map[string]int // addresses at which KindNamed is known, and how often in a row one closed without an answer
 	}
 }
 
@@ -49,7 +49,7 @@ func NewMux(s Stream) *Mux {
 	m.mu.answers = make(map[Call]answerFunc)
 	m.mu.conns = make(map[*conn]struct{})
 	m.mu.peers = make(map[string]*kept)
-	m.mu.named = make(map[string]bool)
+	m.mu.named = make(map[string]int)
 	return m
 }
 
@@ -111,26 +111,40 @@ func (m *Mux) Addr() net.Addr { return m.stream.Addr() }
 // is of another cluster.
 func (m *Mux) Dial(k Kind, address string, timeout time.Duration) (net.Conn, error) {
 	c, err := m.dial(k, address, timeout, m.introduce)
-	if errors.Is(err, errOlder) && !m.knownNamed(address, false) {
+	switch {
+	case err == nil:
+		m.answered(address)
+	case errors.Is(err, errOlder) && m.mayBeOlder(address):
 		return m.dial(k, address, timeout, m.plain)
-	}
-	if err == nil {
-		m.knownNamed(address, true)
 	}
 	return c, err
 }
 
-// knownNamed reports whether the node at an address knows KindNamed, and notes it: that one is never dialled without.
-func (m *Mux) knownNamed(address string, note bool) bool {
+// answered notes that the node at an address knows KindNamed: a broken connection does not make it an older one.
+func (m *Mux) answered(address string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if note && !m.mu.named[address] {
-		if len(m.mu.named) >= maxNamed {
-			clear(m.mu.named)
-		}
-		m.mu.named[address] = true
+	if _, known := m.mu.named[address]; !known && len(m.mu.named) >= maxNamed {
+		clear(m.mu.named)
 	}
-	return m.mu.named[address]
+	m.mu.named[address] = 0
+}
+
+// mayBeOlder reports whether the node at an address, which closed without an answer, is dialled as one that does not know KindNamed.
+// One that did know it is after olderAfter times in a row: it went back to the version before, as it may while versions are mixed.
+func (m *Mux) mayBeOlder(address string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	closed, known := m.mu.named[address]
+	if !known {
+		return true
+	}
+	if closed++; closed < olderAfter {
+		m.mu.named[address] = closed
+		return false
+	}
+	delete(m.mu.named, address)
+	return true
 }
 
 // plain begins a connection to a node that does not know KindNamed.
