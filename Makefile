@@ -16,7 +16,7 @@ SIM_T := $(if $(filter command line environment,$(origin T)),$(T))
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check clients bench-quick bench-compare bench-keys bench-oversell bench-figures bench-picture bench-redis nemesis-mutant crashloop faults faults-quick fuzz mutants sim soak simulate cover upgrade-test
+.PHONY: help build test check clients bench-quick bench-compare bench-keys bench-oversell bench-figures bench-picture bench-redis nemesis-mutant failpoints crashloop faults faults-quick fuzz mutants sim soak simulate cover upgrade-test
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ bench-oversell: ## A build that oversells on purpose: bench flash must end with 
 
 nemesis-mutant: ## A build that acknowledges too early: bench nemesis must end with 21 and say what was lost (wants root, iproute2)
 	$(GO) test -tags mutants -count=1 -v -run '^TestNemesisFindsWhatWasAcknowledgedTooEarly$$' ./cmd/drawd
+
+failpoints: ## A build that dies at named points of its code, under load, and starts again: nothing may be lost (1 min)
+	$(GO) test -tags failpoints -count=1 -v -run '^TestDeathAtEachPoint$$' ./cmd/drawd
 
 bench-picture: build ## docs/flash-report.png: the page of a flash crowd as a picture (20 s; wants chromium)
 	bin/drawd bench flash --self --users 65000 --over 9s --duration 12s --min-logged 40000 --html bin/flash-report.html --out bin/flash-run.json

@@ -22,9 +22,10 @@ const (
 	FaultPause   = "pause"   // SIGSTOP and SIGCONT of the leader, a follower, all
 	FaultNetwork = "network" // cuts between nodes, both ways or one way, flapping, a link that is down; needs root
 	FaultLink    = "link"    // connections between nodes that are slow, narrow, half-open, held or refused, by proxies; needs root
+	FaultPoint   = "point"   // SIGKILL at a point of the code; needs a build with the tag failpoints
 )
 
-var faultKinds = [...]string{FaultKill, FaultPause, FaultNetwork, FaultLink}
+var faultKinds = [...]string{FaultKill, FaultPause, FaultNetwork, FaultLink, FaultPoint}
 
 // nodeRequests bounds the requests to one node in one round.
 const nodeRequests = 20_000
@@ -90,6 +91,11 @@ func (n *nemesis) kinds() error {
 	n.space = why == ""
 	if len(n.o.Faults) == 0 {
 		n.o.Faults = faultKinds[:3]
+	}
+	if slices.Contains(n.o.Faults, FaultPoint) {
+		if why := noPoints(); why != "" {
+			return &ThresholdError{Reasons: []string{why}}
+		}
 	}
 	spacious := func(kind string) bool { return kind == FaultNetwork || kind == FaultLink }
 	if n.space || !slices.ContainsFunc(n.o.Faults, spacious) {

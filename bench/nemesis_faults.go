@@ -27,6 +27,8 @@ func (n *nemesis) choose(leader *mate) *injection {
 		return n.pauses(leader)
 	case FaultLink:
 		return n.badLinks(leader)
+	case FaultPoint:
+		return n.points(leader)
 	default:
 		return n.cuts(leader)
 	}

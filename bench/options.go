@@ -147,7 +147,7 @@ type NemesisOptions struct {
 	Nodes       int                                        // Default 3
 	Rounds      int                                        // a fault each. Default 20
 	PerCluster  int                                        // rounds before a fresh cluster is founded. Default 40
-	Faults      []string                                   // FaultKill, FaultPause, FaultNetwork; FaultLink in place of the last. Default: the first three
+	Faults      []string                                   // FaultKill, FaultPause, FaultNetwork; FaultLink in place of the last; FaultPoint. Default: the first three
 	Loopback    bool                                       // no namespaces: no network faults
 	MinLoad     time.Duration                              // shortest load before a fault, and after it. Default 50 ms
 	MaxLoad     time.Duration                              // longest load before a fault. Default 300 ms

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/internal/failpoint"
 	"github.com/drawd/drawd/internal/mutant"
 	"github.com/drawd/drawd/storage"
 	"github.com/hashicorp/raft"
@@ -93,11 +94,13 @@ func (s *snapshot) persist(target *checkpointSink) error {
 	if mutant.On(mutant.CheckpointAhead) {
 		index++
 	}
-	return w.Commit(storage.Manifest{
+	err := w.Commit(storage.Manifest{
 		Index: index, Term: target.term, Chain: chain, Running: s.running,
 		Configuration: s.configuration, ConfigurationIndex: s.configurationIndex,
 		Meta: s.cut.Meta(), At: s.fsm.clock.Now().UnixMilli(),
 	})
+	failpoint.Hit(failpoint.CheckpointMade)
+	return err
 }
 
 // pages writes the pages of the cut.
@@ -107,6 +110,7 @@ func (s *snapshot) pages(w *storage.CheckpointWriter) error {
 		if err := w.Put(uint64(id), page); err != nil {
 			return err
 		}
+		failpoint.Hit(failpoint.CheckpointMid)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/internal/failpoint"
 	"github.com/drawd/drawd/internal/mutant"
 	"github.com/drawd/drawd/storage"
 	"github.com/hashicorp/raft"
@@ -156,6 +157,7 @@ func (f *fsm) Apply(l *raft.Log) any {
 			return nil
 		}
 		f.advance(l.Index)
+		failpoint.Hit(failpoint.AfterApply)
 		if out == nil {
 			return nil
 		}
@@ -179,6 +181,7 @@ func (f *fsm) command(l *raft.Log) (*engine.Outcome, error) {
 	if l.Index == f.skip.Index {
 		return nil, f.skipped(l)
 	}
+	failpoint.Hit(failpoint.BeforeApply)
 	out, own := f.outcomeFor(l.Data)
 	begun := f.clock.Monotonic()
 	if err := f.machine.Apply(engine.LogIndex(l.Index), l.Data, out); err != nil {
@@ -196,6 +199,7 @@ func (f *fsm) command(l *raft.Log) (*engine.Outcome, error) {
 	for _, w := range out.Wins {
 		f.wins = append(f.wins, storage.Win{Campaign: uint32(w.Campaign), Prize: w.Prize, Ordinal: w.Ordinal})
 	}
+	failpoint.Hit(failpoint.MidApply)
 	if mutant.On(mutant.AnswerBeforeBlob) {
 		return out, f.putLater(l.Index, out)
 	}

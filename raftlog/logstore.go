@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/drawd/drawd/internal/failpoint"
 	"github.com/drawd/drawd/internal/mutant"
 	"github.com/drawd/drawd/storage"
 	"github.com/hashicorp/raft"
@@ -95,7 +96,9 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 		s.records = append(s.records, r)
 	}
 	begun := s.begin(&s.writing)
+	failpoint.Hit(failpoint.BeforeSync)
 	err := s.disk.Append(s.records)
+	failpoint.Hit(failpoint.AfterSync)
 	clear(s.records)
 	s.metrics.appendLog.Update((s.clock.Monotonic() - begun).Seconds())
 	return s.end(&s.writing, "append to the log", err)
@@ -116,7 +119,10 @@ func (s *logStore) DeleteRange(from, to uint64) error {
 			to = min(last, durable)
 		}
 		s.begin(&s.cutting)
-		return s.end(&s.cutting, "truncate the log", s.disk.TruncateHead(s.pins.keep(to, s.disk.Bytes())))
+		failpoint.Hit(failpoint.BeforeCut)
+		err := s.disk.TruncateHead(s.pins.keep(to, s.disk.Bytes()))
+		failpoint.Hit(failpoint.AfterCut)
+		return s.end(&s.cutting, "truncate the log", err)
 	case to >= last && mutant.On(mutant.TailStays):
 		return nil
 	case to >= last:
@@ -140,6 +146,7 @@ func (s *logStore) rebase(base storage.Base) (restart bool, err error) {
 // Set writes a stable value and returns when it is synced.
 func (s *logStore) Set(key, val []byte) error {
 	s.begin(&s.writing)
+	failpoint.Hit(failpoint.StableWrite)
 	return s.end(&s.writing, "write a stable value", s.disk.SetStable(key, val))
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/internal/failpoint"
 	"github.com/drawd/drawd/raftlog/peer"
 	"github.com/drawd/drawd/storage"
 )
@@ -91,6 +92,11 @@ func (o Options) withDefaults() Options {
 	def(&o.GiveUp, DefaultGiveUp)
 	def(&o.EntryBytes, engine.MaxEntryBytes)
 	def(&o.Depth, DefaultDepth)
+	if failpoint.Built {
+		def(&o.CheckpointBytes, failpoint.CheckpointBytes)
+		def(&o.CheckpointInterval, failpoint.CheckpointInterval)
+		def(&o.TrailingBytes, failpoint.TrailingBytes)
+	}
 	def(&o.CheckpointBytes, DefaultCheckpointBytes)
 	def(&o.CheckpointInterval, DefaultCheckpointInterval)
 	def(&o.TrailingBytes, DefaultTrailingBytes)

@@ -37,7 +37,8 @@ func (a *app) benchNemesisCommand() *cobra.Command {
 all; SIGSTOP and SIGCONT; the network between nodes cut both ways or one way, flapping, a link down. Nodes live in network
 namespaces on a bridge, which takes root and the command ip; --loopback does without, and without network faults. With
 link, nodes reach each other over proxies that make connections slow, narrow, half-open (bytes are taken and never arrive),
-held or refused. Callers reach every node at all times, also those that are cut off.
+held or refused. With point, a build with the tag failpoints dies by SIGKILL at points of its code (internal/failpoint), one after
+the other; DRAWD_FAILPOINTS names an empty directory for it. Callers reach every node at all times, also those that are cut off.
 Exit code 20: a kind of fault could not be made here, and why. 21: a draw was lost, changed or drawn twice, or nodes differ.`,
 		Example: "  drawd bench nemesis\n  drawd bench nemesis --rounds 300 --faults kill\n  drawd bench nemesis --faults link --long-hold 15s\n  drawd bench nemesis --loopback --faults kill,pause",
 	}
@@ -46,7 +47,7 @@ Exit code 20: a kind of fault could not be made here, and why. 21: a draw was lo
 	f.IntVar(&o.Nodes, "nodes", 0, "default 3")
 	f.IntVar(&o.Rounds, "rounds", 0, "default 20")
 	f.IntVar(&o.PerCluster, "per-cluster", 0, "rounds before a fresh cluster is founded; default 40")
-	f.StringSliceVar(&o.Faults, "faults", nil, "kill, pause, network, and link in place of network; default the first three")
+	f.StringSliceVar(&o.Faults, "faults", nil, "kill, pause, network, link in place of network, point; default the first three")
 	f.DurationVar(&o.LongHold, "long-hold", 0, "how long each seventh pause or cut lasts, where the others end after 2.5s")
 	f.BoolVar(&o.Loopback, "loopback", false, "without network namespaces")
 	f.DurationVar(&o.MinLoad, "min-load", 0, "shortest load before a fault; default 50ms")

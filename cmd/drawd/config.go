@@ -17,6 +17,7 @@ import (
 
 	"github.com/drawd/drawd/engine/campaignfile"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/internal/failpoint"
 	"github.com/drawd/drawd/internal/mutant"
 )
 
@@ -62,7 +63,7 @@ func (a *app) settle(c *cobra.Command) error {
 func (a *app) fromEnvironment(flags *pflag.FlagSet, given map[string]bool) error {
 	var names []string
 	for name := range a.environ {
-		if strings.HasPrefix(name, "DRAWD_") && !(mutant.Planted && name == "DRAWD_MUTANT") {
+		if strings.HasPrefix(name, "DRAWD_") && !(mutant.Planted && name == "DRAWD_MUTANT") && !(failpoint.Built && name == failpoint.Variable) {
 			names = append(names, name)
 		}
 	}

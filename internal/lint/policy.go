@@ -4,7 +4,7 @@ package lint
 const Module = "github.com/drawd/drawd"
 
 // layer says what the packages in and below a folder may import of ours. The longest matching folder decides.
-// A folder may always import below itself, internal/invariant and internal/mutant.
+// A folder may always import below itself, internal/invariant, internal/mutant and internal/failpoint.
 type layer struct {
 	dir string
 	may []string // folders, with everything below them; a trailing "$" names that one package only
@@ -37,6 +37,7 @@ var layers = []layer{
 	{"internal/drawtest", []string{"engine$", "engine/problem"}, "the reference engine must not borrow the code it checks"},
 	{"internal/hugepage", nil, "memory for the engine's pages: the engine takes it as a function, and does not know it"},
 	{"internal/mutant", nil, "planted faults stand below what they break"},
+	{"internal/failpoint", nil, "points at which a process may die stand below what has them"},
 	{"internal/invariant", nil, "assertions stand below everything"},
 }
 
