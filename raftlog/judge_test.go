@@ -315,3 +315,34 @@ func TestWedgedFollower(t *testing.T) {
 		}
 	})
 }
+
+// TestOnlyTheNewestLeaderRemoves: a leader of an older term, which was cut off before it saw an addition, says that this node is no
+// member. It is not believed; a leader of this term is, and so is its word that it was wrong.
+func TestOnlyTheNewestLeaderRemoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, 3)
+		c.startAll()
+		leader := c.leader()
+		leader.publish(testVersion(time.Now(), 1000))
+		c.level()
+		ids := c.followers(leader)
+		n := c.rigs[ids[0]].node
+		term := n.raft.CurrentTerm()
+		members := n.Members()
+		for _, test := range []struct {
+			term    uint64
+			member  bool
+			removed bool
+		}{{term - 1, false, false}, {term, false, true}, {term - 1, true, true}, {term, true, false}, {term + 1, false, true}} {
+			n.pinger.mu.Lock()
+			for id, a := range n.pinger.mu.asked {
+				a.at, a.report = n.options.Clock.Monotonic(), &report{id: id, leads: id == ids[1], term: test.term, youAreMember: test.member}
+			}
+			n.pinger.mu.Unlock()
+			n.judgeRemoval(members)
+			if _, _, removed := n.judged.read(); removed != test.removed {
+				t.Errorf("a leader of term %d says member %v in term %d: removed %v", test.term, test.member, term, removed)
+			}
+		}
+	})
+}

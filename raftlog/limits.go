@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/raftlog/peer"
 )
 
 // The bounds of this package. Those that an operator may move are defaults of Options.
@@ -162,5 +163,6 @@ const (
 	_ = uint(maxEntryCommands - engine.MaxBatchDraws)
 	_ = uint(DefaultQueueBytes - engine.MaxEntryBytes)
 	_ = uint(maxTaken - maxFrames)
+	_ = uint(peer.MaxInbound - (MaxMembers-1)*peer.UsualOfPeer)
 	_ = uint(engine.MaxEntryBytes - engine.EntryHeaderSize - engine.MaxCommandBytes - engine.CommandHeaderSize)
 )

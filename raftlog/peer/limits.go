@@ -10,9 +10,11 @@ const (
 	// maxTextBytes bounds the text of a refusal or failure.
 	maxTextBytes = 1 << 10
 
-	// maxInbound is how many connections are open at once that others made, of all kinds together: with five nodes a few
-	// dozen are used. One more is closed as it comes.
-	maxInbound = 128
+	// MaxInbound is how many connections are open at once that others made, of all kinds together; UsualOfPeer of them one node
+	// makes that is well: five of raft's, two that forward, maxAsking with questions. All members together find room
+	// (raftlog/limits.go). One more is closed as it comes.
+	MaxInbound  = 512
+	UsualOfPeer = 5 + 2 + maxAsking
 	// maxInboundOfPeer is how many of them one node may have: one that is broken, or not what it was, must not keep out the
 	// others. Raft has up to five, forwarding two, calls maxAsking.
 	maxInboundOfPeer = 32
@@ -47,6 +49,6 @@ const (
 const (
 	_ = uint(MaxResponseBytes - maxTextBytes)
 	_ = uint(maxAsking - maxIdle)
-	_ = uint(maxInbound - 2*maxInboundOfPeer)
+	_ = uint(MaxInbound - 2*maxInboundOfPeer)
 	_ = uint(MaxAskTime - frameTimeout)
 )

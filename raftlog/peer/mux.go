@@ -286,7 +286,7 @@ func (m *Mux) crowdedLocked(c *conn) (oldest *conn) {
 func (m *Mux) track(c *conn) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.mu.closed || c.inbound && m.mu.inbound == maxInbound {
+	if m.mu.closed || c.inbound && m.mu.inbound == MaxInbound {
 		return false
 	}
 	m.mu.conns[c] = struct{}{}

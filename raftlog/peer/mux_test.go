@@ -202,7 +202,7 @@ func TestOneNodeKeepsNobodyOut(t *testing.T) {
 		b.Serve()
 		bad := p.Listen("bad")
 		defer bad.Close()
-		for i := range 2 * maxInbound {
+		for i := range 2 * MaxInbound {
 			c, err := bad.Dial("b", time.Second)
 			if err != nil {
 				t.Fatal(err)
@@ -248,15 +248,15 @@ func TestStrangers(t *testing.T) {
 			c.Close()
 		}
 		var silent []net.Conn
-		for i := range maxInbound + 5 {
-			c, err := p.Listen(fmt.Sprint("s", i%8)).Dial("b", time.Second)
+		for i := range MaxInbound + 5 {
+			c, err := p.Listen(fmt.Sprint("s", i%(MaxInbound/maxInboundOfPeer+1))).Dial("b", time.Second)
 			if err != nil {
 				t.Fatal(err)
 			}
 			silent = append(silent, c)
 		}
-		if n := open(); n != maxInbound {
-			t.Errorf("%d connections are open, the bound is %d", n, maxInbound)
+		if n := open(); n != MaxInbound {
+			t.Errorf("%d connections are open, the bound is %d", n, MaxInbound)
 		}
 		time.Sleep(kindTimeout + time.Second)
 		if n := open(); n != 0 {
