@@ -19,8 +19,8 @@ const (
 
 	packLevel   = 2  // the feature level from which on packed pages and notes may be in a checkpoint
 	packFrom    = 2  // pages of a shard: with fewer, nothing is won
-	packStep    = 16 // pages at a time: some 0.3 ms of all shards' locks
-	packLeisure = 64 // pages at a time, where entries are far between
+	packStep    = 8  // pages at a time, and up to twice as many packed ones: at most 1 ms of all shards' locks
+	packLeisure = 16 // pages at a time, where entries are far between
 	packPause   = 20 // ms of log time: so far
 )
 
