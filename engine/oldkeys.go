@@ -9,7 +9,8 @@ import (
 // A campaign's key is looked up in a table that has room for more until it is keysYoung old. Then it moves, in steps between
 // entries, to the packed pages of the same table, which take less than half of the memory and are looked at only when the
 // table does not know a key. Both are found, hashed, counted, captured and dropped as one table, so no result and no hash
-// depends on when a key moved: each replica moves its own, and after a restart once more looks for what is left.
+// depends on when a key moved: each replica moves its own, and after a restart once more looks for what is left. Campaigns that grant
+// chances keep theirs as they are.
 //
 // A row does not say when it came. The log does: every keysEvery of log time a campaign notes which entry has come, and who
 // was remembered before that entry is at least as old as the note.
@@ -78,10 +79,16 @@ func (c *Campaign) findKey(digest *Key) (k keyRow, ok bool) {
 	return knownKey(part, digest)
 }
 
+// granted reports whether any version of the campaign has granted chances of its own. The events of grants are in the same table as
+// keys, are looked up there only, and their rows change when a grant is taken back: nothing may be packed.
+func (c *Campaign) granted() bool {
+	return slices.ContainsFunc(*c.versions.Load(), func(v *Version) bool { return v.Chances != nil && v.Chances.Purse == "" })
+}
+
 // noteKeys notes the entry that has come, when the last note is old, and lets go of notes that nobody needs. It returns when
 // it wants to be asked again. Every shard is locked.
 func (c *Campaign) noteKeys(now UnixMilli, index LogIndex) UnixMilli {
-	if c.keys == nil || c.world.level.Load() < packLevel {
+	if c.keys == nil || c.world.level.Load() < packLevel || c.granted() {
 		return maxTime
 	}
 	if n := len(c.moments); n == 0 || now >= c.moments[n-1].at+keysEvery {

@@ -125,3 +125,25 @@ func TestKeyMomentsAreKept(t *testing.T) {
 		}
 	}
 }
+
+// Events of grants stand in the same table as the keys of draws, and a grant that is taken back changes its row: a campaign that has
+// ever granted chances packs nothing, and an event counts once however old it is.
+func TestEventsOfGrantsAreNotPacked(t *testing.T) {
+	x := newTableOf(t, 1)
+	x.one(func(b *Batch) { b.AddRaise(&Raise{Level: NewestLevel}) })
+	x.mustPublish(earned(func(v *Version) { v.Prizes[0].Stock = 100_000 }))
+	for i := range 800 {
+		x.grantTo(fmt.Sprint("u", i), "shop", "e1", 2)
+	}
+	x.ticks(20 * 24 * hour)
+	wantGrant(x, "again, much later", x.grantTo("u7", "shop", "e1", 2), 2, GrantedAll, true)
+	x.wantCode("taken back", x.revoke("u7", "shop", "e1", 0), problem.OK)
+	if r := x.revoke("u7", "shop", "e1", 0); !r.AlreadyLive {
+		t.Errorf("taken back twice: %+v", r)
+	}
+	wantGrant(x, "after that", x.grantTo("u7", "shop", "e1", 2), 2, GrantedAll, true)
+	x.wantSums("u7", "u7", 2, 0, 0, 0, 2, 0)
+	if n := x.PackedKeys(); n != 0 {
+		t.Errorf("%d events are packed", n)
+	}
+}
