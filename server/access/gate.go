@@ -169,9 +169,7 @@ func (g *Gate) Check(r *Request, need Scope) (Grant, Refusal) {
 // unknown looks again for a key that is not in the ring: it may have been made a moment ago, at another node.
 func (g *Gate) unknown(sum *[sha256.Size]byte) (*Key, Refusal) {
 	for settled := false; ; settled = true {
-		if g.source.DocumentsRevision() != g.keys.Load().revision {
-			g.Refresh()
-		}
+		g.refreshOld()
 		if k := g.keys.Load().bySHA[*sum]; k != nil {
 			return k, Refusal{}
 		}
@@ -262,6 +260,23 @@ func (g *Gate) current(now time.Time) *keyring {
 func (g *Gate) Refresh() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.refreshLocked()
+}
+
+// refreshOld is Refresh if documents changed since the last one. Strangers call it: however many there are, they rebuild once.
+func (g *Gate) refreshOld() {
+	old := func() bool { return g.source.DocumentsRevision() != g.keys.Load().revision }
+	if !old() {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if old() {
+		g.refreshLocked()
+	}
+}
+
+func (g *Gate) refreshLocked() {
 	// The revision is read first: what changes while the documents are read is looked at again next time.
 	old := g.keys.Load()
 	ring := &keyring{

@@ -1,6 +1,8 @@
 package access
 
 import (
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/drawd/drawd/engine"
@@ -63,4 +65,61 @@ func TestNotKnownHereYet(t *testing.T) {
 	}
 	n.check(n.from(stranger), 0, problem.NoLeader)
 	n.check(n.from(second), 0, problem.OK)
+}
+
+// crowdedSource counts the rebuilds, and holds each until everybody has seen that one is due.
+type crowdedSource struct {
+	Source
+	everyone *sync.WaitGroup // nil: holds nothing
+	seen     atomic.Int64    // who may still say so
+	rebuilt  atomic.Int64
+}
+
+func (s *crowdedSource) DocumentsRevision() uint64 {
+	revision := s.Source.DocumentsRevision()
+	if s.everyone != nil && s.seen.Add(-1) >= 0 {
+		s.everyone.Done()
+	}
+	return revision
+}
+
+func (s *crowdedSource) Namespaces() []*engine.Namespace {
+	s.rebuilt.Add(1)
+	if s.everyone != nil {
+		s.everyone.Wait()
+	}
+	return s.Source.Namespaces()
+}
+
+// TestStrangersRebuildOnce: requests with unknown keys come all at once after a document changed. The keys are read once for all of
+// them: that takes milliseconds where there are many, and anybody can make up a key.
+func TestStrangersRebuildOnce(t *testing.T) {
+	const strangers = 8
+	n := newNode(t)
+	known := n.addKey(Key{Name: "ops", Scopes: ScopeAdmin})
+	s := &crowdedSource{Source: n.engine}
+	var err error
+	if n.gate, err = New(Options{Source: s}); err != nil {
+		t.Fatal(err)
+	}
+	n.check(n.from(known), 0, problem.OK) // the next look by the clock is RefreshEvery away
+	n.addKey(Key{Name: "front", Scopes: ScopeDraw})
+	s.rebuilt.Store(0)
+	s.everyone = new(sync.WaitGroup)
+	s.everyone.Add(strangers + 2) // each looks once before it waits, the one that rebuilds twice more
+	s.seen.Store(strangers + 2)
+	var all sync.WaitGroup
+	for range strangers {
+		_, token, _ := NewSecret()
+		in := n.from(token)
+		all.Go(func() {
+			if _, refused := n.gate.Check(in, 0); refused.Code != problem.Unauthenticated {
+				t.Errorf("%+v", refused)
+			}
+		})
+	}
+	all.Wait()
+	if rebuilt := s.rebuilt.Load(); rebuilt != 1 {
+		t.Errorf("%d rebuilds for %d strangers", rebuilt, strangers)
+	}
 }
