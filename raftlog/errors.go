@@ -15,6 +15,7 @@ type refusal uint8
 const (
 	queueFull refusal = iota
 	queueOld
+	queueSlow
 	notSent
 	electing
 	starting
@@ -39,6 +40,7 @@ const (
 var refusals = [...]problem.Error{
 	queueFull:      {Code: problem.Overloaded, Detail: "the queue is full: the log takes fewer commands than arrive"},
 	queueOld:       {Code: problem.Overloaded, Detail: "the command waited longer than the queue allows and was not sent to the log"},
+	queueSlow:      {Code: problem.Overloaded, Detail: "what waits for the log has waited so long that this command would hardly be sent to it in time"},
 	notSent:        {Code: problem.Overloaded, Detail: "the log took no new entry in time; the command was not sent to it"},
 	electing:       {Code: problem.NoLeader, Detail: "this node does not lead"},
 	starting:       {Code: problem.NoLeader, Detail: "this node is starting"},

@@ -13,6 +13,9 @@ const (
 	DefaultQueueCommands = 65536
 	DefaultQueueBytes    = 32 << 20
 	DefaultQueueAge      = 250 * time.Millisecond
+	// doorShare: when the oldest batch has only this part of the queue's age left, nothing more is let in. It would wait as long
+	// and be refused then, after its caller was woken for that, at the cost of those who are served.
+	doorShare = 5
 	// DefaultGiveUp is how long after its dispatch a command's outcome is waited for.
 	DefaultGiveUp = 5 * time.Second
 	// DefaultDepth and MaxDepth bound the entries in flight. hashicorp/raft syncs on the goroutine that also processes

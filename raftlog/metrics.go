@@ -14,7 +14,7 @@ type metricSet struct {
 	entryBytes          *metrics.Histogram
 	queueWait           *metrics.Histogram // of the oldest command of an entry
 	commit              *metrics.Histogram // from dispatch until the outcome was there
-	full, old           *metrics.Counter
+	full, old, slow     *metrics.Counter
 	unknown, unlucky    *metrics.Counter
 	unsound             *metrics.Counter
 	appendLog           *metrics.Histogram
@@ -40,6 +40,7 @@ func newMetricSet(s *metrics.Set) *metricSet {
 		commit:           s.GetOrCreateHistogram("drawd_proposer_commit_seconds"),
 		full:             s.GetOrCreateCounter(`drawd_proposer_refused_total{why="queue_full"}`),
 		old:              s.GetOrCreateCounter(`drawd_proposer_refused_total{why="queue_old"}`),
+		slow:             s.GetOrCreateCounter(`drawd_proposer_refused_total{why="queue_slow"}`),
 		unlucky:          s.GetOrCreateCounter(`drawd_proposer_refused_total{why="other"}`),
 		unsound:          s.GetOrCreateCounter(`drawd_proposer_refused_total{why="unsound"}`),
 		unknown:          s.GetOrCreateCounter("drawd_proposer_unknown_total"),
@@ -107,6 +108,8 @@ func (m *metricSet) refused(e *problem.Error) {
 		m.full.Inc()
 	case e == says(queueOld):
 		m.old.Inc()
+	case e == says(queueSlow):
+		m.slow.Inc()
 	case e.Code == problem.UnknownOutcome:
 		m.unknown.Inc()
 	default:

@@ -219,6 +219,48 @@ func TestQueueAge(t *testing.T) {
 	})
 }
 
+// TestQueueDoor: who would wait too long is refused at once, and only while that is so.
+func TestQueueDoor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newManualLog()
+		p := newTestProposer(t, log, nil)
+		sent := decide(p, draws("sent", 1))
+		e := <-log.taken // and nothing comes back for a while
+		time.Sleep(time.Second)
+		first := decide(p, draws("first", 1))
+		time.Sleep(DefaultQueueAge - DefaultQueueAge/doorShare - time.Millisecond)
+		early := decide(p, draws("early", 1))
+		synctest.Wait()
+		if early.finished() {
+			t.Errorf("refused although what waits is young: %v", early.err)
+		}
+		time.Sleep(1*time.Millisecond + watchInterval + watchInterval/2)
+		late := decide(p, draws("late", 1))
+		synctest.Wait()
+		if !late.finished() || late.code() != problem.Overloaded || late.took != 0 || first.finished() {
+			t.Fatalf("late: %v %v after %v; first: %v", late.finished(), late.err, late.took, first.finished())
+		}
+		log.land(e)
+		e = <-log.taken
+		if e.commands() != 2 {
+			t.Errorf("%d commands were sent, two waited", e.commands())
+		}
+		next := decide(p, draws("next", 1))
+		synctest.Wait()
+		if next.finished() {
+			t.Errorf("refused although nobody waits: %v", next.err)
+		}
+		log.land(e)
+		log.land(<-log.taken)
+		for _, c := range []*call{sent, first, early, next} {
+			<-c.done
+			if c.err != nil {
+				t.Error(c.err)
+			}
+		}
+	})
+}
+
 // TestNotSent: the log does not take the entry. That is certain, so the effect is none.
 func TestNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

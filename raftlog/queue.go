@@ -32,6 +32,7 @@ type queue struct {
 		commands int
 		bytes    int
 		now      time.Duration // coarse: moved on by the watch and by the proposer, so that put needs no clock
+		before   time.Duration // now before it last moved: what was there then is at least as old as the two say
 		idle     bool          // the oldest batch came when nothing was in flight: now may have been stale
 		inFlight int
 		refusal  *problem.Error // of whatever comes later
@@ -68,6 +69,10 @@ func (q *queue) put(t ticket, commands, bytes int) *problem.Error {
 		q.mu.Unlock()
 		return says(queueFull)
 	}
+	if q.mu.batches > 0 && q.mu.before-q.frontLocked().since >= q.maxAge-q.maxAge/doorShare {
+		q.mu.Unlock()
+		return says(queueSlow)
+	}
 	if q.mu.batches == len(q.mu.ring) {
 		q.growLocked()
 	}
@@ -85,6 +90,13 @@ func (q *queue) put(t ticket, commands, bytes int) *problem.Error {
 		q.signal()
 	}
 	return nil
+}
+
+// moveLocked moves time on.
+func (q *queue) moveLocked(now time.Duration) {
+	if now > q.mu.now {
+		q.mu.before, q.mu.now = q.mu.now, now
+	}
 }
 
 // wantedLocked reports whether the proposer has something to do: an entry when none is in flight, a second one when a
@@ -107,7 +119,7 @@ func (q *queue) take(f *flight, now time.Duration) bool {
 	if !q.wantedLocked() {
 		return false
 	}
-	q.mu.now = max(q.mu.now, now)
+	q.moveLocked(now)
 	oldest := q.frontLocked().since
 	if q.mu.idle {
 		oldest, q.mu.idle = now, false
@@ -131,7 +143,7 @@ func (q *queue) take(f *flight, now time.Duration) bool {
 // landed says that an entry is no longer in flight.
 func (q *queue) landed(now time.Duration) {
 	q.mu.Lock()
-	q.mu.now = max(q.mu.now, now)
+	q.moveLocked(now)
 	before := q.wantedLocked()
 	q.mu.inFlight--
 	q.drainedLocked()
@@ -149,7 +161,7 @@ func (q *queue) expire(now time.Duration, dst []ticket) []ticket {
 	// What came since time was last moved may be younger than it says. Counting up to that moment, nothing is refused
 	// before its time, however late this call is.
 	upTo := q.mu.now
-	q.mu.now = max(q.mu.now, now)
+	q.moveLocked(now)
 	for q.mu.batches > 0 && upTo-q.frontLocked().since >= q.maxAge {
 		dst = q.claimLocked(dst)
 	}
