@@ -126,12 +126,6 @@ func (n *Node) Members() []Member {
 	return all
 }
 
-// isMember reports whether the newest configuration has a node.
-func (n *Node) isMember(id string) bool {
-	member, _ := n.standing(id)
-	return member
-}
-
 // standing reports whether the newest configuration has a node, and with a vote.
 func (n *Node) standing(id string) (member, voter bool) {
 	for _, s := range n.raft.GetConfiguration().Configuration().Servers {

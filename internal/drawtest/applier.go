@@ -38,6 +38,7 @@ func NewApplier(shards int, at engine.UnixMilli) (*Applier, error) {
 	}
 	a := &Applier{Engine: e, drawn: map[drawn]recorded{}, held: map[engine.Key]engine.Location{}}
 	a.addInit()
+	a.batch.AddRaise(&engine.Raise{Level: engine.NewestLevel})
 	if err := a.applyBatch(at); err != nil {
 		return nil, err
 	}
@@ -46,7 +47,6 @@ func NewApplier(shards int, at engine.UnixMilli) (*Applier, error) {
 
 func (a *Applier) addInit() {
 	a.batch.AddInit(&engine.Init{ClusterID: [16]byte{1}, IDKey: [16]byte{2}, Namespace: engine.NewNamespace{Name: "default", Secret: [16]byte{3}}})
-	a.batch.AddRaise(&engine.Raise{Level: engine.NewestLevel})
 }
 
 // Apply makes one entry of some commands and returns what became of each.

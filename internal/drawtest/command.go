@@ -30,6 +30,7 @@ type Command struct {
 	Withdraw  *engine.Withdraw
 	Stock     *Stock
 	Raffle    *Raffle
+	Raise     *engine.Raise
 }
 
 // AddTo encodes the command into b. What names a record, which only an Applier knows, is a tick here.
@@ -67,6 +68,8 @@ func (c *Command) AddTo(b *engine.Batch) {
 		b.AddPublishAt(&c.PublishAt.Publish, c.PublishAt.At)
 	case c.Withdraw != nil:
 		b.AddWithdraw(c.Withdraw)
+	case c.Raise != nil:
+		b.AddRaise(c.Raise)
 	default:
 		b.AddTick()
 	}
@@ -144,6 +147,8 @@ func (c *Command) String() string {
 		return fmt.Sprintf("%s award campaign %d %s to %s ticket=%s key=%x by %s", at, a.Campaign, a.Prize, a.UserID, a.Ticket, a.Digest[:4], a.Actor)
 	case c.Switch != nil:
 		return fmt.Sprintf("%s switch %+v on=%v", at, c.Switch.Scope, c.Switch.On)
+	case c.Raise != nil:
+		return fmt.Sprintf("%s raise to level %d", at, c.Raise.Level)
 	}
 	return at + " tick"
 }

@@ -33,6 +33,7 @@ type Reference struct {
 	aside     []engine.Record  // that the command in hand did not ask for
 	before    int              // records of the commands before it, in its entry
 	requests  int              // commands so far
+	level     uint32           // the feature level; none of them changes what is decided
 	library   bool             // draws and grants leave what is due to others
 }
 
@@ -255,8 +256,17 @@ func (r *Reference) decide(c *Command) Decided {
 		return r.stock(c.Stock)
 	case c.Raffle != nil:
 		return r.raffle(c.Raffle)
+	case c.Raise != nil:
+		return r.raise(c.Raise)
 	}
 	return Decided{} // a tick: only time goes on
+}
+
+// raise puts a feature level in force, which never falls.
+func (r *Reference) raise(c *engine.Raise) Decided {
+	stays := c.Level <= r.level
+	r.level = max(r.level, c.Level)
+	return Decided{Result: engine.Result{AlreadyLive: stays, Value: uint64(r.level)}}
 }
 
 // pass does what time alone does.

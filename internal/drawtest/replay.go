@@ -62,6 +62,19 @@ func Split(entry []byte) (commands [][]byte, err error) {
 	return commands, err
 }
 
+// RaiseOf returns what an encoded command raises the feature level to; nil when that is not what it does.
+func RaiseOf(command []byte) *Command {
+	var b engine.Batch
+	for level := range uint32(engine.NewestLevel + 1) {
+		raise := engine.Raise{Level: level}
+		b.Reset()
+		if b.AddRaise(&raise); bytes.Equal(b.Commands(), command) {
+			return &Command{Raise: &raise}
+		}
+	}
+	return nil
+}
+
 // Entry gives both an entry and returns how they differ. commands are what the entry carries, in order; nil for one that
 // only moves time. With whole, everything is compared that can be read, else what the commands are about.
 func (p *Replay) Entry(index engine.LogIndex, entry []byte, commands []*Command, whole bool) (difference string) {
@@ -76,6 +89,7 @@ func (p *Replay) Entry(index engine.LogIndex, entry []byte, commands []*Command,
 	p.index, p.last = index, index
 	if p.ref == nil {
 		p.ref = NewReference(p.Engine.LogTime())
+		p.ref.level = p.Engine.Level() // a first entry may raise it, too
 		return ""
 	}
 	header, _, err := engine.ParseEntryHeader(entry)

@@ -115,6 +115,8 @@ func (j *judge) entry(r *drawtest.Replay, e *Entry, whole bool) (difference stri
 			j.decided(attempts[i], position{e.Index, i})
 		case !ownCommand(b):
 			j.verdict.fault("foreign", "entry %d has a command of kind %d that no client sent", e.Index, b[0])
+		default:
+			commands[i] = drawtest.RaiseOf(b) // or nil: only time goes on
 		}
 	}
 	difference = r.Entry(e.Index, e.Data, commands, whole)

@@ -86,6 +86,11 @@ func Run(seed uint64, n int) (*Report, error) {
 	if err := c.commit(); err != nil {
 		return nil, err
 	}
+	raise := &drawtest.Command{Raise: &engine.Raise{Level: engine.NewestLevel}}
+	c.propose(replay.Encode(raise), []*drawtest.Command{raise})
+	if err := c.commit(); err != nil {
+		return nil, err
+	}
 	for len(c.script)+len(c.open)+len(c.again) > 0 {
 		c.report.Steps++
 		if err := c.step(); err != nil {
