@@ -252,7 +252,8 @@ func (m *measure) bytes() int {
 
 func fieldBytes(rows int, width uint) int { return (rows*int(width) + 7) / 8 }
 
-// fit measures as many of the rows, ascending, as one page takes: one at the least.
+// fit measures as many of the rows, ascending, as one page takes. Where the next row has the same bytes 2 to 9 as the last one, all of
+// those go together into the next page: a search looks into one page only. A page takes hundreds, so one row is left at the least.
 func (m *measure) fit(rows []packedRow, sizes []uint8) {
 	n := 0
 	for _, step := range [...]int{32, 1} { // to compute the size costs more than to add a row
@@ -264,6 +265,9 @@ func (m *measure) fit(rows []packedRow, sizes []uint8) {
 				break
 			}
 		}
+	}
+	for n > 1 && n < len(rows) && rows[n-1].key == rows[n].key {
+		n--
 	}
 	m.begin(sizes, rows[:n])
 }
