@@ -68,6 +68,9 @@ type Options struct {
 	Found []Member
 	// API is where clients reach this node, and Build the version of its program: both are told to the other members.
 	API, Build string
+	// Outcast reports whether a node that is no member has been removed, or never votes: what it says of this node while it starts
+	// is not believed. Default: no node is. It may be asked before the log is opened, and then says no.
+	Outcast func(id string) bool
 	// BlobsComplete reports whether this node has the record blobs of everything that it applied; only then may it become
 	// a voter. Default: the node knows itself.
 	BlobsComplete func() bool

@@ -104,14 +104,15 @@ func (n *Node) rolledBack() *RolledBackError {
 
 // hear takes in what another node says of this one, in a ping or in the answer to one. Members without a vote are not believed:
 // an edge stands where the others need not. A node that is not in this node's configuration is believed while this one starts,
-// because a configuration that was rolled back, too, does not tell who was added since.
+// because a configuration that was rolled back, too, does not tell who was added since; but not one that this node's state knows as
+// removed or as an edge.
 func (n *Node) hear(r *report) {
 	members, _ := n.configuration()
 	m := find(members, r.id)
 	n.recall.mu.Lock()
 	done, kept := n.recall.mu.done, n.recall.mu.err != nil
 	n.recall.mu.Unlock()
-	if kept || r.id == n.options.NodeID || m != nil && !m.Voter || m == nil && done {
+	if kept || r.id == n.options.NodeID || m != nil && !m.Voter || m == nil && (done || n.outcast(r.id)) {
 		return
 	}
 	if what := n.missing(&r.known); what != "" && r.about == n.options.NodeID && !mutant.On(mutant.RollbackBelieved) {
@@ -129,6 +130,8 @@ func (n *Node) hear(r *report) {
 	n.recall.mu.Unlock()
 	n.settle()
 }
+
+func (n *Node) outcast(id string) bool { return n.options.Outcast != nil && n.options.Outcast(id) }
 
 // tell keeps this node out, and makes that durable. One that takes part already ends at once: its raft cannot be held any more.
 func (n *Node) tell(e *RolledBackError) {

@@ -310,6 +310,29 @@ func TestWhoIsBelieved(t *testing.T) {
 	})
 }
 
+// TestOutcastsAreNotBelieved: while a node starts it believes a stranger, who may have been added behind its back, but nobody whom it
+// knows as removed or as an edge.
+func TestOutcastsAreNotBelieved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, 1)
+		c.tune = func(_ string, o *Options) { o.Outcast = func(id string) bool { return id == "gone" } }
+		c.startAll()
+		c.leader()
+		n := c.rigs["n1"].node
+		n.recall.mu.Lock()
+		n.recall.mu.done = false // as on a node that starts
+		n.recall.mu.Unlock()
+		n.hear(&report{id: "gone", about: "n1", known: seen{term: 1 << 40}})
+		if err := n.rolledBack(); err != nil {
+			t.Error(err)
+		}
+		n.hear(&report{id: "stranger", about: "n1", known: seen{term: 1 << 40}})
+		if err := n.rolledBack(); err == nil || err.By != "stranger" {
+			t.Errorf("a stranger was not believed: %v", err)
+		}
+	})
+}
+
 // TestToldLate: a node that takes part already ends when it is told, and remembers it.
 func TestToldLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/internal/hugepage"
 	"github.com/drawd/drawd/raftlog"
+	"github.com/drawd/drawd/raftlog/join"
 	"github.com/drawd/drawd/server"
 	"github.com/drawd/drawd/server/control"
 	"github.com/drawd/drawd/storage"
@@ -133,6 +134,7 @@ func (n *node) openLog(ctx context.Context, o serveOptions, e *engine.Engine, se
 	if n.peers != nil {
 		of.Peers, of.Found = n.peers.mux, n.peers.found()
 		of.API, of.Build = api, thisBuild().Version
+		of.Outcast = func(id string) bool { return join.Outcast(e, id) }
 	}
 	if n.log, err = raftlog.Open(ctx, of); err != nil || n.peers == nil {
 		return err

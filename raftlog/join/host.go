@@ -165,8 +165,10 @@ func (h *Host) useToken(ctx context.Context, q *hello) (*standing, error) {
 func actorOf(node string) string { return "node:" + node }
 
 // namespace is where the cluster's own documents are.
-func (h *Host) namespace() (engine.NamespaceRef, error) {
-	ns, ok := h.Engine.Namespace("default")
+func (h *Host) namespace() (engine.NamespaceRef, error) { return namespaceOf(h.Engine) }
+
+func namespaceOf(e *engine.Engine) (engine.NamespaceRef, error) {
+	ns, ok := e.Namespace("default")
 	if !ok {
 		return 0, problem.New(problem.NoLeader, "this node has not applied the cluster's first entry yet")
 	}
@@ -175,11 +177,15 @@ func (h *Host) namespace() (engine.NamespaceRef, error) {
 
 // standing returns what is remembered of a node, nil when it was never heard of.
 func (h *Host) standing(node string) (s *standing, revision uint64, err error) {
-	ns, err := h.namespace()
+	return standingIn(h.Engine, node)
+}
+
+func standingIn(e *engine.Engine, node string) (s *standing, revision uint64, err error) {
+	ns, err := namespaceOf(e)
 	if err != nil {
 		return nil, 0, err
 	}
-	d, found := h.Engine.Document(ns, memberDocument+node)
+	d, found := e.Document(ns, memberDocument+node)
 	if !found {
 		return nil, 0, nil
 	}

@@ -250,7 +250,7 @@ func TestExpectedAndRemoved(t *testing.T) {
 		if err := p.host.Expect(ctx, "n2", false, "key:1"); err != nil {
 			t.Fatal(err)
 		}
-		if got := p.host.Expected(); len(got) != 1 || got["n2"] {
+		if got := p.host.Expected(); len(got) != 1 || got["n2"] || Outcast(p.host.Engine, "n2") {
 			t.Errorf("expected: %v", got)
 		}
 		n2 := newSeat(t, p.wires, "n2")
@@ -260,6 +260,9 @@ func TestExpectedAndRemoved(t *testing.T) {
 		}
 		if err := p.host.Gone(ctx, "n2", "key:1"); err != nil {
 			t.Fatal(err)
+		}
+		if !Outcast(p.host.Engine, "n2") || Outcast(p.host.Engine, "n1") || Outcast(p.host.Engine, "n9") {
+			t.Error("n2 is removed, n1 is a member, n9 is nobody")
 		}
 		p.remove("n2")
 		n2.unanswered()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
 )
 
@@ -112,6 +113,12 @@ func (h *Host) Gone(ctx context.Context, node, actor string) error {
 func (h *Host) Edge(node string) bool {
 	known, _, err := h.standing(node)
 	return err == nil && known != nil && known.Edge
+}
+
+// Outcast reports whether an engine's state knows a node as removed, or as one that never votes.
+func Outcast(e *engine.Engine, node string) bool {
+	known, _, err := standingIn(e, node)
+	return err == nil && known != nil && (known.Edge || known.RemovedMS != 0)
 }
 
 // Expected returns the nodes that would be let in without a token, by id, and which of them as edges.
