@@ -255,7 +255,7 @@ func (n *Node) mayRemove(members []Member, gone *Member) error {
 			continue
 		}
 		remain++
-		if m.ID == n.options.NodeID || n.pinger.fresh(m.ID) != nil {
+		if a := n.pinger.fresh(m.ID); m.ID == n.options.NodeID || a != nil && !a.report.rolledBack { // who is kept out does not vote
 			reached++
 		}
 	}

@@ -23,6 +23,7 @@ type PeerStatus struct {
 	Level         uint32 // the feature level of its state
 	Supports      uint32 // the newest feature level of its build
 	BlobsComplete bool
+	KeptOut       bool          // it was rolled back, and votes for nobody: replace it
 	Contact       bool          // it ever answered; without it only Member is known
 	LastContact   time.Duration // since its newest answer
 }
@@ -61,6 +62,7 @@ func (n *Node) Peers() []PeerStatus {
 func (s *PeerStatus) say(r *report) {
 	s.Contact, s.Leader, s.Ready, s.API, s.Version = true, r.leads, r.ready, r.api, r.build
 	s.Applied, s.Level, s.Supports, s.BlobsComplete = r.applied, r.level, r.supports, r.complete
+	s.KeptOut = r.rolledBack
 	for _, h := range r.samples {
 		if h.index >= s.HashIndex {
 			s.HashIndex, s.Hash = h.index, h.hash

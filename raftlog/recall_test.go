@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/storage"
 )
 
@@ -79,7 +80,16 @@ func TestRolledBackNodeIsTold(t *testing.T) {
 			x.kill(x.bad)
 			x.start(x.bad)
 			x.mustBeTold("")
-			x.must(x.leader().node.Remove(x.soon(), x.bad))
+			leader := x.leader().node
+			for _, p := range leader.Peers() {
+				if p.KeptOut != (p.ID == x.bad) {
+					t.Errorf("%s: kept out is %v", p.ID, p.KeptOut)
+				}
+				if p.ID != x.bad { // two would be left, and one of them votes for nobody
+					x.wants(problem.Conflict, leader.MayRemove(x.soon(), p.ID))
+				}
+			}
+			x.must(leader.Remove(x.soon(), x.bad))
 			x.draw("u1", "u1/4")
 		})
 	}

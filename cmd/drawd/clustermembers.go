@@ -29,6 +29,7 @@ type memberInfo struct {
 	RTTUS         int64  `json:"rtt_us"`
 	Level         uint32 `json:"level"`
 	BlobsComplete bool   `json:"blobs_complete"`
+	KeptOut       bool   `json:"kept_out"`
 }
 
 // silentAfter is how old a node's last word may be before it is shown as silent.
@@ -54,6 +55,8 @@ func describeMembers(w io.Writer, all []memberInfo) error {
 		switch {
 		case time.Duration(*m.LastHeardMS)*time.Millisecond > silentAfter:
 			state = "silent"
+		case m.KeptOut:
+			state = "kept out"
 		case m.Leader:
 			state = "leads"
 		}

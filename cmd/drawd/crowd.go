@@ -26,7 +26,7 @@ func (c crowd) Members() (all []control.Member) {
 			Node: p.ID, Address: p.Address, Role: control.RoleNonvoter, Self: p.Self, Heard: p.Contact, LastHeard: p.LastContact,
 			Leader: p.Leader, Ready: p.Ready, API: p.API, Version: p.Version, Applied: p.Applied, Lag: p.Lag, HashIndex: p.HashIndex,
 			Hash: p.Hash, ClockKnown: p.ClockKnown, ClockOffset: p.ClockOffset, RTT: p.RTT, Level: p.Level, Supports: p.Supports,
-			BlobsComplete: p.BlobsComplete,
+			BlobsComplete: p.BlobsComplete, KeptOut: p.KeptOut,
 		}
 		switch {
 		case p.Voter:

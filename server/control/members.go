@@ -58,6 +58,7 @@ type Member struct {
 	Level         uint32
 	Supports      uint32 // the newest feature level that its build knows
 	BlobsComplete bool
+	KeptOut       bool // it was rolled back, and votes for nobody
 }
 
 // JoinToken lets one node into the cluster, once. Secret is there when it was made and never again.
@@ -125,12 +126,14 @@ type memberView struct {
 	Level         uint32 `json:"level"`
 	Supports      uint32 `json:"supports"`
 	BlobsComplete bool   `json:"blobs_complete"`
+	KeptOut       bool   `json:"kept_out"`
 }
 
 func viewMember(m *Member) memberView {
 	v := memberView{
 		Node: m.Node, Address: m.Address, Role: m.Role, Self: m.Self, Leader: m.Leader, Ready: m.Ready, API: m.API, Version: m.Version,
 		Applied: m.Applied, Lag: m.Lag, RTTUS: m.RTT.Microseconds(), Level: m.Level, Supports: m.Supports, BlobsComplete: m.BlobsComplete,
+		KeptOut: m.KeptOut,
 	}
 	if m.Heard {
 		ms := m.LastHeard.Milliseconds()

@@ -39,6 +39,7 @@ func (c *crew) Members() []Member {
 			Version: "1", Applied: 9, HashIndex: 9, Hash: [16]byte{1}, ClockKnown: true, Level: 1, Supports: 2, BlobsComplete: true},
 		{Node: "n2", Address: "10.0.0.2:7072", Role: RoleEdge, Heard: true, LastHeard: 1500 * time.Millisecond, Applied: 5, Lag: 4, RTT: 300 * time.Microsecond, ClockKnown: true, ClockOffset: -2 * time.Second},
 		{Node: "n3", Address: "10.0.0.3:7072", Role: RoleVoter},
+		{Node: "n5", Address: "10.0.0.5:7072", Role: RoleVoter, Heard: true, KeptOut: true},
 		{Node: "n4", Role: RoleExpected},
 	}
 }
@@ -73,13 +74,13 @@ func TestMembers(t *testing.T) {
 	w.plane.Cluster = c
 	items := w.want(200, "GET", "/admin/v1/cluster/members", "").json()["items"].([]any)
 	second := items[1].(map[string]any)
-	if len(items) != 4 || second["role"] != "edge" || second["lag"] != 4.0 || second["clock_offset_ms"] != -2000.0 || second["rtt_us"] != 300.0 || second["last_heard_ms"] != 1500.0 {
+	if len(items) != 5 || items[3].(map[string]any)["kept_out"] != true || second["kept_out"] != false || second["role"] != "edge" || second["lag"] != 4.0 || second["clock_offset_ms"] != -2000.0 || second["rtt_us"] != 300.0 || second["last_heard_ms"] != 1500.0 {
 		t.Errorf("got %v", items)
 	}
 	if third := items[2].(map[string]any); third["last_heard_ms"] != nil || third["hash"] != nil || third["clock_offset_ms"] != nil {
 		t.Errorf("of a node that was never heard: %v", third)
 	}
-	if got := w.want(200, "GET", "/admin/v1/cluster", "").json()["members"].([]any); len(got) != 4 {
+	if got := w.want(200, "GET", "/admin/v1/cluster", "").json()["members"].([]any); len(got) != 5 {
 		t.Errorf("the cluster has %v", got)
 	}
 	const why = `{"reason":"the disk is dead"}`
