@@ -128,7 +128,7 @@ func (w *World) rotOne() {
 			w.restart(m)
 			return
 		}
-		last, proven := r.store.Log().Last(), r.store.Metrics().Watermark
+		last, proven := r.store.Log().Last(), r.store.Log().Proven()
 		<-r.ended
 		var err error
 		if last == proven { // else the loss of what is not proven yet could not be noticed

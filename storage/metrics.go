@@ -53,7 +53,7 @@ func (s *Store) Metrics() Metrics {
 		AppendedRecords: s.log.appendedRecords.Load(),
 		AppendedBytes:   s.log.appendedBytes.Load(),
 		LogBytes:        s.log.Bytes(),
-		Watermark:       s.log.watermark.proven.Load(),
+		Watermark:       s.log.Proven(),
 		Pages:           s.state.livePages(),
 	}
 	s.log.mu.RLock()
@@ -61,6 +61,9 @@ func (s *Store) Metrics() Metrics {
 	s.log.mu.RUnlock()
 	return m
 }
+
+// Proven returns the log index that the watermark file proves. Unlike Metrics it may be asked while the store closes, and after.
+func (l *Log) Proven() uint64 { return l.watermark.proven.Load() }
 
 func dbMetrics(db *pebble.DB, c *counters) DBMetrics {
 	p := db.Metrics()
