@@ -82,17 +82,23 @@ func (n *nemesis) kills(leader *mate) *injection {
 		if err := pause(ctx, down); err != nil {
 			return err
 		}
-		begin := time.Now()
-		if err := n.crew.startAll(ctx, targets); err != nil {
-			if ctx.Err() == nil {
-				n.fault("restart", x.name+": "+err.Error())
-			}
-			return ctx.Err()
-		}
-		n.report.Ready = append(n.report.Ready, time.Since(begin).Milliseconds())
-		return nil
+		return n.bringUp(ctx, targets, x.name)
 	}
 	return x
+}
+
+// bringUp starts processes again after a fault of this name, and notes how long that took. Nodes that do not come back are a fault
+// of theirs.
+func (n *nemesis) bringUp(ctx context.Context, down []*mate, after string) error {
+	begin := time.Now()
+	if err := n.crew.startAll(ctx, down); err != nil {
+		if ctx.Err() == nil {
+			n.fault("restart", after+": "+err.Error())
+		}
+		return ctx.Err()
+	}
+	n.report.Ready = append(n.report.Ready, time.Since(begin).Milliseconds())
+	return nil
 }
 
 // pauses stop processes for longer or shorter than an election takes.

@@ -63,15 +63,7 @@ func (n *nemesis) points(leader *mate) *injection {
 		if err := n.dieAt(ctx, m, row.point, after); err != nil {
 			return err
 		}
-		begin := time.Now()
-		if err := n.crew.startAll(ctx, down); err != nil {
-			if ctx.Err() == nil {
-				n.fault("restart", x.name+": "+err.Error())
-			}
-			return ctx.Err()
-		}
-		n.report.Ready = append(n.report.Ready, time.Since(begin).Milliseconds())
-		return nil
+		return n.bringUp(ctx, down, x.name)
 	}
 	return x
 }
