@@ -172,56 +172,6 @@ func compareHashes(self string, members []Member, said map[string][]sample) hash
 	return worst
 }
 
-// judgeClock compares this node's clock with the voters' median, and hands the leadership to one whose clock is right.
-func (n *Node) judgeClock(members []Member) {
-	now := n.options.Clock.Monotonic()
-	offsets := make(map[string]time.Duration)
-	for _, m := range members {
-		if !m.Voter {
-			continue
-		}
-		if m.ID == n.options.NodeID {
-			offsets[m.ID] = 0
-		} else if a := n.pinger.fresh(m.ID); a != nil && a.clockAt != 0 && now-a.clockAt <= clockFor {
-			offsets[m.ID] = a.offset
-		}
-	}
-	median, known := medianOffset(offsets, voters(members)/2+1)
-	off := -median // this node's clock minus the others'
-	if !known || off.Abs() <= clockTolerance {
-		off = 0
-	}
-	n.time.compared(-median, off)
-	if off == 0 || !n.leading.Load() {
-		return
-	}
-	for _, m := range members { // by id: all leaders would choose the same
-		if o, ok := offsets[m.ID]; ok && m.ID != n.options.NodeID && (o-median).Abs() <= clockTolerance {
-			n.move("the leadership is handed to a node whose clock is right", func(ctx context.Context) error { return n.transfer(ctx, m.ID) })
-			return
-		}
-	}
-}
-
-// medianOffset returns the middle of what clocks say, relative to one's own; false when fewer than quorum are known. With
-// an even number of clocks it is the one of the two in the middle that is nearer to one's own: two clocks alone cannot
-// tell which of them is wrong.
-func medianOffset(offsets map[string]time.Duration, quorum int) (time.Duration, bool) {
-	if len(offsets) < quorum || len(offsets) == 0 {
-		return 0, false
-	}
-	all := make([]time.Duration, 0, len(offsets))
-	for _, o := range offsets {
-		all = append(all, o)
-	}
-	slices.Sort(all)
-	low, high := all[(len(all)-1)/2], all[len(all)/2]
-	if low.Abs() < high.Abs() {
-		return low, true
-	}
-	return high, true
-}
-
 // judgeProgress notices that this node applies nothing while the leader goes on: a replication that is wedged, a disk or
 // an FSM that hangs. It is told; the watch of the disk and the operator act.
 func (n *Node) judgeProgress(members []Member) {

@@ -44,6 +44,9 @@ func (n *Node) takeOver() error {
 	if n.stopped.Load() {
 		return errNoOutcome
 	}
+	if err := n.awaitClocks(); err != nil {
+		return err
+	}
 	n.time.observe(n.machine.LogTime())
 	n.time.recheck()
 	if !n.machine.Initialized() {

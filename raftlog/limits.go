@@ -98,6 +98,9 @@ const (
 	clockFor  = 30 * time.Second
 	// clockTolerance is how far a clock may be off the voters' median and still stamp entries.
 	clockTolerance = 500 * time.Millisecond
+	// A node that comes to lead waits for the clocks of a majority for this part of an election timeout, and looks every clockLook.
+	clockWaitShare = 2
+	clockLook      = 10 * time.Millisecond
 	// wedgedAfter is for how long a node may apply nothing while the leader is ahead, until it says so.
 	wedgedAfter = 5 * time.Second
 	// hashStride is how many log indexes lie between two running hashes that are kept for comparison; maxSamples of them

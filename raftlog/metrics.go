@@ -24,6 +24,7 @@ type metricSet struct {
 	pingsFailed         *metrics.Counter
 	strangers           *metrics.Counter
 	settled             *metrics.Counter
+	clocksUnheard       *metrics.Counter
 
 	snapshotsSent, snapshotsTaken, snapshotsRefused *metrics.Counter
 	snapshotBytes                                   *metrics.Counter
@@ -53,6 +54,7 @@ func newMetricSet(s *metrics.Set) *metricSet {
 		pause:            s.GetOrCreateHistogram("drawd_raft_checkpoint_pause_seconds"),
 		pingsFailed:      s.GetOrCreateCounter("drawd_raft_pings_failed_total"),
 		settled:          s.GetOrCreateCounter("drawd_raft_settled_total"),
+		clocksUnheard:    s.GetOrCreateCounter("drawd_raft_clocks_unheard_total"),
 		strangers:        s.GetOrCreateCounter("drawd_raft_strangers_total"),
 		snapshotsSent:    s.GetOrCreateCounter("drawd_raft_snapshots_sent_total"),
 		snapshotsTaken:   s.GetOrCreateCounter("drawd_raft_snapshots_taken_total"),

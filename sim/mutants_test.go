@@ -47,6 +47,7 @@ var elsewhere = []ground{
 	{mutant.WindowEdge, "./model", "^TestSeeds$", "the clients of a world do not come to the edges of windows; the scripts of the model do"},
 	{mutant.RetryUnheard, "../server/dataplane", "^TestOldFactsDenyNothing$", "a denial from old facts of what was drawn needs a cap that was raised meanwhile"},
 	{mutant.BatchReused, "../server/dataplane", "^TestABatchOfAnUnknownOutcomeIsNotUsedAgain$", "a log that writes into a batch after it gave up is, in a world, a dead one's"},
+	{mutant.ClockUnasked, "../raftlog", "^TestALeaderAsksForTheClocksFirst$", "the operator of a world accepts every clock at once"},
 	{mutant.HeartbeatAside, "../raftlog", "^TestForgedHeartbeat$", "the hole is microseconds wide: a message is forged into it"},
 }
 

@@ -30,6 +30,7 @@ const (
 	MinIndexUnheard  Name = "min-index-unheard"  // a read does not wait for the entry that it asks for
 	BarrierUnheard   Name = "barrier-unheard"    // a read over HTTP that must be linearizable is not
 	RollbackBelieved Name = "rollback-believed"  // a node does not listen when others have seen more of it than its disk has
+	ClockUnasked     Name = "clock-unasked"      // a new leader stamps before it knows how its clock stands to the others'
 )
 
 // All returns every fault.
@@ -38,6 +39,6 @@ func All() []Name {
 		Oversell, MapOrder, ClockInApply, DedupeInProcess, SnapshotNoKeys, WindowEdge, CapPlusOne, SwitchAtEdge, UnsyncedLog, NoWatermark,
 		HeartbeatAside, AckBeforeQuorum, LostIsNone, ReadNoBarrier, ProposeTwice, TailStays, VoteForgotten, CheckpointAhead, AnswerBeforeBlob,
 		RetryUnheard, UnknownIsNone, BatchReused, MinIndexUnheard, BarrierUnheard,
-		RollbackBelieved,
+		RollbackBelieved, ClockUnasked,
 	}
 }
