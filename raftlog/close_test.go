@@ -11,6 +11,7 @@ import (
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/engine/problem"
 	"github.com/drawd/drawd/storage"
+	"github.com/hashicorp/raft"
 )
 
 // TestClose: what waits is decided, what comes is refused, and the next start has nothing to replay.
@@ -108,5 +109,41 @@ func TestOpenGivesUp(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		r.node = nil
+	})
+}
+
+// TestCloseLeavesNobodyWaitingForRaft: what waits behind an entry of a node that has stopped is answered before raft is shut
+// down, which answers nothing that its machine has not taken.
+func TestCloseLeavesNobodyWaitingForRaft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, storage.NewCrashFS())
+		m := &slowMachine{machine: new(trivial)}
+		r.wrapMachine = func(machine) machine { return m }
+		r.mustStart()
+		release := m.block()
+		applied := make(chan error, 1)
+		entry := engine.AppendEntryHeader(nil, &engine.EntryHeader{})
+		go func() { applied <- r.node.raft.Apply(entry, 0).Error() }()
+		synctest.Wait()
+		answered := make(chan error, 16)
+		for range cap(answered) {
+			go func() { answered <- r.node.barrier() }()
+		}
+		synctest.Wait()
+		r.node.die(ExitFailed, "the test says so")
+		closed := make(chan error, 1)
+		go func() { closed <- r.node.Close(t.Context()) }()
+		synctest.Wait()
+		close(release)
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if len(applied) != 1 || len(answered) != cap(answered) {
+			t.Fatalf("%d of 1 entries and %d of %d barriers were answered", len(applied), len(answered), cap(answered))
+		}
+		if err := r.node.barrier(); !errors.Is(err, raft.ErrRaftShutdown) {
+			t.Errorf("after Close: %v", err)
+		}
 	})
 }

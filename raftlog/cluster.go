@@ -161,7 +161,8 @@ func (n *Node) readdress() error {
 	here := raft.ServerAddress(n.options.Peers.Addr().String())
 	for _, s := range n.raft.GetConfiguration().Configuration().Servers {
 		if s.ID == raft.ServerID(n.options.NodeID) && s.Address != here {
-			if err := n.raft.AddVoter(s.ID, here, 0, configurationTimeout).Error(); err != nil {
+			err := n.awaits.answer(func() raft.Future { return n.raft.AddVoter(s.ID, here, 0, configurationTimeout) })
+			if err != nil {
 				return fmt.Errorf("raftlog: change this node's address from %s to %s: %w", s.Address, here, err)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/drawd/drawd/engine"
 	"github.com/drawd/drawd/raftlog/peer"
+	"github.com/hashicorp/raft"
 )
 
 // lead follows the leadership: a new leader applies everything that earlier ones may have committed before it takes or
@@ -66,20 +67,12 @@ func (n *Node) takeOver() error {
 	return nil
 }
 
-// barrier returns when everything committed so far is applied. Raft answers no barrier that is still queued when it is
-// shut down, so the wait ends with the node, too.
+// barrier returns when everything committed so far is applied.
 func (n *Node) barrier() error {
-	done := make(chan error, 1)
-	go func() { done <- n.raft.Barrier(0).Error() }()
-	select {
-	case err := <-done:
-		if err != nil {
-			return fmt.Errorf("raftlog: barrier: %w", err)
-		}
-		return nil
-	case <-n.stop:
-		return says(closing)
+	if err := n.awaits.answer(func() raft.Future { return n.raft.Barrier(0) }); err != nil {
+		return fmt.Errorf("raftlog: barrier: %w", err)
 	}
+	return nil
 }
 
 // initialize proposes the first command of the cluster. Its secrets are made here, once, and live in replicated state.
@@ -126,7 +119,8 @@ func (n *Node) close(ctx context.Context) error {
 	if n.fsm.sinceCheckpoint.Load() > 0 && (n.cluster() || n.leading.Load()) && !n.stopped.Load() && ctx.Err() == nil {
 		checkpointed = within(ctx, n.points.take)
 	}
-	err := within(ctx, n.raft.Shutdown().Error)
+	err := n.awaits.end(ctx)
+	err = errors.Join(err, within(ctx, n.raft.Shutdown().Error))
 	if n.cluster() {
 		n.options.Peers.Answer(peer.CallMembers, nil)
 	}

@@ -140,18 +140,22 @@ func (n *Node) answerMembers(ctx context.Context, name string, request []byte) (
 func (n *Node) changeHere(ctx context.Context, c *memberChange) error {
 	members, index := n.configuration()
 	m := find(members, c.id)
-	var f raft.IndexFuture
+	var ask func() raft.Future
 	switch c.op {
 	case memberAdd:
 		if done, err := n.mayAdd(members, c); done || err != nil {
 			return n.stands(ctx, err)
 		}
-		f = n.raft.AddNonvoter(raft.ServerID(c.id), raft.ServerAddress(c.address), index, configurationTimeout)
+		ask = func() raft.Future {
+			return n.raft.AddNonvoter(raft.ServerID(c.id), raft.ServerAddress(c.address), index, configurationTimeout)
+		}
 	case memberPromote:
 		if done, err := n.mayPromote(members, m, c.id); done || err != nil {
 			return n.stands(ctx, err)
 		}
-		f = n.raft.AddVoter(raft.ServerID(c.id), raft.ServerAddress(m.Address), index, configurationTimeout)
+		ask = func() raft.Future {
+			return n.raft.AddVoter(raft.ServerID(c.id), raft.ServerAddress(m.Address), index, configurationTimeout)
+		}
 	case memberRemove:
 		if m == nil {
 			return n.stands(ctx, nil)
@@ -162,7 +166,9 @@ func (n *Node) changeHere(ctx context.Context, c *memberChange) error {
 		if m.ID == n.options.NodeID {
 			return n.removeMyself(ctx, c)
 		}
-		f = n.raft.RemoveServer(raft.ServerID(c.id), index, configurationTimeout)
+		ask = func() raft.Future {
+			return n.raft.RemoveServer(raft.ServerID(c.id), index, configurationTimeout)
+		}
 	case memberAsk:
 		if m == nil {
 			return nil
@@ -173,7 +179,7 @@ func (n *Node) changeHere(ctx context.Context, c *memberChange) error {
 	default:
 		return problem.New(problem.InvalidField, fmt.Sprintf("this drawd does not know the change %d of the members", c.op))
 	}
-	err := memberError(within(ctx, f.Error))
+	err := memberError(within(ctx, func() error { return n.awaits.answer(ask) }))
 	n.options.Logger.Info("the members were to be changed", "change", c.op, "member", c.id, "address", c.address, "error", err)
 	return err
 }
@@ -184,7 +190,7 @@ func (n *Node) stands(ctx context.Context, against error) error {
 	if against != nil {
 		return against
 	}
-	return memberError(within(ctx, n.raft.Barrier(0).Error))
+	return memberError(within(ctx, n.barrier))
 }
 
 // memberError names what raft answered to a change of the members.

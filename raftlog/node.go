@@ -63,6 +63,7 @@ type Node struct {
 	dead    chan struct{} // closed when Exit was called and returned
 	stop    chan struct{}
 	loops   sync.WaitGroup
+	awaits  awaits
 	closing sync.Once
 	closed  error
 }
