@@ -73,7 +73,7 @@ bench-figures: build ## The figures of performance.md, with a verdict (minutes; 
 	bin/drawd bench flash --self --users 1000000 --duration 30s
 	bin/drawd bench table
 
-bench-keys: ## What KEYS remembered keys take once they are packed (KEYS=200000000: 5 min, 6 GiB)
+bench-keys: ## What KEYS remembered keys take once they are packed, and the longest step (KEYS=200000000: 5 min, 6 GiB; LEISURE=1: the larger steps of a quiet cluster)
 	KEYS=$(or $(KEYS),200000000) "$(GO)" test ./engine -run '^$$' -bench OldKeys -benchtime 1x -timeout 30m
 
 bench-oversell: ## A build that oversells on purpose: bench flash must end with 21 and name the prize

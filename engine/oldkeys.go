@@ -20,8 +20,8 @@ const (
 
 	packLevel   = 2  // the feature level from which on packed pages and notes may be in a checkpoint
 	packFrom    = 2  // pages of a shard: with fewer, nothing is won
-	packStep    = 8  // pages at a time, and up to twice as many packed ones: at most 1 ms of all shards' locks
-	packLeisure = 16 // pages at a time, where entries are far between
+	packStep    = 4  // pages at a time, and about twice as many packed ones: less than 1 ms of all shards' locks (ADR 0044)
+	packLeisure = 8  // pages at a time, where entries are far between: less than 2 ms
 	packPause   = 20 // ms of log time: so far
 )
 

@@ -16,7 +16,8 @@ import (
 )
 
 // BenchmarkOldKeys remembers keys in five parts, 60 hours of log time apart, and lets each grow old: what they take, what a
-// lookup, a step of packing, a snapshot and a restart cost. KEYS says how many; make bench-keys takes 200 million.
+// lookup, a step of packing, a snapshot and a restart cost. KEYS says how many, make bench-keys takes 200 million; LEISURE is set
+// for the larger steps that are taken where entries are far between.
 func BenchmarkOldKeys(b *testing.B) {
 	keys := 1_000_000
 	if s := os.Getenv("KEYS"); s != "" {
@@ -29,6 +30,7 @@ func BenchmarkOldKeys(b *testing.B) {
 	defer runtime.UnlockOSThread()
 	for b.Loop() {
 		x := newElderly(b)
+		x.leisure = os.Getenv("LEISURE") != ""
 		for range 5 {
 			x.remember(keys / 5)
 			x.age()
@@ -47,8 +49,10 @@ type elderly struct {
 	index    LogIndex
 	now      UnixMilli
 	out      Outcome
-	some     []Key // of those that are remembered
-	steps    []time.Duration
+	some     []Key           // of those that are remembered
+	leisure  bool            // entries are far between
+	steps    []time.Duration // of the clock
+	work     []time.Duration // of the processor: what a quiet machine would show
 	packing  time.Duration
 }
 
@@ -64,17 +68,17 @@ func newElderly(b *testing.B) *elderly {
 	return x
 }
 
-func (x *elderly) apply(add func(b *Batch)) time.Duration {
+func (x *elderly) apply(add func(b *Batch)) (wall, processor time.Duration) {
 	x.Helper()
 	var b Batch
 	add(&b)
 	x.index++
 	entry := entryOf(&b, x.now)
-	begun := time.Now()
+	begun, used := time.Now(), threadTime()
 	if err := x.Apply(x.index, entry, &x.out); err != nil {
 		x.Fatal(err)
 	}
-	return time.Since(begun)
+	return time.Since(begun), threadTime() - used
 }
 
 func (x *elderly) digest() (k Key) {
@@ -105,15 +109,18 @@ func (x *elderly) age() {
 		x.now += 12 * hour
 		x.apply((*Batch).AddTick)
 	}
-	begun, packing, processor := x.PackedKeys(), &x.world.Load().packing, threadTime()
+	begun, packing := x.PackedKeys(), &x.world.Load().packing
 	for idle := 0; idle < 3; idle++ { // after a pass another one may be due
 		if packing.campaign != nil {
 			idle = 0
 		}
-		x.now++
-		x.steps = append(x.steps, x.apply((*Batch).AddTick))
+		if x.now++; x.leisure {
+			x.now += packPause
+		}
+		wall, processor := x.apply((*Batch).AddTick)
+		x.steps, x.work, x.packing = append(x.steps, wall), append(x.work, processor), x.packing+processor
 	}
-	if x.packing += threadTime() - processor; x.PackedKeys() < begun {
+	if x.PackedKeys() < begun {
 		x.Fatal("keys were lost")
 	}
 }
@@ -127,10 +134,21 @@ func (x *elderly) report(keys int) {
 		bytes += part.Bytes()
 	}
 	x.ReportMetric(float64(bytes)/float64(keys), "B/key")
-	slices.Sort(x.steps)
-	x.ReportMetric(float64(x.steps[len(x.steps)*99/100].Microseconds())/1000, "step-p99-ms")
-	x.ReportMetric(float64(x.steps[len(x.steps)-1].Microseconds())/1000, "step-max-ms")
+	x.ReportMetric(float64(len(x.steps)), "steps")
+	x.percentiles("step", x.steps)
+	x.percentiles("step-cpu", x.work)
 	x.ReportMetric(x.packing.Seconds(), "packing-cpu-s")
+}
+
+// percentiles reports what entries with a step of packing took: while they are applied, nothing else is.
+func (x *elderly) percentiles(name string, all []time.Duration) {
+	slices.Sort(all)
+	for _, p := range [...]struct {
+		name string
+		at   int
+	}{{"p50", len(all) / 2}, {"p99", len(all) * 99 / 100}, {"p99.9", len(all) * 999 / 1000}, {"max", len(all) - 1}} {
+		x.ReportMetric(float64(all[p.at].Microseconds())/1000, name+"-"+p.name+"-ms")
+	}
 }
 
 // look measures lookups one after the other: of keys that are packed, and of new ones.
@@ -172,6 +190,9 @@ func (x *elderly) again() {
 		x.Fatal(err)
 	}
 	x.ReportMetric(time.Since(begun).Seconds(), "snapshot-s")
+	if at, err := f.Seek(0, 1); err == nil {
+		x.ReportMetric(float64(at)/1e6, "snapshot-MB")
+	}
 	keys, hash := x.PackedKeys(), x.RunningHash()
 	x.Engine, x.campaign = nil, nil
 	runtime.GC()

@@ -110,8 +110,13 @@ type Packer struct {
 	m      measure
 }
 
+// rowsAhead is how many rows of packed pages may be in the way of each page of a step: about two pages. What a step costs is the
+// rows that it writes.
+const rowsAhead = 800
+
 // Step packs what is old among the rows from a place on, of so many pages at most, and returns the place from which the next
-// step goes on; done says that the table's end was reached. It begins at 0. Between two steps the table may change.
+// step goes on; done says that the table's end was reached. It begins at 0. Between two steps the table may change. It writes
+// as many rows as those pages have at the most, rowsAhead for each of them, and those of two packed pages.
 //
 // A packed row is found by Recall, no longer by Find or Seek. Pages that rows leave give the rest to the page beside them and
 // become free.
@@ -127,7 +132,7 @@ func (x *Packer) Step(t *Table, from uint64, pages int) (next uint64, done bool)
 		if first = max(c.find(from), 0); first > 0 && c.fences[first] == from {
 			first--
 		}
-		if stop := first + 2*pages; stop < len(c.fences) {
+		if stop := c.after(t.arena, first, pages*rowsAhead); stop < len(c.fences) {
 			end = min(end, c.fences[stop]-1)
 		}
 	}
@@ -154,6 +159,16 @@ func (x *Packer) Step(t *Table, from uint64, pages int) (next uint64, done bool)
 		x.rewrite(t, first, end)
 	}
 	return end + 1, end == 1<<64-1
+}
+
+// after returns the first packed page behind those from one on that have so many rows, and one at the least.
+func (c *packed) after(a *Arena, first, rows int) int {
+	for i := first; i < len(c.numbers); i++ {
+		if rows -= a.page(c.numbers[i]).packedRows(); rows < 0 {
+			return i + 1
+		}
+	}
+	return len(c.numbers)
 }
 
 // reach returns the last key of the so-many-th page from a key on.

@@ -245,6 +245,38 @@ func TestPackedRowsAreSmall(t *testing.T) {
 	m.check(m.table)
 }
 
+// A step writes no more rows than it is allowed to, however many are packed and however few come: while it works, nothing else is
+// applied.
+func TestStepsOfPackingAreBounded(t *testing.T) {
+	m := newRemembered(t, 0)
+	m.insert(60_000)
+	m.pack(1<<40, 16)
+	for _, pages := range []int{1, 4} {
+		m.insert(500) // in few pages, among all of them
+		m.packer.Old = func([]byte) bool { return true }
+		bound, steps := pages*(m.table.geo.slots+rowsAhead)+2*maxRowsOf(m.table), 0
+		for from, done := uint64(0), false; !done; steps++ {
+			m.packer.merged = m.packer.merged[:0]
+			from, done = m.packer.Step(m.table, from, pages)
+			if n := len(m.packer.merged); n > bound {
+				t.Fatalf("a step of %d pages wrote %d rows, bound %d", pages, n, bound)
+			}
+		}
+		if least := 60_000 / bound; steps < least {
+			t.Errorf("%d steps of %d pages, at least %d", steps, pages, least)
+		}
+	}
+	m.check(m.table)
+}
+
+// maxRowsOf returns the rows of the packed page that has most.
+func maxRowsOf(t *Table) (most int) {
+	for _, n := range t.packed.numbers {
+		most = max(most, t.arena.page(n).packedRows())
+	}
+	return most
+}
+
 // Cold or hot, a table looks the same from outside, so another number of shards may load either.
 func TestRowsOfPackedPages(t *testing.T) {
 	m := newRemembered(t, 1)
