@@ -29,7 +29,7 @@ type Campaign struct {
 	// winnable counts the prizes of the live version that can still be given out of the campaign's books; with 0, and no pool
 	// that gives, it is exhausted. Moved under mu.
 	winnable atomic.Int32
-	// epoch moves, under mu, whenever a draw ends the campaign or takes the last of it: draws that looked before look again.
+	// epoch moves, under mu, behind every change that draws see without it (change): draws that looked before look again.
 	epoch atomic.Uint64
 
 	layout     layout // every shard is locked when it changes
@@ -142,6 +142,34 @@ func (c *Campaign) mark(now UnixMilli) UnixMilli {
 		c.keys, c.moments = nil, nil
 	}
 	return maxTime
+}
+
+// change lets do change what a draw looks at before it has the campaign's lock (tx.ladder), and then moves the epoch. Were the epoch
+// moved first, a draw could read it, then read what was before, and take its look for a fresh one once it has the lock: recorded
+// behind what ended the campaign, it would be refused by whoever decides the same in the order of positions. mu is held.
+func (c *Campaign) change(do func()) {
+	amid := c.world.engine.options.amid
+	if amid != nil {
+		amid()
+	}
+	do()
+	if amid != nil {
+		amid()
+	}
+	c.epoch.Add(1)
+}
+
+// runOut notes that the last unit of a prize has gone. With the last prize the campaign ends, where its version says so. mu is held.
+func (t *tx) runOut(c *Campaign) {
+	c.change(func() {
+		if c.winnable.Add(-1) != 0 || t.plan.version.Exhausted != End || t.plan.calendar.next >= 0 {
+			return
+		}
+		k := *c.control.Load()
+		k.endedAt = max(t.now, 1)
+		c.control.Store(&k)
+		t.world.due.Store(int64(t.now)) // the next command finds anew when the keys may be forgotten
+	})
 }
 
 // recount counts the winnable prizes again. Every shard is locked.
@@ -283,8 +311,7 @@ func (c *Campaign) unbalanced() string {
 func (t *tx) fence(c *Campaign, rule string) Result {
 	k := *c.control.Load()
 	k.fenced = rule
-	c.control.Store(&k)
-	c.epoch.Add(1)
+	c.change(func() { c.control.Store(&k) })
 	r := t.note(Record{Kind: RecordFence, Campaign: c.ref, Version: c.Version().Number, Name: []byte(rule)}, Result{})
 	r.Code, r.Campaign = problem.CampaignFenced, c.ref
 	return r

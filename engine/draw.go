@@ -377,13 +377,7 @@ func (t *tx) issue(c *Campaign, p *prizePlan) {
 	if was || !cell.hopeless(p.units) {
 		return
 	}
-	c.epoch.Add(1)
-	if c.winnable.Add(-1) == 0 && t.plan.version.Exhausted == End && t.plan.calendar.next < 0 {
-		k := *c.control.Load()
-		k.endedAt = max(t.now, 1)
-		c.control.Store(&k)
-		t.world.due.Store(int64(t.now)) // the next command finds anew when the keys may be forgotten
-	}
+	t.runOut(c)
 }
 
 // unbalanced returns the rule that the books break, before anything is written. One draw touches one prize or, through

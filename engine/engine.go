@@ -24,6 +24,7 @@ type Options struct {
 	Level uint32
 
 	since map[op]uint32 // tests: operations of a later level
+	amid  func()        // tests: called amid a change of what draws see without a lock (Campaign.change)
 }
 
 // Validate reports what is wrong with o.

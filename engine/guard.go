@@ -160,10 +160,11 @@ func (t *tx) watch(c *Campaign) {
 	}
 	if g.Then == GuardDefensive {
 		// It takes every shard. Until then whoever draws finds that something is due first, as at the edge of a session.
-		b.tripped, t.tripped = true, true
-		t.world.turns.Store(int64(t.now))
-		t.world.due.Store(int64(t.now))
-		c.epoch.Add(1)
+		c.change(func() {
+			b.tripped, t.tripped = true, true
+			t.world.turns.Store(int64(t.now))
+			t.world.due.Store(int64(t.now))
+		})
 		return
 	}
 	*b = burn{minute: b.minute}
@@ -177,8 +178,7 @@ func (t *tx) pauseByGuard(c *Campaign, reason string) {
 		return // it was the last win, which ended the campaign
 	}
 	k.paused, k.pausedAt = true, t.now
-	c.control.Store(&k)
-	c.epoch.Add(1)
+	c.change(func() { c.control.Store(&k) })
 	t.note(Record{
 		Kind: RecordControl, Campaign: c.ref, Version: c.Version().Number, Name: []byte(ActionPause.String()),
 		Actor: []byte(GuardActor), Reason: []byte(reason),
