@@ -22,7 +22,7 @@ type AgentOptions struct {
 	Listen string // Default "127.0.0.1:7090"
 	Token  string // that the coordinator has too; at least link.MinToken bytes. Required
 	HDR    string // file for the histograms of the seconds of the newest run, HdrHistogram's log format; empty for none
-	Once   bool   // end after one conversation
+	Once   bool   // end after one conversation with somebody who knows the token
 }
 
 // Validate reports every fault of o at once.
@@ -64,11 +64,11 @@ func Agent(ctx context.Context, o AgentOptions, out io.Writer) error {
 			return fmt.Errorf("bench agent: %w", err)
 		}
 		from := c.RemoteAddr()
-		err = a.converse(ctx, c)
+		known, err := a.converse(ctx, c)
 		if err != nil && ctx.Err() == nil {
 			a.say.say("%s: %v", from, err)
 		}
-		if o.Once && !errors.Is(err, link.ErrToken) {
+		if o.Once && known {
 			return err
 		}
 	}
@@ -83,11 +83,11 @@ type agentServer struct {
 // idle is for how long a coordinator may say nothing, but for the time of a run.
 const idle = 5 * time.Minute
 
-// converse serves one coordinator.
-func (a *agentServer) converse(ctx context.Context, c net.Conn) error {
+// converse serves one coordinator. known says that whoever called proved the token: anybody else is as if he had not called.
+func (a *agentServer) converse(ctx context.Context, c net.Conn) (known bool, err error) {
 	l, err := link.Answer(c, a.o.Token)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer l.Close()
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
@@ -96,14 +96,14 @@ func (a *agentServer) converse(ctx context.Context, c net.Conn) error {
 	for ; err == nil; m, err = l.Receive(idle) {
 		for m != nil { // after a share it is what the coordinator has said meanwhile
 			if m, err = a.obey(ctx, l, m); err != nil {
-				return errors.Join(err, l.Send(sayFailed, err.Error()))
+				return true, errors.Join(err, l.Send(sayFailed, err.Error()))
 			}
 		}
 	}
 	if errors.Is(err, io.EOF) {
-		return nil
+		return true, nil
 	}
-	return err
+	return true, err
 }
 
 // obey does what a message asks for. It returns the next message when that came meanwhile.

@@ -124,6 +124,11 @@ func crashCampaign(users int, now time.Time) *campaignFile {
 	return f
 }
 
+// endBy ends the campaign at a time at the latest.
+func (f *campaignFile) endBy(at time.Time) {
+	f.EndsAt = at.UTC().Truncate(time.Second).Format(time.RFC3339)
+}
+
 func (f *campaignFile) encode() ([]byte, error) {
 	text, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {

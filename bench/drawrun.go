@@ -53,6 +53,7 @@ type drawRun struct {
 	host      string
 	rules     *oracle.Rules
 	version   uint32
+	lent      bool // a campaign of ours was published, or may have been, at a daemon that stays
 	plan      *plan
 	journal   *journal
 	template  *template
@@ -172,7 +173,11 @@ func (f *drawRun) prepareGenerator(ctx context.Context) (err error) {
 func (f *drawRun) publish(ctx context.Context) (err error) {
 	file := f.o.Campaign
 	if file == nil {
-		if file, err = f.plan.campaign(time.Now()).encode(); err != nil {
+		c := f.plan.campaign(time.Now())
+		if !f.ours() {
+			c.endBy(time.Now().Add(f.plan.span() + f.o.Drain + lease))
+		}
+		if file, err = c.encode(); err != nil {
 			return err
 		}
 	}
@@ -183,7 +188,10 @@ func (f *drawRun) publish(ctx context.Context) (err error) {
 		return err
 	}
 	f.say.now("publishing campaign %s …", f.rules.Campaign)
-	if f.version, err = f.control.publish(ctx, f.rules.Campaign, file); err != nil {
+	f.version, err = f.control.publish(ctx, f.rules.Campaign, file)
+	// A campaign that was brought along is its owner's to end. Unless it was refused, one of ours may be live whatever was heard.
+	f.lent = !f.ours() && f.o.Campaign == nil && !errors.As(err, new(*refusal))
+	if err != nil {
 		return err
 	}
 	if err := f.settled(ctx); err != nil {
@@ -192,6 +200,21 @@ func (f *drawRun) publish(ctx context.Context) (err error) {
 	f.journal = newJournal(f.rules, len(f.plan.due))
 	f.template = newDrawTemplate(f.host, f.o.Key, f.rules.Campaign)
 	return nil
+}
+
+// ours reports whether the daemon, or the cluster, was started by this run and goes with it.
+func (f *drawRun) ours() bool { return f.daemon != nil || f.crew != nil }
+
+// lease is how much longer than its load a campaign of ours runs at a daemon that stays: for the proof, and then for a bench that was
+// killed before it could end the campaign.
+const lease = time.Hour
+
+// span is when the last request is due.
+func (p *plan) span() time.Duration {
+	if len(p.due) == 0 {
+		return 0
+	}
+	return p.due[len(p.due)-1]
 }
 
 // carries says which cap the load has no value for.
@@ -298,10 +321,10 @@ func (f *drawRun) close(ctx context.Context) error {
 		return f.crew.remove(f.o.Keep)
 	}
 	if f.daemon == nil {
-		if f.o.Campaign != nil || f.version == 0 || f.o.Keep {
-			return nil // a campaign that was brought along is its owner's to end
+		if !f.lent || f.o.Keep {
+			return nil
 		}
-		return f.control.end(context.WithoutCancel(ctx), f.rules.Campaign)
+		return f.control.giveBack(ctx, f.rules.Campaign)
 	}
 	err := f.daemon.stop()
 	if f.o.Keep {

@@ -52,7 +52,7 @@ type DrawOptions struct {
 	Self     bool
 	URL      string // data plane, for instance "http://127.0.0.1:7070"
 	AdminURL string // control plane, for instance "http://127.0.0.1:7071"
-	Key      string // API key with the scopes draw, read and admin; empty for none
+	Key      string // API key with the scopes draw, read and admin, for campaigns bench-* at least; empty for none
 
 	// Campaign is the campaign file, YAML or JSON (recognised by its first byte). Default: a built-in campaign that
 	// suits the scenario.

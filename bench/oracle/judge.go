@@ -37,7 +37,7 @@ type Case struct {
 	// but for Unresolved ones.
 	Alone      bool
 	Unresolved uint64
-	// Aggregates says that the namespace has aggregate caps, which may turn wins into misses.
+	// Aggregates says that the namespace has aggregate caps, or may have some: they turn wins into misses, or into what is behind them.
 	Aggregates bool
 	Hasher     Hasher
 }
@@ -55,7 +55,7 @@ func (Hasher) Hash(b []byte) uint64 { return xxh3.Hash(b) }
 type Judge struct {
 	Case
 	verdict *Verdict
-	foreign bool // something that records do not carry may turn a win into a miss
+	foreign bool // something that records do not carry may make a prize unavailable
 	cal     calendar
 
 	sums    []uint64 // prefix sums of the weights
@@ -112,7 +112,7 @@ func NewJudge(c Case) *Judge {
 		j.caps = append(j.caps, newFatigue(k))
 	}
 	if c.Aggregates {
-		j.verdict.NotJudged = append(j.verdict.NotJudged, "aggregate caps of the namespace count over other campaigns too")
+		j.verdict.NotJudged = append(j.verdict.NotJudged, "aggregate caps count over other campaigns too: what only they can explain passes")
 	}
 	return j
 }
@@ -220,10 +220,10 @@ func (j *Judge) natural(it *Item) int {
 
 // outcome checks that what was given follows from the natural prize, the stock and the user's caps before the draw.
 func (j *Judge) outcome(it *Item, user int32, natural, prize int) {
-	if j.foreign {
+	want, cause := j.give(user, natural, it.At)
+	if j.foreign && j.behind(want, prize) {
 		return
 	}
-	want, cause := j.give(user, natural, it.At)
 	switch {
 	case prize == want && it.Cause == cause:
 	case prize == want:
@@ -251,6 +251,17 @@ func (j *Judge) give(user int32, natural int, at int64) (prize int, cause string
 		}
 	}
 	return Miss, cause
+}
+
+// behind reports whether a prize, or the miss, is given where want is due and anything from there on may be unavailable for a reason that
+// records do not carry.
+func (j *Judge) behind(want, prize int) bool {
+	for n := want; n >= 0; n = j.Rules.Prizes[n].Fallback {
+		if n == prize {
+			return true
+		}
+	}
+	return prize < 0
 }
 
 func (j *Judge) unavailable(user int32, prize int, at int64) string {

@@ -362,3 +362,38 @@ func TestFaultsAreCountedBeyondThoseKept(t *testing.T) {
 		t.Fatalf("%d counted, %d kept", v.FaultCounts["x"], len(v.Faults))
 	}
 }
+
+// TestAggregateCapsExplainOnlyLess: where the namespace may have aggregate caps, a prize may be withheld for a reason that records do not
+// carry, and what is behind it given; nothing else may differ.
+func TestAggregateCapsExplainOnlyLess(t *testing.T) {
+	withheld := func(h *history, natural string) *Item {
+		return h.find(t, func(it *Item) bool { return string(it.Natural) == natural && it.Win && string(it.Prize) == natural })
+	}
+	for _, row := range []struct {
+		name  string
+		legal bool
+		spoil func(h *history)
+	}{
+		{"nothing", true, func(*history) {}},
+		{"a sticker is withheld", true, func(h *history) {
+			it := withheld(h, "sticker")
+			it.Win, it.Prize, it.Cause = false, nil, "win_cap"
+		}},
+		{"a coupon in place of a phone", true, func(h *history) { withheld(h, "phone").Prize = []byte("coupon") }},
+		{"a phone in place of a sticker", false, func(h *history) { withheld(h, "sticker").Prize = []byte("phone") }},
+		{"a win in place of a miss", false, func(h *history) {
+			it := h.find(t, func(it *Item) bool { return len(it.Natural) == 0 })
+			it.Win, it.Prize = true, []byte("sticker")
+		}},
+	} {
+		h := legalHistory(t, 3_000)
+		row.spoil(h)
+		j := NewJudge(Case{Rules: h.rules, Version: 1, Aggregates: true, Hasher: h.hasher, Name: func(uint32) string { return "" }})
+		for i := range h.items {
+			j.Item(&h.items[i])
+		}
+		if got := j.Verdict().FaultCounts["outcome"] == 0; got != row.legal {
+			t.Errorf("%s: %v", row.name, j.Verdict().Faults)
+		}
+	}
+}

@@ -81,7 +81,7 @@ func (r *Rules) prize(id []byte) int {
 	return -1
 }
 
-// foreign reports whether something that records do not carry may turn a win into a miss.
+// foreign reports whether something that records do not carry may make a prize unavailable.
 func (r *Rules) foreign() bool {
 	for i := range r.Caps {
 		if r.Caps[i].Wins && r.Caps[i].Scope != engine.ScopeUser {

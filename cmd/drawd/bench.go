@@ -236,7 +236,7 @@ func (a *app) drawOptions(c *cobra.Command, o *bench.DrawOptions) (fill func(all
 	f.BoolVar(&o.Self, "self", false, "against a daemon of its own, in a temporary directory, fsync for real")
 	f.StringVar(&o.URL, "url", "", "data plane of a running daemon")
 	f.StringVar(&o.AdminURL, "admin-url", "", "control plane of a running daemon")
-	f.StringVar(&o.Key, "api-key", "", "API key with the scopes draw, read and admin (better in DRAWD_API_KEY)")
+	f.StringVar(&o.Key, "api-key", "", "API key with the scopes draw, read and admin, for campaigns bench-* (better in DRAWD_API_KEY)")
 	file := f.StringP("file", "f", "", "campaign file; default one that suits the scenario")
 	f.Uint64Var(&o.Seed, "seed", 1, "of arrivals, users and kill moments")
 	f.IntVar(&o.Connections, "connections", 0, "default 512")

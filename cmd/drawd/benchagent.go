@@ -23,7 +23,7 @@ start, and merges histograms, outcomes and answers. Who knows the token can make
 	f.StringVar(&o.Listen, "listen", "127.0.0.1:7090", "where coordinators reach this agent")
 	f.StringVar(&o.Token, "bench-token", "", "what agents and coordinator both know (better in DRAWD_BENCH_TOKEN)")
 	f.StringVar(&o.HDR, "hdr", "", "file for the histograms of the seconds of this agent's newest run, HdrHistogram's log format")
-	f.BoolVar(&o.Once, "once", false, "end after one run")
+	f.BoolVar(&o.Once, "once", false, "end after one conversation with a coordinator who knows the token")
 	a.environment(c, &o.Environment)
 	a.scenario(c, &benchOutputs{}, func(ctx context.Context) error {
 		if o.Token == "" {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -170,4 +171,31 @@ func TestAgentsAndStrangers(t *testing.T) {
 	want(t, stderr, "AgentToken has 0 bytes", `Agents names "nowhere"`, `"127.0.0.1:1" twice`, "Kill9 excludes Agents")
 	_, stderr = runs(t, exitUsage, "bench", "agent", "--listen", "x", "--bench-token", "short")
 	want(t, stderr, "Token has 5 bytes", `Listen is "x"`)
+}
+
+// TestAgentOnce: who calls without the token, says something else or nothing at all does not use up an agent that serves once.
+func TestAgentOnce(t *testing.T) {
+	process, addr := startAgent(t, "--once")
+	for _, says := range []string{"", "GET / HTTP/1.1\r\n\r\n"} {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Write([]byte(says)); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	stranger := drawd("bench", "steady", "--self", "--agents", addr)
+	stranger.Env = append(stranger.Env, "DRAWD_BENCH_TOKEN=a token of somebody else")
+	if text, err := stranger.CombinedOutput(); err == nil {
+		t.Errorf("a stranger was served: %s", text)
+	}
+	run, text := coordinate(t, "500ms", []string{addr}, func(string) {})
+	if run.Verdict == nil || run.Verdict.Status != runfile.Right {
+		t.Errorf("%+v\n%s", run.Verdict, text)
+	}
+	if err := process.Wait(); err != nil {
+		t.Errorf("after its one conversation: %v", err)
+	}
 }

@@ -47,14 +47,15 @@ func (a *app) keyCreateCommand() *cobra.Command {
 		Use:   "create --name NAME --scope SCOPE",
 		Short: "Create a key; its secret is shown once",
 		Example: `  drawd key create --name ops --scope admin --person ann
-  drawd key create --name front --scope draw --campaign flash-sale --expires 720h --rate 5000`,
+  drawd key create --name front --scope draw --campaign flash-sale --expires 720h --rate 5000
+  drawd key create --name load --scope draw,read,admin --campaign 'bench-*' --expires 2h      # all that drawd bench --url needs`,
 		Args: cobra.NoArgs,
 	}
 	f := c.Flags()
 	name := f.String("name", "", "what the key is for (needed)")
 	person := f.String("person", "", "whose key it is: approvals count persons; default the key's id")
 	scopes := f.StringSlice("scope", nil, "draw, chances, read, payout or admin; several with commas (needed)")
-	campaigns := f.StringSlice("campaign", nil, "the only campaigns it may touch")
+	campaigns := f.StringSlice("campaign", nil, "the only campaigns it may touch; 'bench-*' for those whose ids begin so")
 	cidr := f.StringSlice("cidr", nil, "the only networks it may come from")
 	sources := f.StringSlice("source", nil, "the only sources it may grant chances from")
 	amount := f.Uint32("max-amount", 0, "the most chances in one grant")

@@ -284,6 +284,17 @@ func TestCampaigns(t *testing.T) {
 			t.Errorf("campaign %q: %v", id, !want)
 		}
 	}
+	prefix := Key{Campaigns: []string{"wheel", "bench-*"}}
+	for id, want := range map[string]bool{"bench-": true, "bench-flash-1": true, "bench": false, "abench-x": false, "wheel": true, "wheel2": false, "bench*": false, "": false} {
+		if prefix.AllowsCampaign([]byte(id)) != want {
+			t.Errorf("campaign %q by its beginning: %v", id, !want)
+		}
+	}
+	for text, want := range map[string]bool{"flash": true, "bench-*": true, "*": false, "": false, "a**": false, "*a": false, "a*b": false, "B*": false} {
+		if ValidCampaign(text) != want {
+			t.Errorf("%q among a key's campaigns: %v", text, !want)
+		}
+	}
 	if want := "key:" + g.Key.ID; g.Actor() != want {
 		t.Errorf("actor %q, want %q", g.Actor(), want)
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/engine/names"
 )
 
 // DocumentPrefix stands before a key's id in the name of its document.
@@ -44,7 +45,7 @@ type Key struct {
 	Name      string // for people
 	Person    string // whose key it is; by default its id, as if each key were somebody else's
 	Scopes    Scope
-	Campaigns []string       // the only campaigns it may touch; empty for all
+	Campaigns []string       // the only campaigns it may touch, or with "*" at its end those that begin so; empty for all
 	Sources   []string       // of chances: the only ones it may grant from; empty for all
 	MaxAmount uint32         // of chances in one grant; 0 for no bound
 	CIDR      []netip.Prefix // the only addresses it may come from; empty for all
@@ -103,9 +104,19 @@ func (k *Key) AllowsCampaign(id []byte) bool {
 		if c == string(id) {
 			return true
 		}
+		if n := len(c) - len(anyEnd); n > 0 && c[n:] == anyEnd && len(id) >= n && string(id[:n]) == c[:n] {
+			return true
+		}
 	}
 	return false
 }
+
+// anyEnd, at the end of a key's campaign, stands for any end of an id. Ids cannot hold it, so a node that does not know it lets such a
+// key touch nothing.
+const anyEnd = "*"
+
+// ValidCampaign reports whether text can stand among a key's campaigns: an id, or the beginning of ids with "*" behind it.
+func ValidCampaign(text string) bool { return names.ID(strings.TrimSuffix(text, anyEnd)) }
 
 // AllowsGrant reports whether the asker may grant so many chances from the source, or take back what it granted.
 func (g *Grant) AllowsGrant(source string, amount uint32) bool {

@@ -154,8 +154,8 @@ func (x *exchange) readKey(f *fields) *access.Key {
 	}
 	k.Campaigns = f.texts("campaigns", false, access.MaxKeyCampaigns)
 	for i, id := range k.Campaigns {
-		if !names.ID(id) {
-			f.faultAt("campaigns", i, "pattern", "is no campaign id")
+		if !access.ValidCampaign(id) {
+			f.faultAt("campaigns", i, "pattern", "is no campaign id, nor the beginning of one with * behind it")
 		}
 	}
 	k.Sources = f.texts("sources", false, access.MaxKeySources)
