@@ -54,7 +54,7 @@ func (w *backupWriter) Write(b []byte) (int, error) {
 		h.Set("Content-Type", "application/octet-stream")
 		h.Set("Cache-Control", "no-store")
 	}
-	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(backupStall))
+	x.answerWithin(backupStall)
 	n, err := x.Write(b)
 	w.written += int64(n)
 	return n, err

@@ -19,6 +19,7 @@ func (x *exchange) readBody(kinds ...string) (body []byte, kind string, refused 
 		return nil, "", refused
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(x.ResponseWriter, x.request.Body, MaxBodyBytes))
+	x.answerWithin(answerTime) // the body may have taken as long to come as an answer may take to go
 	if err == nil {
 		return body, kind, nil
 	}

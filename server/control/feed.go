@@ -131,7 +131,7 @@ func (x *exchange) readFeed() (*feedPage, time.Duration, *render.Problem) {
 func (page *feedPage) fill(wait time.Duration) *render.Problem {
 	x := page.x
 	if wait > 0 {
-		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(answerTime + wait))
+		x.answerWithin(answerTime + wait)
 	}
 	over := time.NewTimer(wait)
 	defer over.Stop()

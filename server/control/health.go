@@ -106,7 +106,7 @@ func (p *Plane) profile(x *exchange) *render.Problem {
 		return refused
 	}
 	// The CPU profile and the trace run for 30 s and 1 s unless told otherwise.
-	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(answerTime + max(time.Duration(seconds)*time.Second, answerTime)))
+	x.answerWithin(answerTime + max(time.Duration(seconds)*time.Second, answerTime))
 	x.Header().Set("Cache-Control", "no-store")
 	switch name := x.params.profile; {
 	case name == "":

@@ -7,9 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/drawd/drawd/engine/problem"
@@ -132,7 +132,13 @@ func (w *world) raw(t *testing.T, request string, status int, code problem.Code)
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	return rawOver(t, conn, request, status, code)
+}
+
+// rawOver is raw over a connection that stands.
+func rawOver(t *testing.T, conn net.Conn, request string, status int, code problem.Code) *http.Response {
+	t.Helper()
+	conn.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
@@ -208,17 +214,43 @@ func TestFraming(t *testing.T) {
 	}
 }
 
-// TestStalledBody: a body that does not come is 408, and one that is cut off is no request.
+// TestStalledBody: a body that does not come is 408, and one that is cut off is no request. Time is simulated.
 func TestStalledBody(t *testing.T) {
-	w := newWorld(t)
-	impatient := httptest.NewUnstartedServer(nil)
-	impatient.Config = w.plane.HTTPServer()
-	impatient.Config.ReadTimeout = 50 * time.Millisecond
-	impatient.Start()
-	defer impatient.Close()
-	w.server = impatient
-	w.raw(t, "POST /admin/v1/namespaces HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", 408, problem.RequestTimeout)
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		once := &onePipe{conn: make(chan net.Conn, 1)}
+		once.conn <- fromLoopback{far}
+		server, served := newPlane(t).plane.HTTPServer(), make(chan error, 1)
+		go func() { served <- server.Serve(once) }()
+		began := time.Now()
+		rawOver(t, near, "POST /admin/v1/namespaces HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{", 408, problem.RequestTimeout)
+		if after := time.Since(began); after != requestTimeout {
+			t.Errorf("answered after %v", after)
+		}
+		_, _ = near.Close(), server.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
 }
+
+// fromLoopback is a connection that this machine seems to have made.
+type fromLoopback struct{ net.Conn }
+
+func (fromLoopback) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 1} }
+
+// onePipe is a listener that hands out the one connection that it was given.
+type onePipe struct{ conn chan net.Conn }
+
+func (l *onePipe) Accept() (net.Conn, error) {
+	if c, more := <-l.conn; more {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l *onePipe) Close() error   { close(l.conn); return nil }
+func (l *onePipe) Addr() net.Addr { return &net.TCPAddr{} }
 
 // TestBrowsers: a page of another origin gets nothing, whatever key it has.
 func TestBrowsers(t *testing.T) {

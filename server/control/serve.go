@@ -18,7 +18,7 @@ import (
 const (
 	MaxBodyBytes = 1 << 20
 	maxHeaders   = 64
-	// answerTime is how long an answer may take to be read by the client after its handler began. Sockets know one clock, so
+	// answerTime is how long an answer may take to be read by the client after its handler began or had the body. Sockets know one clock, so
 	// deadlines are by time.Now whatever Options.Now says.
 	answerTime = 30 * time.Second
 )
@@ -58,10 +58,15 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 func (p *Plane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w, plane: p, request: r, now: p.Now()}
 	defer x.finish()
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime))
+	x.answerWithin(answerTime)
 	if refusal := x.serve(); refusal != nil {
 		x.refuse(refusal)
 	}
+}
+
+// answerWithin bounds, from now on, how long the answer may take to be written.
+func (x *exchange) answerWithin(d time.Duration) {
+	_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(d))
 }
 
 // serve admits the request, finds its route and runs the handler, or says why not.
