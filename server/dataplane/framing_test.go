@@ -224,13 +224,43 @@ func slicesRepeat(v, n int) (s []int) {
 	return s
 }
 
-func short(o *Options) {
-	o.ReadTimeout, o.IdleTimeout, o.WriteTimeout = 60*time.Millisecond, 120*time.Millisecond, 200*time.Millisecond
+// onPipe serves one connection over a pipe, in simulated time: how fast this machine is changes nothing.
+func onPipe(t *testing.T, use func(t *testing.T, r *rig, client net.Conn)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, nil)
+		server, client := net.Pipe()
+		ln := &oneConn{conn: server, closed: make(chan bool)}
+		served := make(chan error)
+		go func() { served <- r.server.Serve(ln) }()
+		use(t, r, client)
+		if err := r.server.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Minute) // until fasthttp has sent its idle workers home
+	})
+}
+
+// stalled sends something over a connection, then nothing, and returns what came back until the server closed, and when.
+func stalled(t *testing.T, send string) (all string, after time.Duration) {
+	t.Helper()
+	onPipe(t, func(t *testing.T, _ *rig, client net.Conn) {
+		began := time.Now()
+		go io.WriteString(client, send)
+		b, err := io.ReadAll(client)
+		if err != nil {
+			t.Error(err)
+		}
+		all, after = string(b), time.Since(began)
+	})
+	return all, after
 }
 
 // A head or a body that does not come is answered 408; a connection that says nothing is closed without an answer.
 func TestStalled(t *testing.T) {
-	r := start(t, short)
 	for name, send := range map[string]string{
 		"head":                 "GET /livez HTTP/1.1\r\nHos",
 		"head, after CRLF":     "GET /livez HTTP/1.1\r\n",
@@ -240,18 +270,23 @@ func TestStalled(t *testing.T) {
 		"expected, never sent": "POST /v1/campaigns/flash/draws HTTP/1.1\r\n" + host + "Expect: 100-continue\r\nContent-Length: 10\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			all := strings.TrimPrefix(r.raw(send), "HTTP/1.1 100 Continue\r\n\r\n")
-			answers := split(t, all)
+			all, after := stalled(t, send)
+			answers := split(t, strings.TrimPrefix(all, "HTTP/1.1 100 Continue\r\n\r\n"))
 			if len(answers) == 0 {
 				t.Fatal("no answer")
 			}
 			wantProblem(t, name, answers[len(answers)-1], 408, "request_timeout")
+			if after != DefaultReadTimeout {
+				t.Errorf("after %v", after)
+			}
 		})
 	}
 	for name, send := range map[string]string{"nothing": "", "after an answer": "GET /livez HTTP/1.1\r\n" + host + "\r\n"} {
-		if all := r.raw(send); strings.Contains(all, "408") {
-			t.Errorf("%s: an idle connection was answered: %q", name, all)
-		}
+		t.Run(name, func(t *testing.T) {
+			if all, after := stalled(t, send); strings.Contains(all, "408") || after != DefaultIdleTimeout {
+				t.Errorf("an idle connection was answered after %v: %q", after, all)
+			}
+		})
 	}
 }
 
@@ -299,12 +334,7 @@ func TestConnectionsThatEnd(t *testing.T) {
 
 // A peer that does not read its answer is cut off after WriteTimeout. Time is simulated.
 func TestPeerDoesNotRead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, nil)
-		server, client := net.Pipe()
-		ln := &oneConn{conn: server, closed: make(chan bool)}
-		served := make(chan error)
-		go func() { served <- r.server.Serve(ln) }()
+	onPipe(t, func(t *testing.T, r *rig, client net.Conn) {
 		io.WriteString(client, "GET /livez HTTP/1.1\r\n"+host+"\r\n")
 		time.Sleep(DefaultWriteTimeout - time.Second)
 		if n := r.server.connections(); n != 1 {
@@ -314,13 +344,6 @@ func TestPeerDoesNotRead(t *testing.T) {
 		if n := r.server.connections(); n != 0 {
 			t.Errorf("%d connections afterwards", n)
 		}
-		if err := r.server.Shutdown(t.Context()); err != nil {
-			t.Error(err)
-		}
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-		time.Sleep(time.Minute) // until fasthttp has sent its idle workers home
 	})
 }
 

@@ -318,7 +318,7 @@ func TestMaxConnections(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.SetDeadline(time.Now().Add(10 * time.Second))
+		c.SetDeadline(time.Now().Add(time.Minute))
 		io.WriteString(c, "GET /livez HTTP/1.1\r\n"+host+"\r\n")
 		return c
 	}
@@ -374,7 +374,7 @@ func TestShutdown(t *testing.T) {
 	<-entered
 	down := make(chan error)
 	go func() { down <- r.server.Shutdown(context.Background()) }()
-	idle.SetDeadline(time.Now().Add(10 * time.Second))
+	idle.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := io.ReadAll(idle); err != nil {
 		t.Errorf("the idle connection is not closed: %v", err)
 	}

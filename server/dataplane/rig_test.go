@@ -123,7 +123,7 @@ func start(t testing.TB, change func(*Options)) *rig {
 	served := make(chan error, 1)
 	go func() { served <- r.server.Serve(ln) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := r.server.Shutdown(ctx); err != nil {
 			t.Error(err)
@@ -143,7 +143,7 @@ func (r *rig) raw(send string) string {
 		r.t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	go io.WriteString(c, send) // the server may answer and close before it has read all
 	all, err := io.ReadAll(c)
 	var timeout net.Error
@@ -258,7 +258,7 @@ func (r *rig) rawFrom(message io.Reader) string {
 		r.t.Fatal(err)
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(time.Minute))
 	go io.CopyBuffer(struct{ io.Writer }{c}, message, make([]byte, 4096))
 	all, err := io.ReadAll(c)
 	if err != nil {
