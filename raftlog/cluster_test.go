@@ -64,9 +64,9 @@ func threeNodes(t *testing.T, c *crew) {
 
 	second := c.leader()
 	gone = second.options.NodeID
-	begun := time.Now()
+	begun, limit := time.Now(), second.node.options.ElectionTimeout
 	c.stop(gone)
-	if c.leader(); time.Since(begun) > clusterTimeout {
+	if c.leader(); time.Since(begun) > limit {
 		t.Errorf("the next leader led %v after Close: the leadership was not handed over", time.Since(begun))
 	}
 	some(30)
