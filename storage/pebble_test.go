@@ -2,6 +2,7 @@ package storage
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -34,5 +35,37 @@ func TestTablesOfOneKind(t *testing.T) {
 	}
 	if count < 4 {
 		t.Errorf("only %d tables", count)
+	}
+}
+
+// A blob is written once, by the flush that takes it out of memory: the compactions of win rows, which every flush needs, leave
+// it alone.
+func TestBlobsAreNotCompacted(t *testing.T) {
+	s := mustVerify(t, small(vfs.NewMem(), "/d"))
+	defer mustClose(t, s)
+	rng := rand.New(rand.NewPCG(1, 2))
+	db := s.State().db
+	for index := range uint64(1000) {
+		b := makeBlob(index+1, 256, size110)
+		for i := range b.records {
+			if i%2 == 0 { // half of a record is what no compression makes smaller
+				b.records[i] = byte(rng.Uint32())
+			}
+		}
+		check(t, b.put(s.State(), index+1))
+		for db.Metrics().Compact.NumInProgress > 0 { // compactions keep up, however fast the blobs come
+			runtime.Gosched()
+		}
+	}
+	m := db.Metrics()
+	flushed, compacted := m.Levels[0].TableBytesFlushed, uint64(0)
+	for _, l := range m.Levels {
+		compacted += l.TableBytesCompacted
+	}
+	if m.Compact.DefaultCount == 0 || flushed < 10<<20 {
+		t.Fatalf("%d compactions, %d bytes flushed: nothing is shown", m.Compact.DefaultCount, flushed)
+	}
+	if compacted > flushed/8 {
+		t.Errorf("%d bytes compacted of %d that were flushed, in %d compactions", compacted, flushed, m.Compact.DefaultCount)
 	}
 }
