@@ -76,8 +76,8 @@ bench-figures: build ## The figures of performance.md, with a verdict (minutes; 
 bench-keys: ## What KEYS remembered keys take once they are packed, and the longest step (KEYS=200000000: 5 min, 6 GiB; LEISURE=1: the larger steps of a quiet cluster)
 	KEYS=$(or $(KEYS),200000000) "$(GO)" test ./engine -run '^$$' -bench OldKeys -benchtime 1x -timeout 30m
 
-bench-oversell: ## A build that oversells on purpose: bench flash must end with 21 and name the prize
-	$(GO) test -tags mutants -count=1 -v -run '^TestBenchFindsAPlantedOversell$$' ./cmd/drawd
+bench-oversell: ## Builds that oversell, or forget holds: bench flash and bench crashloop must end with 21 and name what
+	$(GO) test -tags mutants -count=1 -v -run '^TestBenchFindsAPlantedOversell$$|^TestCrashLoopFindsForgottenHolds$$' ./cmd/drawd
 
 nemesis-mutant: ## A build that acknowledges too early: bench nemesis must end with 21 and say what was lost (wants root, iproute2)
 	$(GO) test -tags mutants -count=1 -v -run '^TestNemesisFindsWhatWasAcknowledgedTooEarly$$' ./cmd/drawd
@@ -99,7 +99,8 @@ faults: build ## Disks, kills, pauses and cuts of real processes, rows in the le
 	bin/drawd bench nemesis --faults link --rounds 100 --long-hold 15s --ledger docs/reliability-ledger.md
 	bin/drawd bench failover --ledger docs/reliability-ledger.md
 
-faults-quick: build ## Nine faults of three processes: in network namespaces where they can be made, else on loopback (30 s)
+faults-quick: build ## Six kills of one process, and nine faults of three: in network namespaces where they can be made, else on loopback (40 s)
+	bin/drawd bench crashloop --kills 6 --per-dir 3
 	if bin/drawd bench nemesis --rounds 1 --faults network >/dev/null 2>&1; then bin/drawd bench nemesis --rounds 9; \
 	else bin/drawd bench nemesis --rounds 6 --loopback --faults kill,pause; fi
 

@@ -186,32 +186,54 @@ func (c *control) books(ctx context.Context, campaign string) (uint64, []oracle.
 	var stock struct {
 		Seq    uint64 `json:"seq"`
 		Prizes []struct {
-			ID         string `json:"id"`
-			Total      *int64 `json:"total"`
-			Unreleased int64  `json:"unreleased"`
-			Available  int64  `json:"available"`
-			Reserved   int64  `json:"reserved"`
-			Held       int64  `json:"held"`
-			Issued     int64  `json:"issued"`
-			Expired    int64  `json:"expired"`
-			Withdrawn  int64  `json:"withdrawn"`
+			ID string `json:"id"`
+			booksFile
 		} `json:"prizes"`
 	}
 	if err := json.Unmarshal(text, &stock); err != nil {
 		return 0, nil, fmt.Errorf("bench: stock: %w", err)
 	}
 	var all []oracle.Books
-	for _, p := range stock.Prizes {
-		b := oracle.Books{
-			ID: p.ID, Unlimited: p.Total == nil, Unreleased: p.Unreleased, Available: p.Available, Reserved: p.Reserved,
-			Held: p.Held, Issued: p.Issued, Expired: p.Expired, Withdrawn: p.Withdrawn,
-		}
-		if p.Total != nil {
-			b.Total = *p.Total
-		}
-		all = append(all, b)
+	for i := range stock.Prizes {
+		all = append(all, stock.Prizes[i].books(stock.Prizes[i].ID))
 	}
 	return stock.Seq, all, nil
+}
+
+// pool reads a pool's books, behind everything that was acknowledged.
+func (c *control) pool(ctx context.Context, pool string) (oracle.Books, error) {
+	text, err := c.do(ctx, http.MethodGet, c.api+"/v1/pools/"+pool, map[string]string{"Drawd-Linearizable": "1"}, nil)
+	if err != nil {
+		return oracle.Books{}, err
+	}
+	var b booksFile
+	if err := json.Unmarshal(text, &b); err != nil {
+		return oracle.Books{}, fmt.Errorf("bench: pool: %w", err)
+	}
+	return b.books(pool), nil
+}
+
+// booksFile is the books of a prize or of a pool as both planes write them.
+type booksFile struct {
+	Total      *int64 `json:"total"`
+	Unreleased int64  `json:"unreleased"`
+	Available  int64  `json:"available"`
+	Reserved   int64  `json:"reserved"`
+	Held       int64  `json:"held"`
+	Issued     int64  `json:"issued"`
+	Expired    int64  `json:"expired"`
+	Withdrawn  int64  `json:"withdrawn"`
+}
+
+func (f *booksFile) books(id string) oracle.Books {
+	b := oracle.Books{
+		ID: id, Unlimited: f.Total == nil, Unreleased: f.Unreleased, Available: f.Available, Reserved: f.Reserved,
+		Held: f.Held, Issued: f.Issued, Expired: f.Expired, Withdrawn: f.Withdrawn,
+	}
+	if f.Total != nil {
+		b.Total = *f.Total
+	}
+	return b
 }
 
 // aggregates reports whether the namespace has aggregate caps, or may have some: a key that is limited to campaigns is not told.

@@ -18,7 +18,8 @@ const roundRequests = 60_000
 
 // CrashLoop kills a daemon under load, again and again. After each kill the data directory is checked offline, the
 // daemon is started again, every draw that this round acknowledged is asked for again with its key and read by its id,
-// and every request without an answer is sent again. Each directory ends with a verdict over its whole feed. The first
+// and every request without an answer is sent again. Beside the draws hosts hold, confirm, release and take units: the same
+// is asked of those, and the books of their pools must be what was acknowledged. Each directory ends with a verdict over its whole feed. The first
 // fault ends the loop and leaves the directory in place. Errors are as those of [Flash].
 func CrashLoop(ctx context.Context, o CrashLoopOptions) (*CrashLoopReport, error) {
 	if err := o.Validate(); err != nil {
@@ -64,6 +65,7 @@ type crashLoop struct {
 
 	daemon *daemon
 	prover *prover
+	orders *orders
 	next   uint32 // first unused row of the directory's journal
 }
 
@@ -122,7 +124,8 @@ func (l *crashLoop) publish(ctx context.Context) error {
 		journal:  newJournal(rules, l.o.PerDir*roundRequests),
 		template: newDrawTemplate(l.daemon.api, "", rules.Campaign), user: l.userOf,
 	}
-	return nil
+	l.orders, err = newOrders(ctx, c)
+	return err
 }
 
 // userOf gives half of the requests to one user in a hundred, so that caps are reached, and spreads the rest.
@@ -169,6 +172,13 @@ func (l *crashLoop) round(ctx context.Context) error {
 		return err
 	}
 	r.SameByID += same
+	wrong := func(rule, detail string) { r.Faults.Add(rule, fmt.Sprintf("kill %d: %s", r.Done+1, detail)) }
+	if err := l.orders.settle(ctx, &r.Orders, wrong); err != nil {
+		return err
+	}
+	if err := l.orders.judge(ctx, &r.Orders, r.Faults); err != nil {
+		return err
+	}
 	// What was never answered is sent again: it has been decided, or it is decided now, but never both.
 	unknown := l.prover.unknown()
 	again := newDrawLoad(l.prover.journal, l.prover.template, l.userOf, &restartWatch{}, l.o.Seed)
@@ -198,9 +208,10 @@ func (l *crashLoop) acknowledged(first uint32) []uint32 {
 func (l *crashLoop) loadAndKill(ctx context.Context, span time.Duration) error {
 	work := &crashLoad{newDrawLoad(l.prover.journal, l.prover.template, l.userOf, &restartWatch{}, l.o.Seed), l.next}
 	killed := make(chan struct{})
-	started := false
+	started, wait := false, func() {}
 	opts := load.Options{Addr: l.daemon.api, Connections: l.o.Connections, OnStart: func(t0 time.Time) {
 		started = true
+		wait = l.orders.shop(ctx, l.report.Done, l.o.Seed)
 		go func() {
 			defer close(killed)
 			select {
@@ -216,6 +227,7 @@ func (l *crashLoop) loadAndKill(ctx context.Context, span time.Duration) error {
 	if started {
 		<-killed
 	}
+	wait()
 	l.next += roundRequests
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ type CrashLoopReport struct {
 	SameByID     uint64          `json:"same_by_id"`   // and by id
 	Unanswered   uint64          `json:"unanswered"`   // requests cut off by a kill
 	Rescued      uint64          `json:"rescued"`      // of them, decided before the kill: the retry got that draw
+	Orders       OrderCounts     `json:"orders"`       // of holds and takes
 	Clean        int             `json:"clean"`        // offline checks that found nothing
 	Verdicts     int             `json:"verdicts"`     // directories judged as a whole
 	Draws        uint64          `json:"draws"`        // in their feeds
@@ -45,6 +46,16 @@ func (r *CrashLoopReport) WriteText(w io.Writer) error {
 	g.row("  after the restart: read by id, same bytes", count(r.SameByID))
 	g.row("requests cut off by a kill, sent again", count(r.Unanswered))
 	g.row("  had been decided: the retry got that draw", count(r.Rescued))
+	o := &r.Orders
+	g.row("holds and takes acknowledged before a kill", count(o.Acknowledged))
+	g.row("  after the restart: same key, same bytes", count(o.Same))
+	g.row("holds and takes refused before a kill", count(o.Refused))
+	g.row("  after the restart: same key, same reason", count(o.RefusedSame))
+	g.row("confirmations and releases acknowledged", count(o.Ended))
+	g.row("  after the restart: told as done already", count(o.EndedSame))
+	g.row("of those cut off by a kill, sent again", count(o.Unanswered))
+	g.row("  had been decided", count(o.Rescued))
+	g.row("books of pools added up, to the unit", count(o.Books))
 	g.row("directories judged over their whole feed", fmt.Sprintf("%s, %s draws", count(r.Verdicts), count(r.Draws)))
 	if len(r.Ready) > 0 {
 		ready := slices.Clone(r.Ready)
@@ -55,7 +66,7 @@ func (r *CrashLoopReport) WriteText(w io.Writer) error {
 	p.grid(g)
 	p.line("")
 	if r.Faults.Right() {
-		p.line("VERDICT   right: 0 acknowledged draws lost, 0 changed; seed %d", r.Seed)
+		p.line("VERDICT   right: 0 acknowledged draws, holds and takes lost, 0 changed; seed %d", r.Seed)
 		return p.err
 	}
 	p.line("VERDICT   WRONG: %s; seed %d", faultSummary(r.Faults), r.Seed)

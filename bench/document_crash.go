@@ -15,6 +15,8 @@ func (r *CrashLoopReport) Document() *runfile.Run {
 	d.Outcomes = []runfile.Outcome{
 		{Name: "kills", Count: uint64(r.Done)}, {Name: "clean", Count: uint64(r.Clean)}, {Name: "acknowledged", Count: r.Acknowledged}, {Name: "same_by_key", Count: r.SameByKey},
 		{Name: "same_by_id", Count: r.SameByID}, {Name: "unanswered", Count: r.Unanswered}, {Name: "rescued", Count: r.Rescued},
+		{Name: "orders_acknowledged", Count: r.Orders.Acknowledged}, {Name: "orders_same", Count: r.Orders.Same}, {Name: "orders_ended", Count: r.Orders.Ended},
+		{Name: "orders_ended_same", Count: r.Orders.EndedSame}, {Name: "orders_unanswered", Count: r.Orders.Unanswered},
 	}
 	v := &runfile.Verdict{Status: runfile.Right, Draws: r.Draws, FaultCounts: r.Faults.FaultCounts, Acknowledged: r.Acknowledged, Found: r.SameByKey}
 	if !r.Faults.Right() {

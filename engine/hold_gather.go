@@ -6,6 +6,7 @@ import (
 
 	"github.com/drawd/drawd/engine/internal/pages"
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/internal/mutant"
 	"github.com/zeebo/xxh3"
 )
 
@@ -37,6 +38,9 @@ func (t *tx) knownHold(x *stocking, c *Hold, print uint32) bool {
 
 // findHoldKey looks the key of a hold or take up. Its shard is locked.
 func (n *Namespace) findHoldKey(digest *Key) (k keyRow, code problem.Code, known bool) {
+	if mutant.On(mutant.HoldKeyInProcess) {
+		digest = (*Key)(mutant.Scoped((*[16]byte)(digest)))
+	}
 	days := n.stockDays()
 	for i := len(days) - 1; i >= 0; i-- {
 		if days[i].keys == nil {
@@ -131,6 +135,9 @@ func (x *stocking) unlock() {
 }
 
 func (x *stocking) rememberHold(digest *Key, k keyRow, code problem.Code) {
+	if mutant.On(mutant.HoldKeyInProcess) {
+		digest = (*Key)(mutant.Scoped((*[16]byte)(digest)))
+	}
 	days := x.n.stockDays()
 	part := days[len(days)-1].keys.parts[x.n.world.shardOf(digest)]
 	row := part.Mutable(part.Insert((*pages.Key)(digest)))

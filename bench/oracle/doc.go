@@ -19,6 +19,8 @@
 //	changed    an answer repeated later has the same bytes (told by the caller)
 //	odds       natural prizes within five sigma of their weights, by the exact binomial tail
 //	effect     a denial says "effect": "none" (told by the caller)
+//	books      the parts of a pool add up to its total, which nobody changed
+//	units      what a pool has held and issued is what holds, confirmations and takes that were acknowledged add up to
 //	denial     nobody was told "exhausted" while something was left
 //
 // # Threads and memory

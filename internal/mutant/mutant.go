@@ -9,6 +9,7 @@ const (
 	MapOrder         Name = "map-order"          // a prize is chosen by the order of a map
 	ClockInApply     Name = "clock-in-apply"     // an entry is decided at the replica's time and not at its stamp
 	DedupeInProcess  Name = "dedupe-in-process"  // idempotency keys are known to the process that proposed them only
+	HoldKeyInProcess Name = "hold-in-process"    // the same for keys of holds and takes
 	SnapshotNoKeys   Name = "snapshot-no-keys"   // a checkpoint leaves the idempotency keys out
 	WindowEdge       Name = "window-edge"        // a rolling window is one millisecond too short
 	CapPlusOne       Name = "cap-plus-one"       // a cap lets one more through
@@ -36,7 +37,7 @@ const (
 // All returns every fault.
 func All() []Name {
 	return []Name{
-		Oversell, MapOrder, ClockInApply, DedupeInProcess, SnapshotNoKeys, WindowEdge, CapPlusOne, SwitchAtEdge, UnsyncedLog, NoWatermark,
+		Oversell, MapOrder, ClockInApply, DedupeInProcess, HoldKeyInProcess, SnapshotNoKeys, WindowEdge, CapPlusOne, SwitchAtEdge, UnsyncedLog, NoWatermark,
 		HeartbeatAside, AckBeforeQuorum, LostIsNone, ReadNoBarrier, ProposeTwice, TailStays, VoteForgotten, CheckpointAhead, AnswerBeforeBlob,
 		RetryUnheard, UnknownIsNone, BatchReused, MinIndexUnheard, BarrierUnheard,
 		RollbackBelieved, ClockUnasked,
