@@ -67,12 +67,20 @@ func (a *acts) drop(subject string) {
 	a.waiting = slices.DeleteFunc(a.waiting, func(w waiting) bool { return w.subject == subject })
 }
 
-// forget drops what has expired and returns when the next request expires or falls due. Every shard is locked.
+// forget drops what has expired and returns when the next request expires. Every shard is locked.
 func (a *acts) forget(now UnixMilli) UnixMilli {
 	next := maxTime
 	a.waiting = slices.DeleteFunc(a.waiting, func(w waiting) bool { return now >= w.at+ApprovalLife })
 	for i := range a.waiting {
 		next = min(next, a.waiting[i].at+ApprovalLife)
+	}
+	return next
+}
+
+// countdown returns when the next request falls due that happens by itself. Every shard is locked.
+func (a *acts) countdown() UnixMilli {
+	next := maxTime
+	for i := range a.waiting {
 		if due := a.waiting[i].due; due != 0 {
 			next = min(next, due)
 		}

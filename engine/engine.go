@@ -72,6 +72,7 @@ type world struct {
 	packs   atomic.Int64 // when packKeys has
 	packing keyPacking   // every shard is locked
 	turns   atomic.Int64 // when it next changes what can be won: at or after due
+	glass   atomic.Int64 // when a request that broke the glass next happens by itself: at or after turns
 
 	minutes atomic.Int64 // of the agendas of all pools
 	pools   int          // of all namespaces; every shard is locked when it changes
@@ -130,6 +131,7 @@ func (e *Engine) newWorld() *world {
 	w.campaigns.Store(new([]*Campaign))
 	w.due.Store(int64(maxTime))
 	w.turns.Store(int64(maxTime))
+	w.glass.Store(int64(maxTime))
 	w.returns.Store(int64(maxTime))
 	w.packs.Store(int64(maxTime))
 	return w
@@ -184,9 +186,9 @@ func (e *Engine) NextDue() (UnixMilli, bool) {
 
 // settle does what has become due at now, and finds the next due time. Every shard is locked.
 func (w *world) settle(now UnixMilli) {
-	next, turns := maxTime, maxTime
+	next, turns, glass := maxTime, maxTime, maxTime
 	for _, n := range *w.namespaces.Load() {
-		next = min(next, n.acts.forget(now), n.turnKeys(now))
+		next, glass = min(next, n.acts.forget(now), n.turnKeys(now)), min(glass, n.acts.countdown())
 		if len(n.pending) > 0 {
 			turns = min(turns, n.pending[0].at)
 		}
@@ -200,6 +202,8 @@ func (w *world) settle(now UnixMilli) {
 		}
 		next = min(next, c.mark(now))
 	}
+	turns = min(turns, glass)
+	w.glass.Store(int64(glass))
 	w.turns.Store(int64(turns))
 	w.due.Store(int64(min(next, turns)))
 	w.findPacks(now)

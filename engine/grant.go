@@ -152,7 +152,7 @@ func (t *tx) applyChances(o op, body []byte) error {
 	for again := true; again; {
 		t.lockShards(&t.draw)
 		if again = t.late(); !again {
-			t.decideChances(o, &g, &v)
+			again = t.decideChances(o, &g, &v)
 		}
 		t.unlockShards()
 		if again { // as a library: a session's end comes before what is decided behind it
@@ -162,26 +162,38 @@ func (t *tx) applyChances(o op, body []byte) error {
 	return nil
 }
 
-// decideChances decides a grant or a revocation. The user's shard is locked.
-func (t *tx) decideChances(o op, g *Grant, v *Revoke) {
+// decideChances decides a grant or a revocation. The user's shard is locked. As a library it reports true, having done nothing, when
+// something is due first.
+func (t *tx) decideChances(o op, g *Grant, v *Revoke) (again bool) {
 	x, code := t.granting(g)
 	if code != problem.OK {
 		t.result = refuse(code)
-		return
+		return false
 	}
 	if x.campaign != nil {
 		t.lockCampaign(x.campaign)
 		defer t.unlockCampaign(x.campaign)
 	}
-	if t.library {
-		t.takePosition()
+	return t.moveChances(o, g, v, &x)
+}
+
+// moveChances is decideChances under the campaign's lock. Whoever had it before may, as a library, have fenced the campaign, or
+// tripped its guard, which can put another version in force.
+func (t *tx) moveChances(o op, g *Grant, v *Revoke, x *granting) (again bool) {
+	if c := x.campaign; c != nil && c.control.Load().fenced != "" {
+		t.result = refuse(problem.CampaignFenced)
+		return false
+	}
+	if t.library && !t.placeBefore(&t.world.turns) {
+		return true
 	}
 	if o == opGrant {
-		t.result = t.applyGrant(g, &x)
+		t.result = t.applyGrant(g, x)
 	} else {
-		t.result = t.applyRevoke(v, &x)
+		t.result = t.applyRevoke(v, x)
 	}
 	t.result.Campaign = g.Campaign
+	return false
 }
 
 // granting is what grants and revocations of one user move.

@@ -185,8 +185,8 @@ func (t *tx) pauseByGuard(c *Campaign, reason string) {
 	}, Result{})
 }
 
-// actBehind lets the guard that the draw in hand has tripped act before anything else is decided: in the same entry, or,
-// as a library, at the next position. The draw's result stays what it is.
+// actBehind lets the guard that the draw in hand has tripped act before anything else is decided: in the same entry, or, as a library,
+// at a position before everything else of the campaign. The draw's result stays what it is.
 func (t *tx) actBehind() {
 	t.tripped = false
 	t.endBulk()

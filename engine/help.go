@@ -423,6 +423,9 @@ func (e *Engine) PeekHelp(h *Help, now UnixMilli) (r Result, ok bool) {
 		return t.result, true
 	}
 	s := w.sight(now)
+	if c.unsettled(s) {
+		return t.result, false
+	}
 	t.now = s.logTime
 	t.unhelpful(h, c, s)
 	return t.result, t.result.Code != problem.OK

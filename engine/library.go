@@ -1,6 +1,9 @@
 package engine
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // As a library many goroutines decide at once: each under the locks of its command's subjects, then the campaign's, then the
 // clock's. A command decides on what these cover. What else it looks at is brought to its time first (late), counted within
@@ -13,6 +16,20 @@ func (t *tx) takePosition() {
 	t.now = max(w.clock.now, t.stamp)
 	t.placeLocked()
 	w.clock.Unlock()
+}
+
+// placeBefore is takePosition unless something is due first: false then, and nothing was done.
+func (t *tx) placeBefore(due *atomic.Int64) bool {
+	w := t.world
+	w.clock.Lock()
+	defer w.clock.Unlock()
+	now := max(w.clock.now, t.stamp)
+	if int64(now) >= due.Load() {
+		return false
+	}
+	t.now = now
+	t.placeLocked()
+	return true
 }
 
 // placeLocked takes the next position, as a library, at t.now. The clock is locked.

@@ -94,3 +94,42 @@ func TestADrawSeesWhatAnotherEnds(t *testing.T) {
 		})
 	}
 }
+
+// A grant that waited for its campaign's lock is decided by what whoever had it left: books that were found broken, a guard that
+// tripped and puts another version in force first.
+func TestAGrantSeesWhatADrawDidBefore(t *testing.T) {
+	begun := func(t *testing.T, v *Version) (*table, *Campaign) {
+		x := newLibrary(t)
+		x.decide1(start, func(b *Batch) {
+			b.AddPublish(&Publish{Namespace: 1, Version: v, SealedSeed: SealSeed([32]byte{}, [12]byte{1}, [16]byte{7})})
+		})
+		return x, x.mustCampaign()
+	}
+	g := &Grant{Campaign: 1, UserID: []byte("u"), Source: "shop", Event: "1", Amount: 1, Priority: SourcePriority}
+	// grant is a grant that has found its campaign and waits for the lock while do has it.
+	grant := func(x *table, c *Campaign, do func(first *tx)) (again bool, r Result) {
+		g.User = x.keys.User(g.UserID)
+		step := &tx{world: x.world.Load(), library: true, stamp: x.now, draw: Draw{User: g.User}}
+		if step.late() {
+			x.Fatal("something is due before")
+		}
+		found, code := step.granting(g)
+		if code != problem.OK {
+			x.Fatal(code)
+		}
+		do(&tx{world: x.world.Load(), library: true, plan: c.plan.Load(), now: x.now})
+		at := x.AppliedIndex()
+		if again = step.moveChances(opGrant, g, nil, &found); x.AppliedIndex() != at {
+			x.Errorf("it took a position: %+v", step.result)
+		}
+		return again, step.result
+	}
+	x, c := begun(t, earned())
+	if again, r := grant(x, c, func(first *tx) { first.fence(c, "a rule") }); again || r.Code != problem.CampaignFenced {
+		t.Errorf("of a fenced campaign: %v, %+v", again, r)
+	}
+	x, c = begun(t, earned(func(v *Version) { v.Guard = &Guard{Wins: 1, Then: GuardDefensive} }))
+	if again, r := grant(x, c, func(first *tx) { c.burn.at(x.now).wins++; first.watch(c) }); !again || r.Code != problem.OK {
+		t.Errorf("between the guard's trip and what it does: %v, %+v", again, r)
+	}
+}

@@ -149,11 +149,18 @@ func (e *Engine) Peek(d *Draw, now UnixMilli) (r Result, ok bool) {
 		return t.result, true
 	}
 	s := w.sight(now)
-	if c.namespace.changes(c.id, s.now+s.margin) {
+	if c.unsettled(s) {
 		return t.result, false
 	}
 	code := t.refusal(d, c, s)
 	return t.result, code != problem.OK
+}
+
+// unsettled reports whether something happens by itself by then that can end what is refused now: a version that waits becomes live, or
+// what was asked for by breaking the glass is done.
+func (c *Campaign) unsettled(s sight) bool {
+	by := s.now + s.margin
+	return int64(by) >= c.world.glass.Load() || c.namespace.changes(c.id, by)
 }
 
 // sight is a reader's: the log's time, and his own clock where that is ahead.

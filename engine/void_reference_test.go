@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/drawd/drawd/engine/problem"
@@ -189,6 +190,56 @@ func TestPeekBeforeAVersionThatIsDue(t *testing.T) {
 		if r, ok := x.Peek(&d, now); ok {
 			t.Errorf("at start%+d: %+v", now-start, r)
 		}
+	}
+	y := newTable(t)
+	y.mustPublish(tree(func(v *Version) { v.Caps[2].Limit = 1 }))
+	y.wantCode("help", y.help("a", "b", "1"), problem.OK)
+	y.wantCode("later", y.publishAt(tree(func(v *Version) { v.Caps[2].Limit = 2 }), start+5000), problem.OK)
+	h := y.helpOf("c", "b", "2")
+	if r, ok := y.PeekHelp(&h, start+1000); !ok || r.Code != problem.Capped {
+		t.Errorf("a help long before: %+v %v", r, ok)
+	}
+	if r, ok := y.PeekHelp(&h, start+5000-peekMargin); ok {
+		t.Errorf("a help when it is due: %+v", r)
+	}
+}
+
+// What was asked for by breaking the glass happens by itself: from its time on nobody is denied by the switch that it turns on,
+// neither by what a reader knows nor, as a library, by a draw that comes before the tick.
+func TestNobodyIsDeniedBehindABrokenGlass(t *testing.T) {
+	x := newTable(t)
+	x.mustPublish(tree())
+	x.approvals(1)
+	for _, scope := range []SwitchScope{{Kind: SwitchCampaign, Campaign: 1}, {Kind: SwitchGlobal}, {Kind: SwitchPrize, Campaign: 1, Prize: "p"}} {
+		x.turn(scope, false, "ann")
+		asked := x.now + UndoWindow
+		x.now = asked
+		if r := x.turn(scope, true, "ann", breakGlass); !r.Pending {
+			t.Fatalf("%+v", r)
+		}
+		x.reload()
+		due := asked + BreakGlassDelay
+		d, h := x.request("u", fmt.Sprint(scope)), x.helpOf("a", "b", "k")
+		if r, ok := x.Peek(&d, due-peekMargin-1); !ok || r.Code == problem.OK {
+			t.Errorf("%v: long before: %+v %v", scope, r, ok)
+		}
+		for _, now := range []UnixMilli{due - peekMargin, due, due + 9000} {
+			if r, ok := x.Peek(&d, now); ok {
+				t.Errorf("%v: %+d ms after: %+v", scope, now-due, r)
+			}
+			if r, ok := x.PeekHelp(&h, now); ok {
+				t.Errorf("%v: a help %+d ms after: %+v", scope, now-due, r)
+			}
+		}
+		if x.now = due; scope.Kind == SwitchPrize { // the library's way
+			var b Batch
+			b.AddDraw(&d)
+			if err := x.Decide(&b, due); err != nil || b.Results[0].Code != problem.OK {
+				t.Errorf("%v: as a library: %+v, %v", scope, b.Results[0], err)
+			}
+			return
+		}
+		x.wantCode("a draw", x.draw("u", fmt.Sprint(scope)), problem.OK)
 	}
 }
 
