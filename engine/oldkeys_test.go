@@ -71,6 +71,10 @@ func TestOnlyOldKeysArePacked(t *testing.T) {
 	if r, ok := x.Peek(&d, x.now); !ok || !r.Replayed || r.At.Ordinal != 7 {
 		t.Errorf("Peek: %+v, %v", r, ok)
 	}
+	var b Batch
+	if b.AddDraw(&d); x.AddsKeys(b.Commands(), 1) {
+		t.Error("a packed key would be added")
+	}
 	if at, code := x.FindKey(x.Namespaces()[0].Campaigns()[0], d.User, d.Digest); code != problem.OK || at.Ordinal != 7 {
 		t.Errorf("FindKey: %v, %v", at, code)
 	}

@@ -44,6 +44,10 @@ func (m *trivial) Apply(index engine.LogIndex, entry []byte, out *engine.Outcome
 
 func (m *trivial) CheckCommands([]byte, int) error { return nil }
 
+func (m *trivial) AddsKeys([]byte, int) bool { return false }
+
+func (m *trivial) Bytes() uint64 { return 0 }
+
 func (m *trivial) NextDue() (engine.UnixMilli, bool) {
 	return engine.UnixMilli(m.due.Load()), m.due.Load() != 0
 }

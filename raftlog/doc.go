@@ -61,7 +61,7 @@
 //     applied what the answers tell of. Of a connection that another node forwards on (taker.go): one reads, one writes.
 //   - progress: wakes who waits until this node has applied an index.
 //   - pinger, in a cluster: the pings, and what is concluded from them; a short one for each question under way.
-//   - ticker, checkpointer, space, blobs: what their names say; they sleep while there is nothing to do.
+//   - ticker, checkpointer, space, blobs: what their names say; they sleep while there is nothing to do. memory, where it is bounded.
 //
 // # Locks
 //
@@ -109,6 +109,7 @@
 //	conflict         the operation comes with a later feature level                            effect none
 //	clock_skew       see Time                                                                   effect none
 //	storage_low      less than MinFreeBytes on the disk                                         effect none
+//	capacity         a new key, and the state takes MaxStateBytes of memory                     effect none
 //	unknown_outcome  the leadership or the node went while the entry was on its way; GiveUp     effect unknown
 //	record_elsewhere of Records and Scan: decided, and not here yet                            effect none
 //	ErrBatchTooLarge the caller did not bound its batch                                         effect none

@@ -20,6 +20,8 @@ import (
 // machine is what this package needs of engine.Engine.
 type machine interface {
 	CheckCommands(commands []byte, count int) error
+	AddsKeys(commands []byte, count int) bool
+	Bytes() uint64
 	Apply(index engine.LogIndex, entry []byte, out *engine.Outcome) error
 	NextDue() (engine.UnixMilli, bool)
 	LogTime() engine.UnixMilli

@@ -56,6 +56,8 @@ const (
 	// spaceInterval is how often that is looked at.
 	DefaultMinFreeBytes = 512 << 20
 	spaceInterval       = 2 * time.Second
+	// memoryInterval is how often the state's memory is looked at: at a million new keys a second it grows by 30 MB between two looks.
+	memoryInterval = time.Second
 
 	// watchInterval is the resolution of every age above.
 	watchInterval = 25 * time.Millisecond

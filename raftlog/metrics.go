@@ -17,6 +17,7 @@ type metricSet struct {
 	full, old, slow     *metrics.Counter
 	unknown, unlucky    *metrics.Counter
 	unsound             *metrics.Counter
+	crowded             *metrics.Counter
 	appendLog           *metrics.Histogram
 	apply, blob         *metrics.Histogram
 	checkpoints, failed *metrics.Counter
@@ -44,6 +45,7 @@ func newMetricSet(s *metrics.Set) *metricSet {
 		slow:             s.GetOrCreateCounter(`drawd_proposer_refused_total{why="queue_slow"}`),
 		unlucky:          s.GetOrCreateCounter(`drawd_proposer_refused_total{why="other"}`),
 		unsound:          s.GetOrCreateCounter(`drawd_proposer_refused_total{why="unsound"}`),
+		crowded:          s.GetOrCreateCounter(`drawd_proposer_refused_total{why="state_full"}`),
 		unknown:          s.GetOrCreateCounter("drawd_proposer_unknown_total"),
 		appendLog:        s.GetOrCreateHistogram("drawd_raft_append_seconds"),
 		apply:            s.GetOrCreateHistogram("drawd_raft_apply_seconds"),
@@ -80,6 +82,8 @@ func (n *Node) gauges(s *metrics.Set) {
 	gauge("drawd_raft_ready", func() float64 { return truth(n.gate.refusal.Load() == nil || n.forwards()) })
 	gauge("drawd_raft_leader", func() float64 { return truth(n.leading.Load()) })
 	gauge("drawd_raft_clock_skew", func() float64 { return truth(n.gate.why(reasonClock) != nil) })
+	gauge("drawd_raft_state_full", func() float64 { return truth(n.full.Load() != nil) })
+	gauge("drawd_raft_state_bytes_most", func() float64 { return float64(n.options.MaxStateBytes) })
 	gauge("drawd_raft_applied_index", func() float64 { return float64(n.fsm.applied.Load()) })
 	gauge("drawd_raft_last_index", func() float64 { return float64(n.log.disk.Last()) })
 	gauge("drawd_raft_log_bytes", func() float64 { return float64(n.log.disk.Bytes()) })
@@ -114,6 +118,7 @@ func (m *metricSet) refused(e *problem.Error) {
 		m.slow.Inc()
 	case e.Code == problem.UnknownOutcome:
 		m.unknown.Inc()
+	case e.Code == problem.Capacity: // counted by check
 	default:
 		m.unlucky.Inc()
 	}

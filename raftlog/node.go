@@ -26,6 +26,7 @@ type Node struct {
 	metrics *metricSet
 
 	gate      gate
+	full      atomic.Pointer[problem.Error] // what a command under a new key is told; nil while there is room
 	time      *timekeeper
 	log       *logStore
 	fsm       *fsm
@@ -287,6 +288,9 @@ func (n *Node) startLoops() {
 	if n.screened != nil {
 		loops = append(loops, func() { n.novice.screen(n.asked, n.screened, n.stop) })
 	}
+	if n.options.MaxStateBytes > 0 {
+		loops = append(loops, n.memory)
+	}
 	for _, loop := range loops {
 		n.loops.Add(1)
 		go func() {
@@ -342,10 +346,14 @@ func (n *Node) decideHere(b *engine.Batch) error {
 }
 
 // check refuses what every node would stop at, before it is in the log for good. That one comes here is a fault of a front:
-// it is logged and counted.
+// it is logged and counted. It also refuses new keys while there is no room for them.
 func (n *Node) check(b *engine.Batch) *problem.Error {
 	err := n.machine.CheckCommands(b.Commands(), b.Len())
 	if err == nil {
+		if e := n.full.Load(); e != nil && n.machine.AddsKeys(b.Commands(), b.Len()) {
+			n.metrics.crowded.Inc()
+			return e
+		}
 		return nil
 	}
 	if errors.Is(err, engine.ErrLevel) { // not a fault: it comes once every voter was upgraded

@@ -51,6 +51,9 @@ type Options struct {
 	// commands are refused as storage_low.
 	FreeBytes    func() (uint64, error)
 	MinFreeBytes uint64
+	// MaxStateBytes bounds the memory of the engine's pages (Engine.Bytes). At it, commands under new keys are refused as
+	// capacity, before they are in the log. Default 0: no bound.
+	MaxStateBytes uint64
 
 	SyncLimit       time.Duration // age of a running sync that ends the process; default DefaultSyncLimit
 	ElectionTimeout time.Duration // heartbeat and election timeout; default 20 ms for one node, 500 ms in a cluster

@@ -16,6 +16,7 @@ func registerMetrics(s *metrics.Set, e *engine.Engine) {
 	s.GetOrCreateGauge("drawd_engine_fenced_campaigns", func() float64 { return sum(e, fenced) })
 	s.GetOrCreateGauge("drawd_engine_users", func() float64 { return sum(e, (*engine.Namespace).Users) })
 	s.GetOrCreateGauge("drawd_engine_keys", func() float64 { return sum(e, (*engine.Namespace).Keys) })
+	s.GetOrCreateGauge("drawd_engine_bytes", func() float64 { return float64(e.Bytes()) })
 	s.GetOrCreateGauge("drawd_engine_packed_keys", func() float64 { return float64(e.PackedKeys()) })
 }
 

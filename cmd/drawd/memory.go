@@ -51,3 +51,16 @@ func memoryTotal() int64 {
 	}
 	return total
 }
+
+// stateShare of the memory, in percent, is what users and keys may take unless --state-memory says otherwise: the rest is for the
+// caches of the disk, requests, and the pages that a checkpoint under way keeps as they were.
+const stateShare = 60
+
+// stateMemory returns the bytes that the state may take: what --state-memory says in MiB, 0 for a share of the memory. It is 0, for
+// no bound, where nobody knows how much memory there is.
+func stateMemory(mib uint64) uint64 {
+	if mib == 0 {
+		return uint64(memoryTotal()) / 100 * stateShare
+	}
+	return mib << 20
+}

@@ -129,7 +129,7 @@ func (o *serveOptions) planes(logger *slog.Logger) server.Options {
 
 // openLog opens the log over an empty engine and returns when the engine has what was answered before.
 func (n *node) openLog(ctx context.Context, o serveOptions, e *engine.Engine, set *metrics.Set, logger *slog.Logger, api string, say func(string)) (err error) {
-	of := raftlog.Options{NodeID: o.NodeID, Store: n.store, Engine: e, Logger: logger, Metrics: set, Skip: skipOf(o.SkipEntry)}
+	of := raftlog.Options{NodeID: o.NodeID, Store: n.store, Engine: e, Logger: logger, Metrics: set, Skip: skipOf(o.SkipEntry), MaxStateBytes: stateMemory(o.StateMemory)}
 	o.Slow.log(&of)
 	if n.peers != nil {
 		of.Peers, of.Found = n.peers.mux, n.peers.found()

@@ -45,6 +45,8 @@ type serveOptions struct {
 
 	AddressRate, UserRate uint32 // of requests that only a ticket admits
 
+	StateMemory uint64 // MiB; 0 for a share of the machine's
+
 	Slow  slowLog
 	Peers peerOptions
 }
@@ -68,6 +70,7 @@ func (o *serveOptions) flags(c *cobra.Command) {
 	f.BoolVar(&o.WithStdin, "stop-with-stdin", false, "stop, as at SIGTERM, when standard input ends: for a program that starts drawd and must not leave it behind")
 	f.Uint32Var(&o.AddressRate, "ticket-address-rate", dataplane.DefaultAddressPerSecond, "requests a second from one address that only a ticket admits, twice as many at once; 0 for no limit, as behind a proxy")
 	f.Uint32Var(&o.UserRate, "ticket-user-rate", dataplane.DefaultUserPerSecond, "the same for one user; 0 for no limit")
+	f.Uint64Var(&o.StateMemory, "state-memory", 0, "MiB of memory that users and keys may take before new keys are refused (capacity); 0 for 60 % of the machine's or container's")
 	o.Slow.flags(c)
 	o.Peers.flags(c)
 	o.LogLevel = "info"
@@ -89,6 +92,7 @@ func (o *serveOptions) validate() error {
 	for flag, rate := range map[string]uint32{"ticket-address-rate": o.AddressRate, "ticket-user-rate": o.UserRate} {
 		fault(rate > access.MaxRatePerSecond, "--%s is %d: it must be at most %d", flag, rate, access.MaxRatePerSecond)
 	}
+	fault(o.StateMemory != 0 && (o.StateMemory < 16 || o.StateMemory > 1<<40), "--state-memory is %d MiB: it must be at least 16", o.StateMemory)
 	fault(o.API == o.Admin && !strings.HasSuffix(o.API, ":0"), "--api and --admin are both %s: the two planes need an address each", o.API)
 	for _, a := range []struct{ flag, addr string }{{"api", o.API}, {"admin", o.Admin}, {"resp", o.RESP}} {
 		if a.addr == "" && a.flag == "resp" {
