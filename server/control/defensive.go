@@ -70,6 +70,9 @@ func (p *Plane) putDefensive(x *exchange) *render.Problem {
 	}
 	against := c.Version().Number // before it is compared: what becomes live meanwhile makes the engine refuse
 	file, refused := x.compile(source)
+	if refused == nil {
+		refused = x.keepsToCampaigns(file)
+	}
 	if refused != nil {
 		return refused
 	}

@@ -180,6 +180,9 @@ func (p *Plane) publish(x *exchange) *render.Problem {
 	if refused != nil {
 		return refused
 	}
+	if refused := x.keepsToCampaigns(file); refused != nil {
+		return refused
+	}
 	if refused := x.alreadyPending(); refused != nil {
 		return refused
 	}
