@@ -99,8 +99,9 @@ func (n *Network) reach(l *line, dial func() (net.Conn, error)) bool {
 			l.far = far
 			return true
 		case Swallow:
-			n.lose(l.there)
-			go func() { _, _ = io.Copy(io.Discard, l.near) }() // it ends with the line
+			if n.swallowed(l.there) {
+				go func() { _, _ = io.Copy(io.Discard, l.near) }() // it ends with the line
+			}
 		}
 		select {
 		case <-change:
@@ -116,10 +117,14 @@ func (n *Network) reach(l *line, dial func() (net.Conn, error)) bool {
 	}
 }
 
-func (n *Network) lose(w *way) {
+// swallowed reports whether bytes on a way are lost now, and notes it in the same moment: a rule that ends afterwards finds what it has to
+// reset.
+func (n *Network) swallowed(w *way) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	w.lossy = true
+	lost := n.mu.links[w.link].Mode == Swallow
+	w.lossy = w.lossy || lost
+	return lost
 }
 
 // take reads what is to go one way and says when it is due. Pieces do not overtake each other.
@@ -129,15 +134,14 @@ func (n *Network) take(l *line, w *way, src net.Conn) {
 		p := piece{bytes: make([]byte, pieceBytes)}
 		size, err := src.Read(p.bytes)
 		p.bytes, p.end = p.bytes[:size], err != nil
-		r, _ := n.rule(w.link)
-		if r.Mode == Swallow {
-			n.lose(w) // the end, too: nobody is told
+		if n.swallowed(w) { // the end, too: nobody is told
 			if p.end {
 				<-l.over
 				return
 			}
 			continue
 		}
+		r, _ := n.rule(w.link)
 		now := time.Now()
 		p.due = now.Add(r.Delay)
 		if r.Jitter > 0 {

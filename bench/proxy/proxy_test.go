@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -47,7 +48,8 @@ func rig(t *testing.T) (n *Network, dial func() net.Conn) {
 	}
 }
 
-const patience = 10 * time.Second
+// patience bounds every wait: it is a failure, not a pace.
+const patience = time.Minute
 
 // echo sends text and waits for it.
 func echo(t *testing.T, c net.Conn, text string) time.Duration {
@@ -75,6 +77,27 @@ func silent(t *testing.T, c net.Conn) {
 	_ = c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	if n, err := c.Read(make([]byte, 1)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("%d bytes and %v, where nothing was to come", n, err)
+	}
+}
+
+// mustLose waits until bytes were lost on so many lines: how soon they get there is not what is tested.
+func (n *Network) mustLose(t *testing.T, lines int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
+		lossy := 0
+		n.mu.Lock()
+		for l := range n.mu.lines {
+			if l.there.lossy || l.back.lossy {
+				lossy++
+			}
+		}
+		n.mu.Unlock()
+		if lossy == lines {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("bytes were lost on %d lines, not on %d", lossy, lines)
+		}
 	}
 }
 
@@ -145,6 +168,7 @@ func TestSwallow(t *testing.T) {
 			}
 			silent(t, c)
 		}
+		n.mustLose(t, 2)
 		n.Heal()
 		mustBeReset(t, old)
 		mustBeReset(t, fresh)
