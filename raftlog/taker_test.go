@@ -106,6 +106,7 @@ func TestWhatAnEdgeMayForward(t *testing.T) {
 		if _, err := edge.draw(new(engine.Batch), "u", "u/1"); err != nil {
 			t.Error("a draw at the edge:", err)
 		}
+		c.eventually("the level is raised", func() bool { return leader.engine.Level() == engine.NewestLevel }) // no entry of its own later on
 		c.level()
 		operator := func(b *engine.Batch) {
 			b.AddDocument(&engine.PutDocument{Namespace: 1, Name: "d", Body: []byte("x"), Actor: "a"})
