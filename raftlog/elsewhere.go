@@ -54,11 +54,11 @@ func (n *Node) decideElsewhere(ctx context.Context, b *engine.Batch, e *problem.
 	return nil
 }
 
-// decideAgain tries once more, on the next leader, what nobody has done because the leadership moves: it returns err when
-// that is not why, or when no other leader appears for movedWait. asked is who was asked.
+// decideAgain tries again, on the next leader, what nobody has done because the leadership moves: it returns the refusal when
+// that is not why, or when no leader has taken it for movedWait. asked is who was asked; he is asked again after lostLooks. Others hear of
+// a new leader before it has applied what the one before left, and until then it refuses, too.
 func (n *Node) decideAgain(ctx context.Context, b *engine.Batch, asked string, err error) error {
-	e, refused := err.(*problem.Error)
-	if n.forwarder == nil || !refused || e.Code != problem.NoLeader {
+	if n.forwarder == nil || !movesElsewhere(err) {
 		return err
 	}
 	until := n.options.Clock.Monotonic() + movedWait
@@ -72,10 +72,14 @@ func (n *Node) decideAgain(ctx context.Context, b *engine.Batch, asked string, e
 			return n.proposer.decide(ctx, b)
 		case now != nil && now != says(electing):
 			return err
-		case some && leader.ID != asked:
+		case some && (leader.ID != asked || looks >= lostLooks):
 			n.forwarder.figures.again.Inc()
-			return n.forwarder.forward(ctx, leader, b)
-		case n.options.Clock.Monotonic() >= until:
+			if err = n.forwarder.forward(ctx, leader, b); !movesElsewhere(err) {
+				return err
+			}
+			asked, looks = leader.ID, 0
+		}
+		if n.options.Clock.Monotonic() >= until {
 			return err
 		}
 		select {
@@ -87,4 +91,10 @@ func (n *Node) decideAgain(ctx context.Context, b *engine.Batch, asked string, e
 			return err
 		}
 	}
+}
+
+// movesElsewhere reports whether nobody has done a batch because who was asked does not lead.
+func movesElsewhere(err error) bool {
+	e, refused := err.(*problem.Error)
+	return refused && e.Code == problem.NoLeader
 }

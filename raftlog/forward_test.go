@@ -122,6 +122,49 @@ func TestDamagedCommandOfAnotherNode(t *testing.T) {
 	})
 }
 
+// TestNextLeaderTakesOverLate: the others hear of the next leader before it has applied what the one before left. A draw that
+// comes to it in between, through any node, is not refused: it is decided once it can be.
+func TestNextLeaderTakesOverLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrew(t, 3)
+		slow := make(map[string]*slowMachine)
+		c.wrap = func(id string, m machine) machine {
+			slow[id] = &slowMachine{machine: m}
+			return slow[id]
+		}
+		c.startAll()
+		first := c.leader()
+		first.publish(testVersion(time.Now(), 1000))
+		c.level()
+		var held []chan struct{}
+		for _, id := range c.followers(first) {
+			held = append(held, slow[id].block())
+		}
+		if _, err := first.draw(new(engine.Batch), "u0", "u0/1"); err != nil { // they have it, and do not apply it
+			t.Fatal(err)
+		}
+		c.must(first.node.TransferLeadership(c.soon()))
+		time.AfterFunc(movedWait/2, func() {
+			for _, h := range held {
+				close(h)
+			}
+		})
+		var all sync.WaitGroup
+		for id, r := range c.rigs {
+			all.Go(func() {
+				if _, err := r.draw(new(engine.Batch), id, id+"/1"); err != nil {
+					t.Errorf("at %s: %v", id, err)
+				}
+			})
+		}
+		all.Wait()
+		if leads := c.leader(); leads == first {
+			t.Error("the leadership did not move")
+		}
+		c.level()
+	})
+}
+
 // TestLeaderGoesUnderForwardedDraws: callers on followers draw while the leader loses its power, again and again. Whatever
 // was answered stands; what was refused with the effect none was never decided.
 func TestLeaderGoesUnderForwardedDraws(t *testing.T) {

@@ -144,7 +144,7 @@ const (
 	// laneGrace is for how long a former leader may still answer what it was sent.
 	laneGrace = 500 * time.Millisecond
 	// movedWait is for how long somebody who was refused because the leadership moves waits for the next leader, from the
-	// refusal; movedLook how often he looks. A node that led when it refused is believed to lead still after lostLooks.
+	// refusal; movedLook how often he looks. Who refused is asked again after lostLooks: it leads still, or by now.
 	movedWait = 250 * time.Millisecond
 	movedLook = 5 * time.Millisecond
 	lostLooks = 10
