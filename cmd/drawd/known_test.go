@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // TestKnownAtOnce: what was made at one node is used at the others at once, by programs that were told of it and not of where they
@@ -64,8 +65,17 @@ func (c *crew) everywhere(but string, do func(at string) error) {
 	all.Wait()
 }
 
-// asks draws at a node.
+// asks draws at a node, again while nobody leads or while nobody knows what became of it: its key is the same.
 func (c *crew) asks(at, campaign, key string) error {
+	for deadline := time.Now().Add(patience); ; {
+		err := c.asksOnce(at, campaign, key)
+		if err == nil || !leaderless(err.Error()) && !strings.Contains(err.Error(), `"code":"unknown_outcome"`) || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+func (c *crew) asksOnce(at, campaign, key string) error {
 	request, err := http.NewRequest(http.MethodPost, c.nodes[at].api+"/v1/campaigns/"+campaign+"/draws", strings.NewReader(`{"user":"u-`+at+`"}`))
 	if err != nil {
 		return err
@@ -102,8 +112,18 @@ func (c *crew) publishNow(by, id string, src []byte, key string) {
 	}
 }
 
-// sends asks a node's control plane.
+// sends asks a node's control plane, again while nobody leads.
 func (c *crew) sends(to, method, path, body string, headers map[string]string) (*http.Response, string) {
+	c.t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		answer, said := c.sendsOnce(to, method, path, body, headers)
+		if answer.StatusCode != http.StatusServiceUnavailable || !leaderless(said) || time.Now().After(deadline) {
+			return answer, said
+		}
+	}
+}
+
+func (c *crew) sendsOnce(to, method, path, body string, headers map[string]string) (*http.Response, string) {
 	c.t.Helper()
 	request, err := http.NewRequest(method, c.nodes[to].admin+path, strings.NewReader(body))
 	if err != nil {

@@ -103,18 +103,11 @@ func (c *crew) stillLow(next string) {
 	}
 }
 
+// postMark uses the operation of the next level at a node, again while nobody leads.
 func (c *crew) postMark(id, text string) (status int, body string) {
 	c.t.Helper()
-	answer, err := http.Post(c.nodes[id].admin+"/admin/v1/next:mark", "application/json", strings.NewReader(fmt.Sprintf(`{"text":%q}`, text)))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	b, err := io.ReadAll(answer.Body)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return answer.StatusCode, string(b)
+	answer, body := c.sends(id, http.MethodPost, "/admin/v1/next:mark", fmt.Sprintf(`{"text":%q}`, text), nil)
+	return answer.StatusCode, body
 }
 
 // mark uses the new operation at every node, and finds at every node what it did.
