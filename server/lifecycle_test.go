@@ -14,12 +14,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/server/control"
 	"github.com/drawd/drawd/storage"
 )
 
@@ -197,24 +197,50 @@ func TestTLS(t *testing.T) {
 	}
 }
 
+// scanned are records that tell when somebody reads them.
+type scanned struct {
+	records
+	begun chan struct{}
+}
+
+type records = control.Records
+
+func (s scanned) Scan(index uint64, ordinal uint16, fn func(uint64, []byte, uint16, []byte) bool) error {
+	select {
+	case s.begun <- struct{}{}:
+	default:
+	}
+	return s.records.Scan(index, ordinal, fn)
+}
+
 // TestShutdown: readiness goes first, then the data plane, then the control plane; a long poll is not waited for.
 func TestShutdown(t *testing.T) {
-	n := startNode(t, storage.NewCrashFS(), func(o *Options) { o.DrainDelay = 300 * time.Millisecond })
+	scans := make(chan struct{}, 1)
+	n := startNode(t, storage.NewCrashFS(), func(o *Options) {
+		o.DrainDelay, o.Records = 300*time.Millisecond, scanned{o.Records, scans}
+	})
+	draining, goOn := make(chan time.Duration, 1), make(chan struct{})
+	n.server.pause = func(_ context.Context, d time.Duration) { // for as long as the test takes
+		draining <- d
+		<-goOn
+	}
 	feed, _ := n.want(200, "GET", n.admin("/admin/v1/records"), "")
+	<-scans
 	polled := make(chan int, 1)
 	go func() {
 		status, _, _ := n.do("GET", n.admin("/admin/v1/records?wait_ms=10000&since="+feed["next_cursor"].(string)), "")
 		polled <- status
 	}()
+	<-scans
 	began := time.Now()
 	ended := make(chan error, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		ended <- n.server.Shutdown(ctx)
 	}()
-	for !n.server.draining.Load() {
-		runtime.Gosched() // Shutdown is about to begin
+	if d := <-draining; d != n.server.options.DrainDelay {
+		t.Errorf("it waits for %v", d)
 	}
 	for _, url := range []string{n.api("/readyz"), n.admin("/readyz")} {
 		if got, _ := n.want(503, "GET", url, ""); !strings.Contains(got["detail"].(string), "shutting down") {
@@ -222,13 +248,14 @@ func TestShutdown(t *testing.T) {
 		}
 	}
 	n.want(200, "GET", n.api("/livez"), "") // still served while load balancers look elsewhere
+	close(goOn)
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 	if err := <-n.served; err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 8*time.Second {
 		t.Errorf("took %v: the long poll was waited for", took)
 	}
 	if status := <-polled; status != 200 {

@@ -33,6 +33,7 @@ type Server struct {
 	drained  atomic.Bool // an operator wants no traffic here, for a while
 	// giveUp ends what waits in the control plane: the long polls of the feed.
 	giveUp context.CancelFunc
+	pause  func(ctx context.Context, d time.Duration) // waits for d, or until ctx ends
 
 	listeners struct{ data, control, resp net.Listener } // resp: nil without a RESP front
 }
@@ -42,7 +43,7 @@ func New(o Options) (*Server, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{options: o.withDefaults()}
+	s := &Server{options: o.withDefaults(), pause: pause}
 	o = s.options
 	var err error
 	if s.tls, err = loadTLS(o.TLSCert, o.TLSKey); err != nil {
@@ -211,12 +212,7 @@ func (s *Server) Serve() error {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.draining.Store(true)
 	if s.options.DrainDelay > 0 {
-		timer := time.NewTimer(s.options.DrainDelay)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-		}
+		s.pause(ctx, s.options.DrainDelay)
 	}
 	var faults []error
 	if err := s.data.Shutdown(ctx); err != nil {
@@ -238,6 +234,16 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		faults = append(faults, fmt.Errorf("server: the control plane was cut off: %w", err))
 	}
 	return errors.Join(faults...)
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 func (s *Server) closeRESP() {
