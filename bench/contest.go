@@ -87,13 +87,14 @@ type TableReport struct {
 	Notes    []string
 	Invalid  []string
 	Wall     time.Duration
+	Proof    *Proof // of what was drawn; nil when nothing was that has records
 }
 
 // Document returns the table as a run's document.
 func (r *TableReport) Document() *runfile.Run {
 	d := &runfile.Run{
 		Scenario: r.Scenario, StartedAt: r.Machine.At, WallSeconds: r.Wall.Seconds(), Environment: r.Machine.document(), Options: r.Options,
-		Figures: r.Rows, Notes: r.Notes, Invalid: r.Invalid,
+		Figures: r.Rows, Notes: r.Notes, Invalid: r.Invalid, Verdict: r.Proof.verdict(),
 	}
 	d.Environment.Target = r.Target
 	if r.Durable != "" {
@@ -121,6 +122,7 @@ func (r *TableReport) WriteText(w io.Writer) error {
 	for _, why := range r.Invalid {
 		p.line("  INVALID   %s", why)
 	}
+	writeRecount(p, r.Proof, "nothing was drawn that has records")
 	return p.err
 }
 

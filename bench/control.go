@@ -256,24 +256,32 @@ func (c *control) aggregates(ctx context.Context) (bool, error) {
 
 // feed reads the records feed of a campaign from its beginning to its end.
 func (c *control) feed(ctx context.Context, campaign string, each func(it *oracle.Item)) error {
+	_, err := c.feedFrom(ctx, "", campaign, each)
+	return err
+}
+
+// feedFrom reads the records feed from a cursor to its end, of one campaign or, for "", of all, and returns the cursor of the end.
+func (c *control) feedFrom(ctx context.Context, since, campaign string, each func(it *oracle.Item)) (string, error) {
 	var (
 		reader oracle.Reader
-		since  string
 		buffer = make([]byte, 0, 1<<20)
 	)
 	for {
-		address := c.admin + "/admin/v1/records?limit=10000&campaign=" + campaign + "&since=" + url.QueryEscape(since)
+		address := c.admin + "/admin/v1/records?limit=10000&since=" + url.QueryEscape(since)
+		if campaign != "" {
+			address += "&campaign=" + campaign
+		}
 		res, err := c.send(ctx, http.MethodGet, address, map[string]string{"Accept": "application/x-ndjson"}, nil)
 		if err != nil {
-			return err
+			return "", err
 		}
 		cursor, err := readPage(res.Body, buffer, &reader, each)
 		res.Body.Close()
 		if err != nil {
-			return err
+			return "", err
 		}
 		if cursor == since {
-			return nil
+			return since, nil
 		}
 		since = cursor
 	}

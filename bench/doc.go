@@ -18,6 +18,11 @@
 // A daemon under test is always a process of its own, so that it can be killed and its CPU counted. So is the empty
 // handler that it is compared with. Both are started from the running binary; the commands can be replaced.
 //
+// # Verdicts
+//
+// A run of unary draws at given times has a journal, and every answer is compared. What measures capacity remembers a bit for each
+// request (heard) and is recounted afterwards (recount): all records, the books, and a sample that is asked for again.
+//
 // # Journal
 //
 // Of every request one row is kept in memory: its state, the seq and the prize it was answered with, the draw's id and

@@ -111,6 +111,15 @@ func (p *Proof) document(needed int) (*runfile.Verdict, []runfile.Prize) {
 	return d, prizesOf(v)
 }
 
+// verdict is that of a recount, as a run's document has it; nil where there is none. It stands on however many draws there were.
+func (p *Proof) verdict() *runfile.Verdict {
+	if p == nil {
+		return nil
+	}
+	v, _ := p.document(0)
+	return v
+}
+
 func prizesOf(v *oracle.Verdict) []runfile.Prize {
 	var all []runfile.Prize
 	for i := range v.Prizes {
@@ -153,6 +162,7 @@ func (r *FiguresReport) Document() *runfile.Run {
 	for i := range r.Figures {
 		d.Figures = append(d.Figures, r.Figures[i].document())
 	}
+	d.Verdict = r.Proof.verdict()
 	return d
 }
 

@@ -31,7 +31,7 @@ func Durability(ctx context.Context, o TableOptions) (*TableReport, error) {
 			}
 			all = append(all, c)
 		}
-		shm, err := t.elsewhere(ctx, contender{id: "daemon.memory", name: "daemon, fsync on a file system in memory: what the disk costs"}, "/dev/shm")
+		shm, err := t.inMemory(ctx, contender{id: "daemon.memory", name: "daemon, fsync on a file system in memory: what the disk costs"}, "/dev/shm")
 		if err != nil {
 			return err
 		}
@@ -50,8 +50,8 @@ func (c contender) missing(why string) contender {
 	return c
 }
 
-// elsewhere is a contender: a daemon whose data is in another folder.
-func (t *tableRun) elsewhere(ctx context.Context, c contender, folder string) (contender, error) {
+// inMemory is a contender: a daemon whose data is in another folder.
+func (t *tableRun) inMemory(ctx context.Context, c contender, folder string) (contender, error) {
 	if kind := fileSystem(folder); kind != "tmpfs (not durable)" {
 		return c.missing(folder + " is no file system in memory here"), nil
 	}
@@ -65,13 +65,14 @@ func (t *tableRun) elsewhere(ctx context.Context, c contender, folder string) (c
 	if _, err := d.start(ctx); err != nil {
 		return c, err
 	}
-	f := &figures{o: t.f.o, daemon: d, host: d.api, ctl: newControl("http://"+d.api, "http://"+d.admin, "")}
+	f := t.f.besides(d)
+	t.elsewhere = append(t.elsewhere, f.recount)
 	campaign, err := f.publish(ctx, steadyCampaign(t.o.Users, time.Now()))
 	if err != nil {
 		return c, err
 	}
 	return closedContender(c, closedLoop{server: d, want: load.Decided, opts: load.Options{Addr: d.api, Connections: t.o.Connections}}, 1,
-		newSteadyLoad(d.api, campaign, uint32(t.o.Users))), nil
+		drawing(f, newSteadyLoad(d.api, campaign, uint32(t.o.Users)), campaign)), nil
 }
 
 // library is a contender: drawd in this process.

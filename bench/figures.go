@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -38,7 +39,8 @@ func Figures(ctx context.Context, o FiguresOptions) (*FiguresReport, error) {
 		return nil, err
 	}
 	f.report.Wall = time.Since(begin).Seconds()
-	return f.report, nil
+	f.report.Proof, err = f.recount.result()
+	return f.report, err
 }
 
 // figureIDs are all figures of the table, in its order.
@@ -54,21 +56,37 @@ type figures struct {
 	daemon *daemon
 	host   string
 	ctl    *control
+
+	recount *recount // of what was drawn at the daemon
+}
+
+// against lets the figures be measured at a daemon.
+func (f *figures) against(d *daemon) {
+	f.daemon, f.host, f.ctl = d, d.api, newControl("http://"+d.api, "http://"+d.admin, "")
+	f.recount = newRecount(f.ctl, f.host, f.o.Compile, f.say)
+}
+
+// besides are figures of the same run at another daemon; their draws are part of the same verdict.
+func (f *figures) besides(d *daemon) *figures {
+	other := &figures{o: f.o, say: f.say}
+	other.against(d)
+	other.recount.proof = f.recount.proof
+	return other
 }
 
 func (f *figures) wanted(id string) bool { return len(f.o.Only) == 0 || slices.Contains(f.o.Only, id) }
 
 func (f *figures) run(ctx context.Context) (err error) {
-	if f.daemon, err = newDaemon(&f.o.Environment); err != nil {
+	d, err := newDaemon(&f.o.Environment)
+	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.daemon.remove(f.o.Keep)) }()
+	defer func() { err = errors.Join(err, d.remove(f.o.Keep)) }()
+	f.against(d)
 	f.report.Machine = lookAtMachine(&f.o.Environment, f.daemon.dir)
 	if err := f.report.Machine.measureDisk(f.daemon.dir, 200*time.Millisecond); err != nil {
 		return err
 	}
-	f.host = f.daemon.api
-	f.ctl = newControl("http://"+f.daemon.api, "http://"+f.daemon.admin, "")
 	f.say.say("about %s on an idle machine of two cores", spanText(max(f.estimate().Round(10*time.Second), 10*time.Second)))
 	for _, id := range figureIDs {
 		if !f.wanted(id) {
@@ -81,6 +99,9 @@ func (f *figures) run(ctx context.Context) (err error) {
 			return fmt.Errorf("%s: %w", id, err)
 		}
 		f.report.Figures = append(f.report.Figures, row...)
+		if err := f.recount.judge(ctx); err != nil {
+			return fmt.Errorf("%s: verdict: %w", id, err)
+		}
 	}
 	return nil
 }
@@ -132,15 +153,13 @@ func (f *figures) publish(ctx context.Context, c *campaignFile) (string, error) 
 	if err := f.serving(ctx); err != nil {
 		return "", err
 	}
-	file, err := c.encode()
-	if err != nil {
-		return "", err
-	}
-	if _, err := f.o.Compile(file); err != nil {
-		return "", fmt.Errorf("bench: campaign %s: %w", c.Campaign, err)
-	}
-	_, err = f.ctl.publish(ctx, c.Campaign, file)
-	return c.Campaign, err
+	return c.Campaign, f.recount.publish(ctx, c)
+}
+
+// drawing remembers that a workload draws from campaigns at the daemon, for the verdict.
+func drawing[W remembering](f *figures, work W, campaigns ...string) W {
+	f.recount.hear(work, campaigns...)
+	return work
 }
 
 // unary is P1.
@@ -150,14 +169,17 @@ func (f *figures) unary(ctx context.Context) ([]Figure, error) {
 		return nil, err
 	}
 	fig := Figure{ID: "P1", Name: "durable unary draws/s", Goal: "≥ 0.75 of empty; ≤ 5.4 µs above it", Units: 1, goals: []goal{{"ratio", atLeast, 0.75}, {"cpu_above", atMost, 5.4}}}
-	err = f.pairs(ctx, &fig, f.o.Connections, load.Decided, func(host string) load.Workload { return newSteadyLoad(host, campaign, uint32(f.o.Users)) })
+	err = f.pairs(ctx, &fig, campaign, f.o.Connections, load.Decided, func(host string) load.Workload { return newSteadyLoad(host, campaign, uint32(f.o.Users)) })
 	return []Figure{fig}, err
 }
 
 // pairs measures drawd and the empty handler in turn.
-func (f *figures) pairs(ctx context.Context, fig *Figure, connections int, want load.Class, work func(host string) load.Workload) error {
+func (f *figures) pairs(ctx context.Context, fig *Figure, campaign string, connections int, want load.Class, work func(host string) load.Workload) error {
 	// One workload for all of drawd's turns: its keys go on where they stopped.
 	ours := work(f.host)
+	if drawn, ok := ours.(remembering); ok {
+		f.recount.hear(drawn, campaign)
+	}
 	size, err := answerSize(ctx, f.host, ours, want)
 	if err != nil {
 		return err
@@ -221,7 +243,7 @@ func (f *figures) peers(ctx context.Context, id string) (rows []Figure, err erro
 	}
 	span := time.Duration(f.o.Seconds) * time.Second
 	ours := closedContender(contender{id: "drawd", name: "drawd over HTTP, one by one"}, closedLoop{server: f.daemon, opts: load.Options{Addr: f.host, Connections: f.o.Connections}}, 1,
-		newSteadyLoad(f.host, campaign, uint32(f.o.Users)))
+		drawing(f, newSteadyLoad(f.host, campaign, uint32(f.o.Users)), campaign))
 	fig := Figure{ID: id, Name: "drawd, unary, durable ÷ Redis with a Lua script, AOF always", Goal: "≥ 3", goals: []goal{{"ratio", atLeast, 3}}}
 	peer := contender{id: "peer", name: "Redis, Lua, AOF always"}
 	if id == "P13" {
@@ -293,7 +315,7 @@ func (f *figures) denials(ctx context.Context) ([]Figure, error) {
 			return nil, err
 		}
 		fig := Figure{ID: "P5", Name: "denials/s, " + d.code, Goal: "≥ 0.90 of empty", Units: 1, goals: []goal{{"ratio", atLeast, 0.9}}}
-		if err := f.pairs(ctx, &fig, f.o.Connections, load.Denied, func(host string) load.Workload { return newSteadyLoad(host, campaign, capped) }); err != nil {
+		if err := f.pairs(ctx, &fig, campaign, f.o.Connections, load.Denied, func(host string) load.Workload { return newSteadyLoad(host, campaign, capped) }); err != nil {
 			return nil, err
 		}
 		all = append(all, fig)
@@ -303,7 +325,7 @@ func (f *figures) denials(ctx context.Context) ([]Figure, error) {
 
 // drawOnce lets each of the first users draw once.
 func (f *figures) drawOnce(ctx context.Context, campaign string, users int) error {
-	work := newSteadyLoad(f.host, campaign, 0)
+	work := drawing(f, newSteadyLoad(f.host, campaign, 0), campaign)
 	s, err := load.Run(ctx, load.Options{Addr: f.host, Connections: min(64, users)}, load.Schedule{Requests: uint32(users)}, func(int) load.Workload { return work })
 	if err == nil && s.Answered[load.Decided] != uint64(users) {
 		err = fmt.Errorf("bench: of %d draws %d were decided", users, s.Answered[load.Decided])
@@ -317,6 +339,7 @@ type steadyLoad struct {
 	templates []*template
 	users     uint32 // 0: request i is by user i
 	sent      uint32
+	heard     heard
 }
 
 func newSteadyLoad(host, campaign string, users uint32) *steadyLoad {
@@ -332,19 +355,52 @@ func newSteadyLoads(host string, campaigns []string, users uint32) *steadyLoad {
 }
 
 // AppendRequest implements load.Workload.
-func (l *steadyLoad) AppendRequest(dst []byte, _ uint32, _ bool) []byte {
+func (l *steadyLoad) AppendRequest(dst []byte, id uint32, _ bool) []byte {
 	n := l.sent
 	l.sent++
-	user := n
-	if l.users > 0 {
-		user = uint32(uint64(n) * 0x9E3779B97F4A7C15 >> 32 % uint64(l.users))
-	}
-	return l.templates[n%uint32(len(l.templates))].appendTo(dst, n, user, false)
+	l.heard.sent(id, uint64(n))
+	return l.templates[n%uint32(len(l.templates))].appendTo(dst, n, l.user(n), false)
 }
 
+// user is who sends request n.
+func (l *steadyLoad) user(n uint32) uint32 {
+	if l.users == 0 {
+		return n
+	}
+	return uint32(scattered(uint64(n), l.users))
+}
+
+// scattered is one of so many users, by a fixed pseudo-random order.
+func scattered(n uint64, users uint32) uint64 { return n * 0x9E3779B97F4A7C15 >> 32 % uint64(users) }
+
 // Answer implements load.Workload.
-func (l *steadyLoad) Answer(_ uint32, a *load.Answer) (load.Class, time.Duration) {
-	return classOf(a.Status), load.Done
+func (l *steadyLoad) Answer(id uint32, a *load.Answer) (load.Class, time.Duration) {
+	class := classOf(a.Status)
+	if class == load.Decided {
+		l.heard.decided(id)
+	}
+	return class, load.Done
+}
+
+// acknowledged implements remembering.
+func (l *steadyLoad) acknowledged() []uint64 {
+	all := make([]uint64, len(l.templates))
+	for i, word := range l.heard.yes {
+		for ; word != 0; word &= word - 1 {
+			all[(i*64+bits.TrailingZeros64(word))%len(all)]++
+		}
+	}
+	return all
+}
+
+// some implements remembering.
+func (l *steadyLoad) some(n int, seed uint64) []drawn {
+	var all []drawn
+	for _, n := range l.heard.pick(n, seed) {
+		k := int(n) % len(l.templates)
+		all = append(all, drawn{k, l.user(uint32(n)), l.templates[k].key(uint32(n))})
+	}
+	return all
 }
 
 // Lost implements load.Workload.

@@ -18,7 +18,7 @@ func (f *figures) batches(ctx context.Context, id, name string, least int, wire 
 	}
 	fig := Figure{ID: id, Name: fmt.Sprintf("%s of %d", name, f.o.BatchDraws), Goal: "≥ " + count(least), Units: f.o.BatchDraws,
 		goals: []goal{{"rate", atLeast, float64(least)}}}
-	err = f.pairs(ctx, &fig, f.o.BatchConns, load.Decided, func(host string) load.Workload {
+	err = f.pairs(ctx, &fig, campaign, f.o.BatchConns, load.Decided, func(host string) load.Workload {
 		return newBatchLoad(host, campaign, f.o.BatchDraws, uint32(f.o.Users), wire)
 	})
 	return []Figure{fig}, err
@@ -34,7 +34,9 @@ type batchLoad struct {
 	draws   int
 	users   uint32 // 0: draws are by users one after the other
 	wire    bool   // the binary form
+	nonce   string // the beginning of its keys
 	sent    uint64 // draws
+	heard   heard  // by the number of the batch
 	refused uint64 // draws that were not decided
 
 	patient bool              // refusals because of load are asked again, with the same draws
@@ -44,7 +46,7 @@ type batchLoad struct {
 const batchKeyDigits = 12
 
 func newBatchLoad(host, campaign string, draws int, users uint32, wire bool) *batchLoad {
-	b := &batchLoad{draws: draws, users: users, wire: wire, open: map[uint32]uint64{}}
+	b := &batchLoad{draws: draws, users: users, wire: wire, nonce: keyNonce(), open: map[uint32]uint64{}}
 	var body []byte
 	contentType, at := "application/json", 0
 	if wire {
@@ -63,7 +65,7 @@ func newBatchLoad(host, campaign string, draws int, users uint32, wire bool) *ba
 func (b *batchLoad) layJSON(campaign string) ([]byte, int) {
 	const open = `{"draws":[`
 	head := `{"campaign":"` + campaign + `","user":"u`
-	item := head + zeros(userDigits) + `","key":"` + keyNonce() + "000" + zeros(batchKeyDigits-3) + `"}`
+	item := head + zeros(userDigits) + `","key":"` + b.nonce + "000" + zeros(batchKeyDigits-3) + `"}`
 	b.userAt, b.keyAt, b.stride = len(head), len(item)-len(`"}`)-batchKeyDigits, len(item)+1
 	body := []byte(open)
 	for i := range b.draws {
@@ -77,7 +79,7 @@ func (b *batchLoad) layJSON(campaign string) ([]byte, int) {
 
 // layBinary lays out the binary form (docs/wire.md).
 func (b *batchLoad) layBinary(campaign string) ([]byte, int) {
-	key := keyNonce() + "000" + zeros(batchKeyDigits-3)
+	key := b.nonce + "000" + zeros(batchKeyDigits-3)
 	user := "u" + zeros(userDigits)
 	item := append([]byte{0, 0}, byte(len(user))) // campaign 0, no flags
 	item = append(append(item, user...), byte(len(key)))
@@ -113,20 +115,38 @@ func (b *batchLoad) AppendRequest(dst []byte, id uint32, again bool) []byte {
 	if b.patient {
 		b.open[id] = from
 	}
+	b.heard.sent(id, from/uint64(b.draws))
 	at := len(dst) + b.first
 	dst = append(dst, b.request...)
 	for n := from; n < from+uint64(b.draws); n++ {
-		user := uint32(n)
-		if b.users > 0 {
-			user = uint32(n * 0x9E3779B97F4A7C15 >> 32 % uint64(b.users))
-		}
 		item := dst[at : at+b.stride]
-		putDigits(item[b.userAt:b.userAt+userDigits], user)
+		putDigits(item[b.userAt:b.userAt+userDigits], b.user(n))
 		putDigits(item[b.keyAt:b.keyAt+batchKeyDigits-8], uint32(n/1e8))
 		putDigits(item[b.keyAt+batchKeyDigits-8:b.keyAt+batchKeyDigits], uint32(n%1e8))
 		at += b.stride
 	}
 	return dst
+}
+
+// user is who makes draw n.
+func (b *batchLoad) user(n uint64) uint32 {
+	if b.users == 0 {
+		return uint32(n)
+	}
+	return uint32(scattered(n, b.users))
+}
+
+// acknowledged implements remembering.
+func (b *batchLoad) acknowledged() []uint64 { return []uint64{b.heard.count * uint64(b.draws)} }
+
+// some implements remembering: a draw of each of so many batches.
+func (b *batchLoad) some(n int, seed uint64) []drawn {
+	var all []drawn
+	for _, k := range b.heard.pick(n, seed) {
+		n := k*uint64(b.draws) + k%uint64(b.draws)
+		all = append(all, drawn{0, b.user(n), fmt.Sprintf("%s%0*d", b.nonce, batchKeyDigits, n)})
+	}
+	return all
 }
 
 // Answer implements load.Workload: every draw of the batch must have been decided.
@@ -144,6 +164,9 @@ func (b *batchLoad) Answer(id uint32, a *load.Answer) (load.Class, time.Duration
 		decided = decidedBinary(a.Body)
 	} else {
 		decided = bytes.Count(a.Body, []byte(`{"status":200,`))
+	}
+	if decided == b.draws {
+		b.heard.decided(id)
 	}
 	if decided == b.draws || !b.mine(a.Body) {
 		return load.Decided, load.Done

@@ -38,12 +38,8 @@ func (f *figures) cluster(ctx context.Context) (rows []Figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	file := steadyCampaign(f.o.Users, time.Now())
-	text, err := file.encode()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := leader.control.publish(ctx, file.Campaign, text); err != nil {
+	recount, file := f.recount.at(leader.control, leader.api), steadyCampaign(f.o.Users, time.Now())
+	if err := recount.publish(ctx, file); err != nil {
 		return nil, err
 	}
 	// A node that has not applied the publication yet says that there is no such campaign.
@@ -57,16 +53,21 @@ func (f *figures) cluster(ctx context.Context) (rows []Figure, err error) {
 		}
 	}
 	unary := func(id, name string, at *mate) contender {
-		return closedContender(contender{id: id, name: name}, closedLoop{server: c, opts: load.Options{Addr: at.api, Connections: f.o.Connections}}, 1,
-			newSteadyLoad(at.api, file.Campaign, uint32(f.o.Users)))
+		work := newSteadyLoad(at.api, file.Campaign, uint32(f.o.Users))
+		recount.hear(work, file.Campaign)
+		return closedContender(contender{id: id, name: name}, closedLoop{server: c, opts: load.Options{Addr: at.api, Connections: f.o.Connections}}, 1, work)
 	}
+	batches := newBatchLoad(leader.api, file.Campaign, f.o.BatchDraws, uint32(f.o.Users), true)
+	recount.hear(batches, file.Campaign)
 	got, err := contest(ctx, f.say, f.o.Pairs, time.Duration(f.o.Seconds)*time.Second, []contender{
 		unary("leader", "P6 at the leader", leader),
-		closedContender(contender{id: "batch", name: "P6 in batches"}, closedLoop{server: c, opts: load.Options{Addr: leader.api, Connections: f.o.BatchConns}}, f.o.BatchDraws,
-			newBatchLoad(leader.api, file.Campaign, f.o.BatchDraws, uint32(f.o.Users), true)),
+		closedContender(contender{id: "batch", name: "P6 in batches"}, closedLoop{server: c, opts: load.Options{Addr: leader.api, Connections: f.o.BatchConns}}, f.o.BatchDraws, batches),
 		unary("follower", "P6 at a node that forwards", follower),
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := judgeReplicas(ctx, c, recount); err != nil {
 		return nil, err
 	}
 	row := func(i int, name, goalText string, goals ...goal) Figure {
@@ -78,6 +79,18 @@ func (f *figures) cluster(ctx context.Context) (rows []Figure, err error) {
 		row(1, fmt.Sprintf("draws/s in binary batches of %d", f.o.BatchDraws), "≥ 400,000", goal{"rate", atLeast, 400_000}),
 		row(2, "unary draws/s at a node that forwards", "reported"),
 	}, nil
+}
+
+// judgeReplicas recounts at one node what was drawn, once all nodes hold the same.
+func judgeReplicas(ctx context.Context, c *crew, r *recount) error {
+	fault, err := c.alike(ctx)
+	if err != nil {
+		return err
+	}
+	if fault != "" {
+		r.proof.Verdict.Add("replicas", fault)
+	}
+	return r.judge(ctx)
 }
 
 // failover is P10.
@@ -136,7 +149,7 @@ func (f *figures) overloadAt(ctx context.Context, delay time.Duration, all []flo
 	}
 	defer func() { err = errors.Join(err, d.remove(f.o.Keep)) }()
 	d.extra = slowLog(delay)
-	own := &figures{o: f.o, say: f.say, daemon: d, host: d.api, ctl: newControl("http://"+d.api, "http://"+d.admin, "")}
+	own := f.besides(d)
 	w, err := own.overload(ctx, time.Duration(f.o.Seconds)*time.Second)
 	if err != nil {
 		return nil, err
@@ -162,5 +175,5 @@ func (f *figures) overloadAt(ctx context.Context, delay time.Duration, all []flo
 		}
 		rows = append(rows, fig)
 	}
-	return rows, nil
+	return rows, own.recount.judge(ctx)
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/drawd/drawd/bench/load"
@@ -21,8 +20,16 @@ const (
 	engineRound = 500_000 // draws of a round
 )
 
+// engineShape is what an engine is filled with.
+type engineShape struct {
+	users             uint64
+	campaigns, prizes int
+	pity              bool // draws move the counter of a pity
+	unexpected        bool // nobody said how many users would come: pages are split as they do
+}
+
 // engineCampaign is P7's: three caps, so many prizes, stock that lasts.
-func engineCampaign(id string, prizes int, users uint64) *engine.Version {
+func engineCampaign(id string, prizes int, users uint64, pity bool) *engine.Version {
 	v := &engine.Version{
 		Campaign: id, TimeZone: "UTC", StartsAt: 1_000, EndsAt: 10_000_000_000, Denominator: 1_000_000, UserExhausted: engine.Miss, ExpectedUsers: users,
 		Caps: []engine.Cap{
@@ -33,6 +40,9 @@ func engineCampaign(id string, prizes int, users uint64) *engine.Version {
 	}
 	for i := range prizes {
 		v.Prizes = append(v.Prizes, engine.Prize{ID: fmt.Sprintf("p%d", i), Weight: uint32(500_000 / prizes), Stock: 1 << 40, Units: 1, Fallback: -1, Slot: -1})
+	}
+	if pity {
+		v.Pity = []engine.Pity{{ID: "row", Within: 1000, Group: []int16{0}, List: []engine.PityPrize{{Prize: 0, Reserve: 1 << 30}}}}
 	}
 	return v
 }
@@ -50,17 +60,21 @@ type engineLoad struct {
 	out       engine.Outcome
 }
 
-func newEngineLoad(users uint64, campaigns, prizes int, alloc func(int) []byte) (*engineLoad, error) {
+func newEngineLoad(s engineShape, alloc func(int) []byte) (*engineLoad, error) {
 	e, err := engine.New(engine.Options{Alloc: alloc})
 	if err != nil {
 		return nil, fmt.Errorf("bench: engine: %w", err)
 	}
-	x := &engineLoad{engine: e, users: users, campaigns: uint64(campaigns), state: 1}
+	x := &engineLoad{engine: e, users: s.users, campaigns: uint64(s.campaigns), state: 1}
 	x.batch.AddInit(&engine.Init{Namespace: engine.NewNamespace{Name: "default"}})
 	x.batch.AddPolicy(&engine.PutPolicy{Namespace: 1, Expect: engine.AnyRevision, Policy: &engine.NamespacePolicy{TimeZone: "UTC", MaxUsers: 1 << 40, MaxKeys: 1 << 40}})
-	for i := range campaigns {
+	expected := s.users / uint64(s.campaigns)
+	if s.unexpected {
+		expected = 0
+	}
+	for i := range s.campaigns {
 		x.batch.AddPublish(&engine.Publish{
-			Namespace: 1, Version: engineCampaign(fmt.Sprint("bench", i), prizes, users/uint64(campaigns)),
+			Namespace: 1, Version: engineCampaign(fmt.Sprint("bench", i), s.prizes, expected, s.pity),
 			SealedSeed: engine.SealSeed([32]byte{}, [12]byte{}, [16]byte{byte(i), byte(i >> 8)}),
 		})
 	}
@@ -159,17 +173,27 @@ func (x *engineLoad) run(ctx context.Context, draws int) (ns, allocations float6
 	return float64(used) / float64(done), float64(mallocs) / float64(done), nil
 }
 
-// engineDraw is P7: one draw in the engine, on one core.
-func (f *figures) engineDraw(ctx context.Context) ([]Figure, error) {
-	fig := Figure{ID: "P7", Name: fmt.Sprintf("engine, one core: a draw in entries of %d, %s users", entryDraws, count(f.o.Users)), Goal: "≤ 300 ns, 0 allocations",
-		goals: []goal{{"cpu", atMost, 0.3}, {"allocations", atMost, 0.01}}}
-	f.say.now("P7: %s users draw once …", count(f.o.Users))
-	ns, allocations, err := f.engineRounds(ctx, uint64(f.o.Users), 1, 8)
-	if err != nil {
-		return nil, err
+// engineDraw is P7: one draw in the engine, on one core; and the same without a pity.
+func (f *figures) engineDraw(ctx context.Context) (rows []Figure, err error) {
+	for _, what := range []struct {
+		name, goal string
+		pity       bool
+		goals      []goal
+	}{
+		{"three caps, a pity, 8 prizes", "≤ 300 ns, 0 allocations", true, []goal{{"cpu", atMost, 0.3}, {"allocations", atMost, 0.01}}},
+		{"the same without the pity", "reported", false, nil},
+	} {
+		f.say.now("P7: %s users draw once …", count(f.o.Users))
+		ns, allocations, err := f.engineRounds(ctx, engineShape{users: uint64(f.o.Users), campaigns: 1, prizes: 8, pity: what.pity})
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, Figure{
+			ID: "P7", Name: fmt.Sprintf("engine, one core: a draw in entries of %d, %s users, %s", entryDraws, count(f.o.Users), what.name), Goal: what.goal, goals: what.goals,
+			Measures: []runfile.Measure{runfile.NewMeasure("cpu", "us", runfile.Lower, ns), runfile.NewMeasure("allocations", "count", runfile.Lower, allocations)},
+		})
 	}
-	fig.Measures = []runfile.Measure{runfile.NewMeasure("cpu", "us", runfile.Lower, ns), runfile.NewMeasure("allocations", "count", runfile.Lower, allocations)}
-	return []Figure{fig}, nil
+	return rows, nil
 }
 
 // engineRows is P7: the engine alone, and the library around it with two goroutines against one, in turn.
@@ -224,13 +248,13 @@ func (f *figures) goroutines(ctx context.Context, lib Library) ([]runfile.Figure
 }
 
 // engineRounds warms an engine up with a draw for each user and measures a round for each pair. Times are in µs.
-func (f *figures) engineRounds(ctx context.Context, users uint64, campaigns, prizes int) (micros, allocations []float64, err error) {
+func (f *figures) engineRounds(ctx context.Context, s engineShape) (micros, allocations []float64, err error) {
 	var huge hugepage.Allocator
-	x, err := newEngineLoad(users, campaigns, prizes, huge.Alloc)
+	x, err := newEngineLoad(s, huge.Alloc)
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, _, err = x.run(ctx, int(users)); err != nil {
+	if _, _, err = x.run(ctx, int(s.users)); err != nil {
 		return nil, nil, err
 	}
 	for range f.o.Pairs {
@@ -243,35 +267,56 @@ func (f *figures) engineRounds(ctx context.Context, users uint64, campaigns, pri
 	return micros, allocations, nil
 }
 
-// engineMemory is P8: what the engine's tables have taken when every user has drawn once.
+// engineMemory is P8: what the engine's tables have taken when every user has drawn once, under three caps and a pity.
 func (f *figures) engineMemory(ctx context.Context) ([]Figure, error) {
-	f.say.now("P8: %s users draw once …", count(f.o.Users))
-	var taken atomic.Int64
-	x, err := newEngineLoad(uint64(f.o.Users), 1, 8, func(n int) []byte { taken.Add(int64(n)); return make([]byte, n) })
+	grown, taken, err := f.filledTables(ctx, true)
 	if err != nil {
 		return nil, err
 	}
-	x.inTurn = true
-	if _, _, err := x.run(ctx, f.o.Users); err != nil {
+	laid, _, err := f.filledTables(ctx, false)
+	if err != nil {
 		return nil, err
 	}
-	fig := Figure{ID: "P8", Name: fmt.Sprintf("memory taken for a user with three caps and one remembered key, %s users", count(f.o.Users)), Goal: "≤ 72 B + 28 B",
-		Note: "taken with the room that 64 arenas have not used yet; the goal is of what is used: go test -run '^$' -bench Memory ./engine/internal/pages"}
-	fig.Measures = []runfile.Measure{runfile.NewMeasure("bytes", "bytes", runfile.Lower, []float64{float64(taken.Load()) / float64(f.o.Users)})}
-	return []Figure{fig}, nil
+	row := func(name string, most float64, of func(engine.TableBytes) float64) Figure {
+		fig := Figure{ID: "P8", Name: fmt.Sprintf("memory of %s, %s users", name, count(f.o.Users)), Goal: fmt.Sprintf("≤ %.0f B", most)}
+		fig.take("bytes", of(grown), most)
+		fig.Beside = fmt.Sprintf("%.1f B where expected_users laid out the pages beforehand", of(laid))
+		return fig
+	}
+	rows := []Figure{
+		row("a user's row with three caps and a pity", 72, func(b engine.TableBytes) float64 { return float64(b.OfUsers) / float64(max(b.Users, 1)) }),
+		row("a young key", 28, func(b engine.TableBytes) float64 { return float64(b.OfKeys) / float64(max(b.Keys, 1)) }),
+	}
+	rows[0].Beside += fmt.Sprintf("; arenas took %.0f B for a user and his key, room that is not used yet included", float64(taken)/float64(f.o.Users))
+	return rows, nil
+}
+
+// filledTables lets every user draw once, and says what the tables take, and what was taken for them.
+func (f *figures) filledTables(ctx context.Context, unexpected bool) (b engine.TableBytes, taken int64, err error) {
+	f.say.now("P8: %s users draw once …", count(f.o.Users))
+	s := engineShape{users: uint64(f.o.Users), campaigns: 1, prizes: 8, pity: true, unexpected: unexpected}
+	x, err := newEngineLoad(s, func(n int) []byte { taken += int64(n); return make([]byte, n) })
+	if err != nil {
+		return b, 0, err
+	}
+	x.inTurn = true
+	if _, _, err := x.run(ctx, f.o.Users); err != nil {
+		return b, 0, err
+	}
+	return x.engine.Namespaces()[0].Campaigns()[0].TableBytes(), taken, nil
 }
 
 // engineScale is P11 in the engine: P7's draw with more users, campaigns and prizes, one thing at a time, against ten thousand
 // users in one campaign with eight prizes.
 func (f *figures) engineScale(ctx context.Context) ([]Figure, error) {
-	base, _, err := f.engineRounds(ctx, 10_000, 1, 8)
+	base, _, err := f.engineRounds(ctx, engineShape{users: 10_000, campaigns: 1, prizes: 8})
 	if err != nil {
 		return nil, err
 	}
 	var all []Figure
 	for _, c := range []struct{ users, campaigns, prizes int }{{f.o.Users, 1, 8}, {10_000, 1, 1}, {10_000, 1, 256}, {f.o.Users, 1000, 8}} {
 		f.say.now("P11: %s users, %s campaigns, %d prizes …", count(c.users), count(c.campaigns), c.prizes)
-		got, _, err := f.engineRounds(ctx, uint64(c.users), c.campaigns, c.prizes)
+		got, _, err := f.engineRounds(ctx, engineShape{users: uint64(c.users), campaigns: c.campaigns, prizes: c.prizes})
 		if err != nil {
 			return nil, err
 		}

@@ -21,6 +21,7 @@ type FiguresReport struct {
 	Users       int
 	Wall        float64
 	Figures     []Figure
+	Proof       *Proof // of what was drawn; nil when nothing was that has records
 }
 
 // Figure is one row.
@@ -173,6 +174,7 @@ func (r *FiguresReport) WriteText(w io.Writer) error {
 			p.line("  %s %s: %s requests were refused because of load; they do not count", f.ID, f.Name, count(f.Refused))
 		}
 	}
+	writeRecount(p, r.Proof, "these figures are of the engine in this process, whose draws have no records")
 	return p.err
 }
 

@@ -20,7 +20,7 @@ func (f *figures) restart(ctx context.Context) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	work := newBatchLoad(f.host, campaign, f.o.BatchDraws, 0, true)
+	work := drawing(f, newBatchLoad(f.host, campaign, f.o.BatchDraws, 0, true), campaign)
 	work.patient = true
 	f.say.now("P9: %s users draw for the first time …", count(users))
 	if err := f.fillUsers(ctx, work, users); err != nil {
@@ -55,7 +55,7 @@ func (f *figures) restart(ctx context.Context) ([]Figure, error) {
 	rows[1].take("seconds", clean.Seconds(), 5)
 
 	f.say.now("P9: restart after SIGKILL …")
-	more := newBatchLoad(f.host, campaign, f.o.BatchDraws, uint32(users), true)
+	more := drawing(f, newBatchLoad(f.host, campaign, f.o.BatchDraws, uint32(users), true), campaign)
 	if _, err := f.pump(ctx, more, 2*time.Second); err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (f *figures) pump(ctx context.Context, work *batchLoad, span time.Duration)
 // little shorter.
 func (f *figures) awaitCheckpoint(ctx context.Context, campaign string) (pause float64, checkpoints int, err error) {
 	const patience = 90 * time.Second
-	work := newBatchLoad(f.host, campaign, f.o.BatchDraws, uint32(f.o.P9Users), true)
+	work := drawing(f, newBatchLoad(f.host, campaign, f.o.BatchDraws, uint32(f.o.P9Users), true), campaign)
 	before := -1
 	for begin := time.Now(); ; {
 		text, err := f.ctl.do(ctx, "GET", f.ctl.admin+"/metrics", nil, nil)

@@ -44,7 +44,7 @@ func TestGoalsAreHeldAgainstMedians(t *testing.T) {
 }
 
 func TestEngineLoadIsTheFigure(t *testing.T) {
-	x, err := newEngineLoad(2000, 3, 8, nil)
+	x, err := newEngineLoad(engineShape{users: 2000, campaigns: 3, prizes: 8}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,5 +58,19 @@ func TestEngineLoadIsTheFigure(t *testing.T) {
 	x.campaigns = 5 // two of them were never published: a refusal must not pass as a fast draw
 	if _, _, err := x.run(t.Context(), 1000); err == nil || !strings.Contains(err.Error(), "was refused") {
 		t.Errorf("draws from campaigns that are not there: %v", err)
+	}
+}
+
+// TestMemoryRowsAreOfAllRows: P8 divides what the tables take by the rows that are in them, and each row is at least as wide as its counters.
+func TestMemoryRowsAreOfAllRows(t *testing.T) {
+	f := &figures{o: FiguresOptions{Users: 40_000}, say: &console{}}
+	b, taken, err := f.filledTables(t.Context(), true)
+	if err != nil || b.Users != 40_000 || b.Keys < 40_000 || b.OfUsers+b.OfKeys > uint64(taken) || b.OfUsers < 40*b.Users || b.OfKeys < 20*b.Keys {
+		t.Fatalf("%+v of %d, %v", b, taken, err)
+	}
+	f.o.Users = 5_000
+	rows, err := f.engineMemory(t.Context())
+	if err != nil || len(rows) != 2 || rows[0].reached() == "–" || rows[1].reached() == "–" {
+		t.Fatalf("%+v, %v", rows, err)
 	}
 }

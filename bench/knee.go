@@ -51,7 +51,7 @@ func (f *figures) findKnee(ctx context.Context, limit time.Duration) (*knee, err
 	if err != nil {
 		return nil, err
 	}
-	work := newSteadyLoad(f.host, campaign, uint32(f.o.Users))
+	work := drawing(f, newSteadyLoad(f.host, campaign, uint32(f.o.Users)), campaign)
 	span := time.Duration(f.o.Seconds) * time.Second
 	f.say.now("knee: the peak of a closed loop …")
 	peak, err := closedLoop{server: f.daemon, opts: load.Options{Addr: f.host, Connections: f.o.Connections}}.measure(ctx, func(int) load.Workload { return work }, span)

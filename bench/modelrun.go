@@ -22,6 +22,7 @@ type modelRun struct {
 	leader   *mate
 	others   []*mate
 	campaign string
+	recount  *recount               // of what was drawn at the three
 	turns    map[string][]modelTurn // by the row's id
 }
 
@@ -89,7 +90,7 @@ func Model(ctx context.Context, o TableOptions) (*TableReport, error) {
 		}
 		m.predict()
 		m.size()
-		return nil
+		return judgeReplicas(ctx, m.crew, m.recount)
 	})
 }
 
@@ -105,11 +106,8 @@ func (m *modelRun) found(ctx context.Context) (err error) {
 	}
 	file := steadyCampaign(t.o.Users, time.Now())
 	file.Campaign = m.campaign
-	text, err := file.encode()
-	if err != nil {
-		return err
-	}
-	if _, err := m.leader.control.publish(ctx, file.Campaign, text); err != nil {
+	m.recount = t.f.recount.at(m.leader.control, m.leader.api)
+	if err := m.recount.publish(ctx, file); err != nil {
 		return err
 	}
 	for _, n := range m.crew.nodes {
@@ -129,7 +127,12 @@ func (m *modelRun) row(id, name string, connections int, at, nodes []*mate) cont
 	c := contender{id: id, name: name}
 	works := make([]load.Workload, len(at))
 	for i := range at {
-		works[i] = newSteadyLoad(at[i].api, m.campaign, uint32(m.t.o.Users))
+		work, recount := newSteadyLoad(at[i].api, m.campaign, uint32(m.t.o.Users)), m.recount
+		if at[i] == m.alone {
+			recount = m.t.f.recount
+		}
+		recount.hear(work, m.campaign)
+		works[i] = work
 	}
 	c.measure = func(ctx context.Context, span time.Duration) (sample, error) {
 		used := &nodeMeter{ctx: ctx, nodes: nodes}

@@ -99,7 +99,7 @@ func (f *figures) overload(ctx context.Context, span time.Duration) (*overload, 
 	if err != nil {
 		return nil, err
 	}
-	w := &overload{f: f, span: span, work: newSteadyLoad(f.host, campaign, uint32(f.o.Users))}
+	w := &overload{f: f, span: span, work: drawing(f, newSteadyLoad(f.host, campaign, uint32(f.o.Users)), campaign)}
 	w.generator, err = generatorRate(ctx, &f.o.Environment, 256, 1, time.Second)
 	return w, err
 }

@@ -198,7 +198,9 @@ type respLoad struct {
 	userAt  int
 	keyAt   int
 	behind  []byte // behind the draws of a request: WAIT
+	nonce   string // the beginning of its keys
 	sent    uint32
+	heard   heard  // by the number of the request
 	odd     []byte // an answer that was no draw
 }
 
@@ -221,10 +223,11 @@ func newRedisLoad(p *redisPeer, users uint32, draws int) *respLoad {
 
 // lay writes the command with room for user and key at its end.
 func (l *respLoad) lay(args ...string) {
-	user, key := "u"+zeros(userDigits), keyNonce()+zeros(keyDigits)
+	l.nonce = keyNonce()
+	user, key := "u"+zeros(userDigits), l.nonce+zeros(keyDigits)
 	l.request = appendCommand(nil, append(args, user, key)...)
 	l.keyAt = len(l.request) - 2 - keyDigits
-	l.userAt = l.keyAt - len(keyNonce()) - len(fmt.Sprintf("\r\n$%d\r\n", len(key))) - userDigits
+	l.userAt = l.keyAt - len(l.nonce) - len(fmt.Sprintf("\r\n$%d\r\n", len(key))) - userDigits
 }
 
 // replies is how many replies a request gets.
@@ -236,25 +239,41 @@ func (l *respLoad) replies() int {
 }
 
 // AppendRequest implements load.Workload.
-func (l *respLoad) AppendRequest(dst []byte, _ uint32, _ bool) []byte {
+func (l *respLoad) AppendRequest(dst []byte, id uint32, _ bool) []byte {
+	l.heard.sent(id, uint64(l.sent)/uint64(l.draws))
 	for range l.draws {
 		n := l.sent
 		l.sent++
 		at := len(dst)
 		dst = append(dst, l.request...)
-		putDigits(dst[at+l.userAt:at+l.userAt+userDigits], uint32(uint64(n)*0x9E3779B97F4A7C15>>32%uint64(l.users)))
+		putDigits(dst[at+l.userAt:at+l.userAt+userDigits], uint32(scattered(uint64(n), l.users)))
 		putDigits(dst[at+l.keyAt:at+l.keyAt+keyDigits], n)
 	}
 	return append(dst, l.behind...)
 }
 
 // Answer implements load.Workload.
-func (l *respLoad) Answer(_ uint32, a *load.Answer) (load.Class, time.Duration) {
+func (l *respLoad) Answer(id uint32, a *load.Answer) (load.Class, time.Duration) {
 	class := classOf(a.Status)
-	if class != load.Decided && l.odd == nil {
+	if class == load.Decided {
+		l.heard.decided(id)
+	} else if l.odd == nil {
 		l.odd = append([]byte{}, a.Body[:min(len(a.Body), 300)]...)
 	}
 	return class, load.Done
+}
+
+// acknowledged implements remembering.
+func (l *respLoad) acknowledged() []uint64 { return []uint64{l.heard.count * uint64(l.draws)} }
+
+// some implements remembering: a draw of each of so many requests.
+func (l *respLoad) some(n int, seed uint64) []drawn {
+	var all []drawn
+	for _, k := range l.heard.pick(n, seed) {
+		n := uint32(k)*uint32(l.draws) + uint32(k)%uint32(l.draws)
+		all = append(all, drawn{0, uint32(scattered(uint64(n), l.users)), fmt.Sprintf("%s%0*d", l.nonce, keyDigits, n)})
+	}
+	return all
 }
 
 // Lost implements load.Workload.

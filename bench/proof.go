@@ -19,6 +19,7 @@ type Proof struct {
 	ByIDSame    uint64          `json:"by_id_same"`   // of them, with the same bytes
 	FeedItems   uint64          `json:"feed_items"`   // records of the campaign
 	Seconds     float64         `json:"seconds"`      // that the proof took
+	Campaigns   int             `json:"campaigns"`    // of a recount: how many were judged
 	Verdict     *oracle.Verdict `json:"verdict"`
 }
 

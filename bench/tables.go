@@ -67,6 +67,8 @@ type tableRun struct {
 	span   time.Duration
 	report *TableReport
 	stops  []func() error // in the order in which things were started
+
+	elsewhere []*recount // of what was drawn at other daemons
 }
 
 // runTable starts a daemon, lets rows make the rows, and ends everything that was started.
@@ -108,27 +110,33 @@ func runTable(ctx context.Context, scenario, method string, o TableOptions, rows
 	if err := rows(ctx, t); err != nil {
 		return nil, err
 	}
-	t.report.Wall = time.Since(begin)
-	if len(t.report.Invalid) > 0 {
-		return t.report, &ThresholdError{Reasons: t.report.Invalid}
+	for _, r := range append(t.elsewhere, t.f.recount) {
+		if err := r.judge(ctx); err != nil {
+			return nil, fmt.Errorf("verdict: %w", err)
+		}
 	}
-	return t.report, nil
+	t.report.Wall = time.Since(begin)
+	t.report.Proof, err = t.f.recount.result()
+	if len(t.report.Invalid) > 0 {
+		err = errors.Join(err, &ThresholdError{Reasons: t.report.Invalid})
+	}
+	return t.report, err
 }
 
 // daemon makes a daemon with both fronts, which is started by the first campaign.
-func (t *tableRun) daemon() (err error) {
+func (t *tableRun) daemon() error {
 	f := t.f
-	if f.daemon, err = newDaemon(&t.o.Environment); err != nil {
+	d, err := newDaemon(&t.o.Environment)
+	if err != nil {
 		return err
 	}
+	f.against(d)
 	t.stops = append(t.stops, func() error { return f.daemon.remove(t.o.Keep) })
 	resp, err := freeAddress()
 	if err != nil {
 		return err
 	}
 	f.daemon.resp, f.daemon.extra = resp, []string{"--resp", resp}
-	f.host = f.daemon.api
-	f.ctl = newControl("http://"+f.daemon.api, "http://"+f.daemon.admin, "")
 	return nil
 }
 
@@ -151,18 +159,18 @@ func (t *tableRun) contest(ctx context.Context, all []contender) error {
 // unary is a contender: draws one by one over HTTP.
 func (t *tableRun) unary(c contender, campaigns []string, users, connections int) contender {
 	return closedContender(c, closedLoop{server: t.f.daemon, want: load.Decided, opts: load.Options{Addr: t.f.host, Connections: connections}}, 1,
-		newSteadyLoads(t.f.host, campaigns, uint32(users)))
+		drawing(t.f, newSteadyLoads(t.f.host, campaigns, uint32(users)), campaigns...))
 }
 
 // batch is a contender: draws in batches over HTTP.
 func (t *tableRun) batch(c contender, campaign string, draws, users int, wire bool) contender {
 	return closedContender(c, closedLoop{server: t.f.daemon, want: load.Decided, opts: load.Options{Addr: t.f.host, Connections: t.o.BatchConns}}, draws,
-		newBatchLoad(t.f.host, campaign, draws, uint32(users), wire))
+		drawing(t.f, newBatchLoad(t.f.host, campaign, draws, uint32(users), wire), campaign))
 }
 
 // resp is a contender: draws over RESP, so many of them in a pipeline.
 func (t *tableRun) resp(c contender, campaign string, draws int) contender {
-	work := newRESPLoad(campaign, uint32(t.o.Users), draws)
+	work := drawing(t.f, newRESPLoad(campaign, uint32(t.o.Users), draws), campaign)
 	return closedContender(c, closedLoop{
 		server: t.f.daemon, want: load.Decided, opts: load.Options{Addr: t.f.daemon.resp, Connections: t.respConnections(draws), Replies: work.replies()},
 	}, draws, work)
@@ -272,7 +280,7 @@ func Memory(ctx context.Context, o TableOptions) (*TableReport, error) {
 			t.report.Rows = append(t.report.Rows, runfile.Figure{ID: id, Name: name, Measures: []runfile.Measure{runfile.NewMeasure("bytes", "bytes", runfile.Lower, samples)}})
 		}
 		empty := resident()
-		work := newBatchLoad(t.f.host, campaign, t.o.BatchDraws, 0, true)
+		work := drawing(t.f, newBatchLoad(t.f.host, campaign, t.o.BatchDraws, 0, true), campaign)
 		work.patient = true
 		t.f.say.now("%s users draw for the first time …", count(t.o.Users))
 		if err := t.f.fillUsers(ctx, work, t.o.Users); err != nil {
@@ -280,7 +288,7 @@ func Memory(ctx context.Context, o TableOptions) (*TableReport, error) {
 		}
 		once := resident()
 		t.f.say.now("and for the second time …")
-		again := newBatchLoad(t.f.host, campaign, t.o.BatchDraws, 0, true)
+		again := drawing(t.f, newBatchLoad(t.f.host, campaign, t.o.BatchDraws, 0, true), campaign)
 		again.patient = true
 		if err := t.f.fillUsers(ctx, again, t.o.Users); err != nil {
 			return err

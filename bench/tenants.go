@@ -63,7 +63,8 @@ func (t *tableRun) tenant(ctx context.Context, campaign, name string, rate int) 
 	if err != nil {
 		return nil, err
 	}
-	return &tenant{&steadyLoad{users: uint32(t.o.Users), templates: []*template{newDrawTemplate(t.f.host, key, campaign)}}}, nil
+	work := &steadyLoad{users: uint32(t.o.Users), templates: []*template{newDrawTemplate(t.f.host, key, campaign)}}
+	return &tenant{drawing(t.f, work, campaign)}, nil
 }
 
 // draw sends draws at a rate for a turn.
