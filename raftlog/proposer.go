@@ -149,11 +149,11 @@ func (p *proposer) land() {
 
 // arrive ends a flight: with its outcome, or with the error that explains why there is none.
 func (p *proposer) arrive(f *flight, out *engine.Outcome, err error) {
-	now := p.clock.Monotonic()
+	now, told := p.clock.Monotonic(), false
 	if out != nil {
 		p.transfer.clear()
 		p.metrics.landed(f, now)
-		p.deliver(f, out)
+		told = p.deliver(f, out)
 		select {
 		case p.outcome <- out:
 		default:
@@ -165,7 +165,9 @@ func (p *proposer) arrive(f *flight, out *engine.Outcome, err error) {
 		p.settle(f, refusalOf(err))
 	}
 	p.disembark(f)
-	runtime.Gosched() // see fly
+	if !told { // those who heard before they woke have what comes next in the queue, or soon; see fly for the others
+		runtime.Gosched()
+	}
 	p.queue.landed(now)
 	p.release(f)
 }
