@@ -26,8 +26,9 @@ type batchWork struct {
 	campaign *engine.Campaign
 	code     problem.Code // why it cannot be drawn from
 
-	// Looking at committed facts costs a lock for each item, and pays only while it finds something.
-	peeks, found int
+	// Looking at committed facts costs a lock for each item, and pays only while it finds something: patience is how many looks
+	// without an answer a batch takes. It outlives the batch, since the next one mostly finds what this one found.
+	peeks, found, patience int
 }
 
 // batchItem is one draw of a batch. at is its place in the worker's batch, in known or in faults.
@@ -55,14 +56,19 @@ type itemFault struct {
 	fault fault // of UnknownField and InvalidField
 }
 
-// How long committed facts are looked at without an answer: the first probe items, and then one answer pays for
-// probeEvery looks.
+// How long committed facts are looked at without an answer: the first items, at most maxPatience, half as many after a batch in
+// which none was found, at least one; and then one answer pays for probeEvery looks.
 const (
-	probe      = 16
-	probeEvery = 8
+	maxPatience = 16
+	probeEvery  = 8
 )
 
 func (b *batchWork) reset() {
+	if b.found > 0 {
+		b.patience = maxPatience
+	} else if b.peeks >= b.patience {
+		b.patience = max(b.patience/2, 1)
+	}
 	clear(b.items)
 	clear(b.faults)
 	b.items, b.known, b.faults = b.items[:0], b.known[:0], b.faults[:0]
@@ -246,7 +252,7 @@ func (b *batchWork) find(w *worker, id []byte) {
 
 // peek looks for an answer to w.command in committed facts, as long as that pays.
 func (b *batchWork) peek(w *worker) (r engine.Result, ok bool) {
-	if b.peeks >= probe+b.found*probeEvery {
+	if b.peeks >= b.patience+b.found*probeEvery {
 		return r, false
 	}
 	b.peeks++

@@ -395,3 +395,16 @@ func TestWireExample(t *testing.T) {
 		t.Errorf("the answer of the example is\n%swant\n%s", hex.Dump(got), hex.Dump(a.body))
 	}
 }
+
+// Batches in which committed facts answer nothing look less and less for it, and one answer makes the next ones look as long as ever.
+func TestPatienceWithFacts(t *testing.T) {
+	b := &batchWork{patience: maxPatience}
+	for i, batch := range []struct{ peeks, found, want int }{
+		{16, 0, 8}, {3, 0, 8}, {8, 0, 4}, {4, 0, 2}, {2, 0, 1}, {1, 0, 1}, {1, 0, 1}, {0, 0, 1}, {9, 1, 16}, {256, 256, 16}, {16, 0, 8},
+	} {
+		b.peeks, b.found = batch.peeks, batch.found
+		if b.reset(); b.patience != batch.want || b.peeks != 0 || b.found != 0 {
+			t.Fatalf("after batch %d (%d looks, %d answers): patience %d, want %d", i, batch.peeks, batch.found, b.patience, batch.want)
+		}
+	}
+}

@@ -59,7 +59,7 @@ func New(o Options) (*Server, error) {
 	s.figures = newFigures(s.options.Metrics, s.connections)
 	s.addresses, s.people = access.NewCrowd(s.options.AddressRate), access.NewCrowd(s.options.UserRate)
 	s.workers.New = func() any { return newWorker(s) }
-	s.batches.New = func() any { return &batchWork{batch: new(engine.Batch)} }
+	s.batches.New = func() any { return &batchWork{batch: new(engine.Batch), patience: maxPatience} }
 	s.coarse.Store(1)
 	s.full = s.fullAnswer()
 	s.http = &fasthttp.Server{
