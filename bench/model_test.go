@@ -42,14 +42,39 @@ func TestModelSizes(t *testing.T) {
 }
 
 func TestModelTakesDrawsAndEntriesApart(t *testing.T) {
-	// 10 µs a draw and 40 an entry: with half an entry a draw 30, with a tenth 14.
-	if draw, entry := fitCosts(30, 0.5, 14, 0.1); math.Abs(draw-10) > 1e-9 || math.Abs(entry-40) > 1e-9 {
-		t.Errorf("%v µs a draw, %v an entry", draw, entry)
+	turns := func(entries float64, costs ...float64) (all []modelTurn) {
+		for _, c := range costs {
+			all = append(all, modelTurn{nodes: []float64{c / 4, c * 3 / 4}, entries: entries}) // of two nodes together
+		}
+		return all
 	}
-	if draw, entry := fitCosts(12, 0.5, 14, 0.1); draw != 14 || entry != 0 {
-		t.Errorf("noise: %v µs a draw, %v an entry", draw, entry)
+	for _, x := range []struct {
+		what        string
+		few, more   []modelTurn
+		draw, entry float64
+	}{
+		{"10 µs a draw and 40 an entry: with half an entry a draw 30, with a tenth 14", turns(0.5, 30), turns(0.1, 14), 10, 40},
+		{"a machine that is slower in one round", turns(0.5, 30, 60, 30), turns(0.1, 14, 44, 14), 10, 40},
+		{"one turn that is far off", turns(0.5, 30, 30, 300), turns(0.1, 14, 14, 14), 10, 40},
+		{"noise", turns(0.5, 12), turns(0.1, 14), 13, 0},
+		{"all of it is entries", turns(0.5, 50), turns(0.1, 8), 0, 90},
+		{"as many entries in both", turns(0.5, 12), turns(0.5, 14), 13, 0},
+	} {
+		if draw, entry := fitCosts(x.few, x.more); math.Abs(draw-x.draw) > 1e-9 || math.Abs(entry-x.entry) > 1e-9 {
+			t.Errorf("%s: %v µs a draw, %v an entry; want %v and %v", x.what, draw, entry, x.draw, x.entry)
+		}
 	}
-	if draw, entry := fitCosts(50, 0.5, 8, 0.1); draw != 0 || entry != 80 {
-		t.Errorf("all of it is entries: %v µs a draw, %v an entry", draw, entry)
+}
+
+// A forecast goes by the entries of its own rounds.
+func TestModelForecast(t *testing.T) {
+	m := &modelRun{turns: map[string][]modelTurn{
+		"lead.16": {{nodes: []float64{30}, entries: 0.5}}, "lead.4": {{nodes: []float64{14}, entries: 0.1}}, // 10 and 40
+		"edge.16": {{nodes: []float64{45}, entries: 0.5}}, "edge.4": {{nodes: []float64{25}, entries: 0.1}}, // 20 and 50
+		"all": {{nodes: []float64{1}, entries: 0.01}, {nodes: []float64{1}, entries: 0.02}},
+	}}
+	got := m.forecast("all", map[string]float64{"lead": 0.5, "edge": 0.5})
+	if want := []float64{15.45, 15.9}; len(got) != 2 || math.Abs(got[0]-want[0]) > 1e-9 || math.Abs(got[1]-want[1]) > 1e-9 {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
