@@ -38,6 +38,36 @@ func TestTablesOfOneKind(t *testing.T) {
 	}
 }
 
+// What a flush makes of blobs is there for good, so it makes few tables.
+func TestAFlushMakesFewTables(t *testing.T) {
+	o := small(vfs.NewMem(), "/d")
+	o.StateMemtable = 32 << 20
+	s := mustVerify(t, o)
+	defer mustClose(t, s)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for index := range uint64(700) {
+		b := makeBlob(index+1, 256, size110)
+		for i := range b.records {
+			b.records[i] = byte(rng.Uint32())
+		}
+		check(t, b.put(s.State(), index+1))
+	}
+	db := s.State().db
+	check(t, db.Flush())
+	levels, err := db.SSTables()
+	check(t, err)
+	count, bytes := 0, uint64(0)
+	for _, tables := range levels {
+		for _, table := range tables {
+			count++
+			bytes += table.Size
+		}
+	}
+	if bytes < 16<<20 || uint64(count) > bytes>>22 {
+		t.Errorf("%d tables of %d bytes", count, bytes)
+	}
+}
+
 // A blob is written once, by the flush that takes it out of memory: the compactions of win rows, which every flush needs, leave
 // it alone.
 func TestBlobsAreNotCompacted(t *testing.T) {
