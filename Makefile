@@ -16,7 +16,7 @@ SIM_T := $(if $(filter command line environment,$(origin T)),$(T))
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check clients bench-quick bench-compare bench-keys bench-oversell bench-figures bench-picture bench-redis nemesis-mutant failpoints crashloop faults faults-quick fuzz mutants sim soak simulate cover upgrade-test
+.PHONY: help build test check clients bench-quick bench-compare bench-keys bench-oversell bench-figures bench-picture bench-redis nemesis-mutant failpoints crashloop faults faults-quick fuzz mutants sim soak simulate cover upgrade-test crowds
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ simulate: ## 10 million draws: exact odds within 5 sigma for every prize (DRAWS=
 soak: ## The engine against the reference engine, alone and as replicas of a model log, for T each (make soak T=10m)
 	DRAWTEST_SOAK=$(T) $(GO) test -count=1 -v -run '^TestSoak$$' -timeout 0 ./internal/drawtest/
 	MODEL_FOR=$(T) $(GO) test -count=1 -v -run '^TestSoak$$' -timeout 0 ./sim/model/
+
+crowds: ## Goroutines as a library over what ends under them, then the same by position, in ROUNDS rounds a scene (1000: 1 min)
+	DRAWD_SCENES=$(or $(ROUNDS),1000) $(GO) test -count=1 -v -run '^TestWhatACrowdDecidesFollowsFromItsPositions$$' -timeout 0 ./engine/
 
 sim: ## Clusters in simulated time under nemeses, for T, with a row in the ledger (make sim T=60m); without T 20 simulated hours (5 min)
 	GOGC=400 SIM_FOR=$(SIM_T) SIM_SEED=$(or $(SIM_SEED),$(if $(SIM_T),,3000)) SIM_HOURS=$(if $(SIM_T),,20) SIM_NODES=$(or $(NODES),any) SIM_LEDGER=$(if $(SIM_T),../docs/reliability-ledger.md) \
