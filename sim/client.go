@@ -243,8 +243,13 @@ func (c *client) read(over <-chan struct{}) {
 	})
 }
 
-// next decides what to do: mostly draws, a third of them again.
+// next decides what to do: mostly draws, a third of them again. In a world of days some of those are of any age.
 func (c *client) next() intent {
+	if n := len(c.sent); c.world.options.Days > 0 && n > 0 && c.chance(20) {
+		if old := c.sent[c.rng.IntN(n)]; old.order != nil {
+			return old
+		}
+	}
 	if len(c.sent) > 0 && c.chance(30) {
 		return c.sent[max(0, len(c.sent)-1-c.rng.IntN(min(len(c.sent), 12)))]
 	}
@@ -273,7 +278,7 @@ func (c *client) fancy() intent {
 }
 
 func (c *client) user() (id []byte, key engine.Key) {
-	id = fmt.Appendf(nil, "u%d", c.rng.IntN(users))
+	id = fmt.Appendf(nil, "u%d", c.rng.IntN(c.world.users()))
 	return id, c.world.shop.keyer.User(id)
 }
 

@@ -9,14 +9,17 @@ import (
 // monotonic hand is nobody's to set.
 type Clock struct {
 	start  time.Time
-	offset atomic.Int64 // of the wall clock, ns
+	ahead  *atomic.Int64 // ns by which every right clock of the world is ahead of simulated time
+	offset atomic.Int64  // of this wall clock, ns
 }
 
-// NewClock returns a clock that is right.
-func NewClock() *Clock { return &Clock{start: time.Now()} }
+// NewClock returns a clock that is right in a world that is ahead of simulated time by so many ns.
+func NewClock(ahead *atomic.Int64) *Clock { return &Clock{start: time.Now(), ahead: ahead} }
 
 // Now returns the wall clock.
-func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+func (c *Clock) Now() time.Time {
+	return time.Now().Add(time.Duration(c.ahead.Load() + c.offset.Load()))
+}
 
 // Monotonic returns the time since the machine was made.
 func (c *Clock) Monotonic() time.Duration { return time.Since(c.start) }

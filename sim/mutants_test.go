@@ -45,6 +45,8 @@ type ground struct {
 
 var elsewhere = []ground{
 	{mutant.WindowEdge, "./model", "^TestSeeds$", "the clients of a world do not come to the edges of windows; the scripts of the model do"},
+	{mutant.PackForgets, ".", "^TestOldKeys$", "keys are packed in worlds whose days pass only"},
+	{mutant.PackUnmarked, "../engine/internal/pages", "^TestPackedRowsAgainstAMap$", "in a world a checkpoint must fall between a step of packing and the end of its node: one of three finds it"},
 	{mutant.RetryUnheard, "../server/dataplane", "^TestOldFactsDenyNothing$", "a denial from old facts of what was drawn needs a cap that was raised meanwhile"},
 	{mutant.BatchReused, "../server/dataplane", "^TestABatchOfAnUnknownOutcomeIsNotUsedAgain$", "a log that writes into a batch after it gave up is, in a world, a dead one's"},
 	{mutant.ClockUnasked, "../raftlog", "^TestALeaderAsksForTheClocksFirst$", "the operator of a world accepts every clock at once"},

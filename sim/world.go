@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +26,7 @@ type Options struct {
 	Clients  int           // default 6
 	Think    time.Duration // mean pause of a client between two operations; default 800 ms
 	Calm     time.Duration // mean time between two acts of nemeses; default 2.5 s
+	Days     int           // by which log time passes meanwhile; default none
 	Nemeses  []string      // names of those that act; default all that fit
 	LogLevel slog.Level    // of what nodes say that the trace keeps
 	Watch    func(*World)  // called once the world is up, beside everything else: a script of a test
@@ -80,6 +82,7 @@ type World struct {
 	crew    sync.WaitGroup // clients, nemeses, the dump
 	dying   sync.WaitGroup // runs that are being stopped
 	shop    *shop
+	ahead   atomic.Int64 // ns by which right clocks are ahead of simulated time
 	lasted  time.Duration
 	lived   bool // to its end
 	mu      struct {
@@ -180,10 +183,16 @@ func (w *World) use() {
 	go func() { defer w.crew.Done(); w.dump.follow(w.stop) }()
 	var clients sync.WaitGroup
 	over := make(chan struct{})
+	var all []*client
 	for i := range w.options.Clients {
-		clients.Add(1)
-		go func() { defer clients.Done(); newClient(w, i+1).shop(over) }()
+		all = append(all, newClient(w, i+1))
 	}
+	w.crowd(all)
+	for _, c := range all {
+		clients.Add(1)
+		go func() { defer clients.Done(); c.shop(over) }()
+	}
+	clients.Go(func() { w.pass(over) })
 	if w.options.Watch != nil {
 		clients.Add(1)
 		go func() { defer clients.Done(); w.options.Watch(w) }()
@@ -193,6 +202,7 @@ func (w *World) use() {
 	w.settled("after the last nemesis")
 	close(over)
 	clients.Wait()
+	w.askForOldKeys(all)
 	if w.settled("at the end") {
 		w.dump.finish()
 	}
@@ -201,7 +211,7 @@ func (w *World) use() {
 }
 
 func (w *World) addMachine(id string, found []raftlog.Member) *machine {
-	m := &machine{world: w, id: id, found: found, clock: NewClock(), fs: storage.NewCrashFS()}
+	m := &machine{world: w, id: id, found: found, clock: NewClock(&w.ahead), fs: storage.NewCrashFS()}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.mu.machines = append(w.mu.machines, m)

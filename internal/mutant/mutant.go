@@ -11,6 +11,8 @@ const (
 	DedupeInProcess  Name = "dedupe-in-process"  // idempotency keys are known to the process that proposed them only
 	HoldKeyInProcess Name = "hold-in-process"    // the same for keys of holds and takes
 	SnapshotNoKeys   Name = "snapshot-no-keys"   // a checkpoint leaves the idempotency keys out
+	PackForgets      Name = "pack-forgets"       // packing old keys drops those of the packed pages in its way
+	PackUnmarked     Name = "pack-unmarked"      // a checkpoint does not know which packed pages are new
 	WindowEdge       Name = "window-edge"        // a rolling window is one millisecond too short
 	CapPlusOne       Name = "cap-plus-one"       // a cap lets one more through
 	SwitchAtEdge     Name = "switch-at-edge"     // a prize that is off is given by whatever is in the log already
@@ -37,7 +39,7 @@ const (
 // All returns every fault.
 func All() []Name {
 	return []Name{
-		Oversell, MapOrder, ClockInApply, DedupeInProcess, HoldKeyInProcess, SnapshotNoKeys, WindowEdge, CapPlusOne, SwitchAtEdge, UnsyncedLog, NoWatermark,
+		Oversell, MapOrder, ClockInApply, DedupeInProcess, HoldKeyInProcess, SnapshotNoKeys, PackForgets, PackUnmarked, WindowEdge, CapPlusOne, SwitchAtEdge, UnsyncedLog, NoWatermark,
 		HeartbeatAside, AckBeforeQuorum, LostIsNone, ReadNoBarrier, ProposeTwice, TailStays, VoteForgotten, CheckpointAhead, AnswerBeforeBlob,
 		RetryUnheard, UnknownIsNone, BatchReused, MinIndexUnheard, BarrierUnheard,
 		RollbackBelieved, ClockUnasked,

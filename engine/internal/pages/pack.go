@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"slices"
 	"unsafe"
+
+	"github.com/drawd/drawd/internal/mutant"
 )
 
 // packed are the packed pages of a table, ascending.
@@ -276,6 +278,9 @@ func (x *Packer) rewrite(t *Table, first int, end uint64) {
 		x.there = t.arena.page(c.numbers[last]).unpack(x.there)
 		t.arena.release(c.numbers[last])
 	}
+	if mutant.On(mutant.PackForgets) {
+		x.there = x.there[:0]
+	}
 	x.merge()
 	c.rows += len(x.fresh)
 	var fences []uint64
@@ -284,6 +289,9 @@ func (x *Packer) rewrite(t *Table, first int, end uint64) {
 		x.m.fit(rest, x.sizes)
 		n, p := t.arena.take()
 		p.pack(n, t.id, &x.m, rest[:x.m.rows])
+		if mutant.On(mutant.PackUnmarked) {
+			t.arena.dirty[n>>6] &^= 1 << (n & 63)
+		}
 		fences, numbers = append(fences, x.m.base), append(numbers, n)
 	}
 	c.fences, c.numbers = slices.Replace(c.fences, first, last, fences...), slices.Replace(c.numbers, first, last, numbers...)
