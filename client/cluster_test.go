@@ -76,7 +76,7 @@ func startCluster(t *testing.T) []*member {
 func (m *member) open(id string, found []raftlog.Member) {
 	key := [32]byte{7}
 	logger := slog.New(slog.DiscardHandler)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	planes := server.Options{API: "127.0.0.1:0", Admin: "127.0.0.1:0", ClusterKey: key, Logger: logger}
 	starting, err := server.Start(planes)
@@ -87,6 +87,8 @@ func (m *member) open(id string, found []raftlog.Member) {
 	must(err)
 	m.log, err = raftlog.Open(ctx, raftlog.Options{
 		NodeID: id, Store: m.store, Engine: e, Logger: logger, Peers: m.mux, Found: found, API: "http://" + starting.API().String(),
+		// How long a command or a heartbeat waits for a processor is not what is tested.
+		QueueAge: time.Minute, GiveUp: time.Hour, SyncLimit: time.Hour, ElectionTimeout: 1500 * time.Millisecond, LeaseTimeout: 750 * time.Millisecond,
 	})
 	must(err)
 	planes.Engine, planes.Decider, planes.Records, planes.Node = e, m.log, m.store.State(), forwarding{standing{m.log}}
@@ -121,7 +123,7 @@ func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for range 4000 {
+	for range 12_000 {
 		if f() {
 			return
 		}

@@ -36,13 +36,13 @@ func startNode() *node {
 	n := &node{served: make(chan error, 1)}
 	key := [32]byte{7}
 	logger := slog.New(slog.DiscardHandler)
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	e, err := engine.New(engine.Options{ClusterKey: key})
 	must(err)
 	n.store, err = storage.Open(storage.Options{Dir: "data", FS: storage.NewCrashFS(), Logger: logger})
 	must(err)
-	n.log, err = raftlog.Open(ctx, raftlog.Options{Store: n.store, Engine: e, Logger: logger})
+	n.log, err = raftlog.Open(ctx, raftlog.Options{Store: n.store, Engine: e, Logger: logger, QueueAge: time.Minute, GiveUp: time.Hour, SyncLimit: time.Hour}) // how fast this machine is is not what is tested
 	must(err)
 	n.server, err = server.New(server.Options{
 		API: "127.0.0.1:0", Admin: "127.0.0.1:0", Engine: e, Decider: n.log, Records: n.store.State(), Node: standing{n.log},
@@ -62,7 +62,7 @@ func must(err error) {
 
 // stop ends a node as SIGTERM does.
 func (n *node) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	must(n.server.Shutdown(ctx))
 	must(<-n.served)

@@ -80,7 +80,7 @@ func startNode(t *testing.T, fs *storage.CrashFS, change func(*Options)) *node {
 		t.Fatal(err)
 	}
 	set := metrics.NewSet()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if n.log, err = raftlog.Open(ctx, raftlog.Options{
 		Store: n.store, Engine: n.engine, Logger: logger, Metrics: set,
@@ -112,7 +112,7 @@ func startNode(t *testing.T, fs *storage.CrashFS, change func(*Options)) *node {
 // stop ends a node as SIGTERM does.
 func (n *node) stop() {
 	n.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := n.server.Shutdown(ctx); err != nil {
 		n.t.Error(err)
@@ -125,7 +125,7 @@ func (n *node) stop() {
 
 func (n *node) close() {
 	n.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := n.log.Close(ctx); err != nil {
 		n.t.Error(err)

@@ -56,7 +56,7 @@ func (f *failing) mustBeFatal(t *testing.T, what string) {
 		if !strings.Contains(err.Error(), what) || !errors.Is(err, errDisk) && !strings.Contains(err.Error(), errDisk.Error()) {
 			t.Errorf("fatal error %q does not name %q and its cause", err, what)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Errorf("the process goes on after a disk error of %s", what)
 	}
 }
@@ -322,7 +322,7 @@ func TestAStartWithoutRoomEnds(t *testing.T) {
 		if !strings.Contains(err.Error(), "make room") {
 			t.Errorf("fatal error %q does not say what to do", err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the start neither ends nor gives up")
 	}
 }
