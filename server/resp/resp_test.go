@@ -116,7 +116,7 @@ func start(t *testing.T, change func(*Options)) *rig {
 	served := make(chan error, 1)
 	go func() { served <- r.server.Serve(ln) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := r.server.Shutdown(ctx); err != nil {
 			t.Error(err)
@@ -143,7 +143,7 @@ func (r *rig) dial() *caller {
 		r.Fatal(err)
 	}
 	r.Cleanup(func() { _ = nc.Close() })
-	_ = nc.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = nc.SetDeadline(time.Now().Add(time.Minute))
 	return &caller{r.T, nc, bufio.NewReader(nc)}
 }
 
