@@ -16,7 +16,7 @@ SIM_T := $(if $(filter command line environment,$(origin T)),$(T))
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check clients bench-quick bench-compare bench-keys bench-oversell bench-figures bench-picture bench-redis nemesis-mutant failpoints crashloop faults faults-quick fuzz mutants sim soak simulate cover upgrade-test crowds
+.PHONY: help build test check clients bench-quick bench-compare bench-keys bench-oversell bench-figures bench-picture bench-screen bench-agents bench-redis nemesis-mutant failpoints crashloop faults faults-quick fuzz mutants sim soak simulate cover upgrade-test crowds
 
 help: ## Show this menu
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,9 +88,18 @@ nemesis-mutant: ## A build that acknowledges too early: bench nemesis must end w
 failpoints: ## A build that dies at named points of its code, under load, and starts again: nothing may be lost (1 min)
 	$(GO) test -tags failpoints -count=1 -v -run '^TestDeathAtEachPoint$$' ./cmd/drawd
 
-bench-picture: build ## docs/flash-report.png: the page of a flash crowd as a picture (20 s; wants chromium)
+bench-picture: build ## docs/flash-report.png: the page of a flash crowd as a picture; dark, and on a phone, in bin/ (20 s; wants chromium)
 	bin/drawd bench flash --self --users 65000 --over 9s --duration 12s --min-logged 40000 --html bin/flash-report.html --out bin/flash-run.json
 	bench/report/picture.sh bin/flash-report.html docs/flash-report.png
+	bench/report/picture.sh bin/flash-report.html bin/flash-report-dark.png 1850 1320 dark
+	bench/report/picture.sh bin/flash-report.html bin/flash-report-phone.png 5200 390 dark
+
+bench-screen: build ## The terminal screen of a flash crowd as text, 80 and 120 columns wide (1 min; wants tmux)
+	bench/report/screen.sh 3 80 bin/drawd bench flash --self --users 65000 --over 9s --duration 12s --min-logged 40000
+	bench/report/screen.sh 3 120 bin/drawd bench flash --self --users 65000 --over 9s --duration 12s --min-logged 40000
+
+bench-agents: build ## Load from two agents, each in a network namespace of its own, at a daemon in a third (30 s; wants root, iproute2)
+	.ci/bench-agents bin/drawd --users 20000 --over 6s --duration 8s --min-logged 10000
 
 bench-redis: ## Draws over RESP beside a Redis Lua script, both durable (PAIRS=5; wants redis-server and an idle machine)
 	bench/peers/redis/compare.sh $(or $(PAIRS),5)

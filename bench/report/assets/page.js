@@ -72,7 +72,10 @@
   const column = (name) => rows.map((r) => r[name]);
   const at = column("second");
   const positive = (values) => values.map((v) => (v > 0 ? v : null));
-  const decades = (_, splits) => splits.map((v) => (Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9 ? v : null));
+  const powers = (every) => (_, splits) => splits.map((v) => (Math.abs(Math.log10(v) / every - Math.round(Math.log10(v) / every)) < 1e-9 ? v : null));
+  const decades = powers(1), others = powers(2);
+  // "99.999 %" is a wide word: on a narrow plot every other one is left out.
+  const ninesAxis = () => Object.assign(logAxis(), { filter: (u, splits) => (u.width < 460 ? others : decades)(u, splits) });
   const logAxis = () => ({ filter: decades, grid: { stroke: color("--grid"), width: 1, filter: decades }, ticks: { stroke: color("--grid"), width: 1, filter: decades } });
 
   if (rows.length > 0) {
@@ -91,7 +94,7 @@
     const data = [xs].concat(curves.map((c) => { const by = new Map(c.points); return xs.map((x) => (by.has(x) && by.get(x) > 0 ? by.get(x) : null)); }));
     plot("Percentiles", "how long the fastest so many took, of the whole run; both axes logarithmic", data, curves.map((c) => ({ label: c.title, points: { show: false } })),
       { x: { distr: 3 }, y: { distr: 3 }, axisText: (v) => (v == null ? "" : micros(v)), text: micros, xText: nines, xValue: nines, xLabel: "percentile", time: false,
-        xAxis: logAxis, yAxis: logAxis });
+        xAxis: ninesAxis, yAxis: logAxis });
   }
 
   const bounded = (run.prizes || []).map((p, i) => ({ p, i })).filter((z) => z.p.total > 0).slice(0, 8);
