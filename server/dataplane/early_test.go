@@ -227,3 +227,42 @@ func TestNotEarly(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 }
+
+// TestNotEarlyOfAReplay: a draw that another request of its key overtakes on the way to the log is answered as the replay that it is, by
+// its connection. What is answered early is counted once, as all of it is.
+func TestNotEarlyOfAReplay(t *testing.T) {
+	r := start(t, nil)
+	c := r.dial()
+	answers := bufio.NewReader(c)
+	overtake := func(b *engine.Batch) error {
+		r.log.Before.Store(nil)
+		landed := b.Landed
+		b.Landed = nil
+		defer func() { b.Landed = landed }()
+		return r.log.Decide(b)
+	}
+	r.log.Before.Store(&overtake)
+	_, _ = c.Write(message("open", "u1", "k1"))
+	resp, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != 200 || resp.Header.Get("Idempotent-Replayed") != "true" || !strings.Contains(string(body), `"draw":"`) {
+		t.Errorf("%d %v %s, %v", resp.StatusCode, resp.Header, body, err)
+	}
+	f := r.server.figures
+	if n := f.wins.Get() + f.misses.Get() + f.panics.Get(); n != 0 {
+		t.Errorf("a replay was counted %d times", n)
+	}
+	_, _ = c.Write(message("open", "u2", "k2"))
+	if status, _ := next(t, answers); status != 200 {
+		t.Fatal(status)
+	}
+	_, _ = c.Write(message("open", "u2", "k2")) // read once the draw has ended
+	_, _ = next(t, answers)
+	if n := f.wins.Get() + f.misses.Get(); n != 1 {
+		t.Errorf("a draw was counted %d times", n)
+	}
+}
