@@ -50,6 +50,7 @@ var elsewhere = []ground{
 	{mutant.RetryUnheard, "../server/dataplane", "^TestOldFactsDenyNothing$", "a denial from old facts of what was drawn needs a cap that was raised meanwhile"},
 	{mutant.BatchReused, "../server/dataplane", "^TestABatchOfAnUnknownOutcomeIsNotUsedAgain$", "a log that writes into a batch after it gave up is, in a world, a dead one's"},
 	{mutant.ClockUnasked, "../raftlog", "^TestALeaderAsksForTheClocksFirst$", "the operator of a world accepts every clock at once"},
+	{mutant.DiskUnnamed, "../raftlog/join", "^TestWipedFounderFoundsNothingTwice$", "the nodes of a world are founded by their options"},
 	{mutant.HeartbeatAside, "../raftlog", "^TestForgedHeartbeat$", "the hole is microseconds wide: a message is forged into it"},
 }
 

@@ -33,6 +33,7 @@ const (
 	MinIndexUnheard  Name = "min-index-unheard"  // a read does not wait for the entry that it asks for
 	BarrierUnheard   Name = "barrier-unheard"    // a read over HTTP that must be linearizable is not
 	RollbackBelieved Name = "rollback-believed"  // a node does not listen when others have seen more of it than its disk has
+	DiskUnnamed      Name = "disk-unnamed"       // a data directory that was emptied is taken for the one before
 	ClockUnasked     Name = "clock-unasked"      // a new leader stamps before it knows how its clock stands to the others'
 )
 
@@ -42,6 +43,6 @@ func All() []Name {
 		Oversell, MapOrder, ClockInApply, DedupeInProcess, HoldKeyInProcess, SnapshotNoKeys, PackForgets, PackUnmarked, WindowEdge, CapPlusOne, SwitchAtEdge, UnsyncedLog, NoWatermark,
 		HeartbeatAside, AckBeforeQuorum, LostIsNone, ReadNoBarrier, ProposeTwice, TailStays, VoteForgotten, CheckpointAhead, AnswerBeforeBlob,
 		RetryUnheard, UnknownIsNone, BatchReused, MinIndexUnheard, BarrierUnheard,
-		RollbackBelieved, ClockUnasked,
+		RollbackBelieved, ClockUnasked, DiskUnnamed,
 	}
 }

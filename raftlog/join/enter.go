@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine/problem"
+	"github.com/drawd/drawd/internal/mutant"
 	"github.com/drawd/drawd/raftlog/peer"
 )
 
@@ -140,6 +141,9 @@ func (e *Entry) begin() error {
 	var disk [maxDisk / 2]byte
 	if _, err := io.ReadFull(e.options.Entropy, disk[:]); err != nil {
 		return fmt.Errorf("join: %w", err)
+	}
+	if mutant.On(mutant.DiskUnnamed) {
+		clear(disk[:])
 	}
 	e.past = &past{Format: format, Node: e.options.Node, Disk: hex.EncodeToString(disk[:]), Phase: willing}
 	return e.past.write(e.options.Dir)

@@ -220,6 +220,36 @@ func TestWipedFounderIsRefused(t *testing.T) {
 	})
 }
 
+// A founder begins its log, votes, and loses its disk, while the others have promised and not begun. On an empty disk it is another
+// one, whom nobody promised anything: were it taken for the one before, it would found the cluster a second time and vote twice.
+func TestWipedFounderFoundsNothingTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFounders(t, "n1", "n2", "n3")
+		defer f.halt()
+		for _, s := range f.all {
+			f.start(s, 3)
+		}
+		time.Sleep(time.Minute)
+		f.agreed(f.all...)
+		wiped := f.all[0]
+		if err := wiped.entry.Opened(); err != nil {
+			t.Fatal(err)
+		}
+		wiped.wipe() // before the others start again: it would still tell them of its promise
+		for _, late := range f.all[1:] {
+			late.halt()
+			late.start(func(*Options) {})
+		}
+		f.start(wiped, 3)
+		time.Sleep(time.Minute)
+		for _, s := range f.all {
+			if s.ended() {
+				t.Errorf("%s is done: %v", s.name, s.err)
+			}
+		}
+	})
+}
+
 // Two programs under one id found nothing.
 func TestTwoNodesOfOneName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
