@@ -260,6 +260,9 @@ func (b *batchWork) peek(w *worker) (r engine.Result, ok bool) {
 	if !ok || r.StaleStamp() || !r.Replayed && !settled(r.Code) && (w.head.retry || w.outdated()) {
 		return r, false
 	}
+	if r.Code == problem.NoChances && w.batch.Len() > 0 {
+		return r, false // a draw before it, which the log has not seen, may win him some
+	}
 	b.found++
 	return r, true
 }

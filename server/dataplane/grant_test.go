@@ -123,6 +123,23 @@ func TestPurse(t *testing.T) {
 	r.want("no such purse", r.do("POST", "/v1/purses/other/users/u1/chances", `{"amount":2,"source":"shop","event":"e1"}`), 404, "not_found")
 }
 
+// A batch is decided in its order: what a draw of it wins pays for the next one, which facts of before would deny.
+func TestChancesWonInABatch(t *testing.T) {
+	r := start(t, nil)
+	chanceCampaigns(r)
+	r.says("grant", r.do("POST", "/v1/purses/points/users/u1/chances", `{"amount":1,"source":"shop","event":"e1"}`), `"remaining":1}`)
+	second := `{"campaign":"shared","user":"u1","key":"k2","times":2}`
+	facts := r.server.figures.facts.Get()
+	r.says("alone", r.do("POST", "/v1/draws:batch", `{"draws":[`+second+`]}`), `"no_chances"`)
+	if r.server.figures.facts.Get() == facts {
+		t.Error("facts did not deny it alone")
+	}
+	a := r.do("POST", "/v1/draws:batch", `{"draws":[{"campaign":"shared","user":"u1","key":"k1"},`+second+`]}`)
+	if a.status != 200 || strings.Contains(string(a.body), "no_chances") || strings.Count(string(a.body), `"outcome":"win"`) != 3 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
 // A revocation asks the grant's record when its chances ended: what has ended is not owed.
 func TestRevocationOfWhatHasEnded(t *testing.T) {
 	r := start(t, nil)
