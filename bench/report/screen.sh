@@ -9,7 +9,12 @@ seconds=$1 columns=$2
 shift 2
 socket=drawd-screen-$$
 tmux() { command tmux -L "$socket" "$@"; }
-trap 'tmux kill-server 2>/dev/null || true' EXIT
+ended() { # Ctrl-C, so that the command takes its daemons with it
+  tmux send-keys C-c 2>/dev/null || return 0
+  for _ in $(seq 100); do tmux list-sessions >/dev/null 2>&1 || return 0; sleep 0.1; done
+  tmux kill-server 2>/dev/null || true
+}
+trap ended EXIT
 tmux -f /dev/null new-session -d -x "$columns" -y 30 "$*"
 for _ in $(seq 600); do # a minute for the daemon and the generator's measurement
   shown=$(tmux capture-pane -p 2>/dev/null) || { echo "screen.sh: the command ended before the screen came" >&2; exit 1; }

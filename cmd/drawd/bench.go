@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -145,6 +147,9 @@ func (a *app) scenario(c *cobra.Command, o *benchOutputs, f func(ctx context.Con
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := o.parse(); err != nil {
 			return err
+		}
+		if !signal.Ignored(syscall.SIGHUP) { // a terminal that is closed must not leave daemons and campaigns behind
+			signal.Notify(a.signals, syscall.SIGHUP)
 		}
 		ctx, cancel := a.interruptible(c.Context())
 		defer cancel()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -37,12 +38,12 @@ func TestBenchAgainstAStrangersDaemon(t *testing.T) {
 	said := map[string]string{}
 	var all sync.WaitGroup
 	var mu sync.Mutex
-	for name, key := range map[string]string{"whole": limited, "stopped": limited, "blind": blind, "elsewhere": elsewhere} {
+	for name, key := range map[string]string{"whole": limited, "stopped": limited, "hung up": limited, "blind": blind, "elsewhere": elsewhere} {
 		args := []string{"bench", "steady", "--url", d.api, "--admin-url", d.admin, "--rate", "400", "--users", "200", "--duration", "1s", "--connections", "16", "--min-logged", "100"}
 		switch name {
 		case "whole":
 			args = append(args, "--out", file)
-		case "stopped":
+		case "stopped", "hung up":
 			args = append(args, "--duration", "1m")
 		}
 		c := drawd(args...)
@@ -56,13 +57,13 @@ func TestBenchAgainstAStrangersDaemon(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			if name == "stopped" {
+			if signal := map[string]os.Signal{"stopped": syscall.SIGINT, "hung up": syscall.SIGHUP}[name]; signal != nil { // Ctrl-C; a closed terminal
 				select {
 				case <-seen:
 				case <-time.After(patience):
 					t.Error("the load does not begin")
 				}
-				_ = c.Process.Signal(syscall.SIGINT) // as Ctrl-C does
+				_ = c.Process.Signal(signal)
 			}
 			_ = c.Wait() // what it said tells
 			mu.Lock()
@@ -92,7 +93,7 @@ func TestBenchAgainstAStrangersDaemon(t *testing.T) {
 	}
 	defer answer.Body.Close()
 	list, err := io.ReadAll(answer.Body)
-	if begun, ended := strings.Count(string(list), `"campaign":"bench-steady-`), strings.Count(string(list), `"status":"ended"`); err != nil || begun != 3 || ended != 3 {
+	if begun, ended := strings.Count(string(list), `"campaign":"bench-steady-`), strings.Count(string(list), `"status":"ended"`); err != nil || begun != 4 || ended != 4 {
 		t.Errorf("%d campaigns, %d ended, %v:\n%s\n%v", begun, ended, err, list, said)
 	}
 }
