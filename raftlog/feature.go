@@ -43,3 +43,16 @@ func tooOld(err error) error {
 	return fmt.Errorf("raftlog: this drawd is too old for its cluster, and changed nothing: start the version that ran here before, or a newer one; "+
 		"the way back to this one is a backup from before the level was raised: %w", err)
 }
+
+// raiseAlone puts in force, on a node that runs alone, the newest feature level that its build supports: there is nobody who
+// would have to follow. When it is refused, by a clock that nobody trusts, the node runs on without what the level brings, and
+// the next start tries again.
+func (n *Node) raiseAlone() {
+	level := n.machine.Supports()
+	if n.cluster() || n.machine.Level() >= level {
+		return
+	}
+	if err := n.raise(level); err != nil && !n.leaving() {
+		n.options.Logger.Warn("the feature level was not raised", "level", level, "error", err)
+	}
+}

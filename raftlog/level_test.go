@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/drawd/drawd/storage"
 )
 
 // TestMixedVersions: the feature level is raised once the last voter was upgraded and not before, one node after the other
@@ -56,6 +58,39 @@ func TestMixedVersions(t *testing.T) {
 		}
 		if !strings.Contains(err.Error(), "feature level 2, this build supports 1") {
 			t.Errorf("the old build: %v", err)
+		}
+	})
+}
+
+// TestALoneNodeTakesTheNewestLevel: nobody would have to follow, so the first entry raises it, and a newer build does at its
+// first start. The older build is of no more use then, and says so.
+func TestALoneNodeTakesTheNewestLevel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := storage.NewCrashFS()
+		start := func(build uint32) (*rig, error) {
+			r := newRig(t, fs)
+			r.level = build
+			return r, r.start()
+		}
+		r, err := start(1)
+		if err != nil || r.engine.Level() != 1 {
+			t.Fatal(err, r.engine.Level())
+		}
+		first := r.engine.AppliedIndex()
+		r.stop()
+		for range 2 { // the second start finds nothing to do
+			if r, err = start(2); err != nil || r.engine.Level() != 2 || r.node.Status().Level != 2 {
+				t.Fatal(err, r.engine.Level())
+			}
+			r.stop()
+		}
+		if _, err = start(1); err == nil || !strings.Contains(err.Error(), "feature level 2, this build supports 1") {
+			t.Errorf("the old build: %v", err)
+		}
+
+		fs = storage.NewCrashFS()
+		if r, err = start(2); err != nil || r.engine.Level() != 2 || r.engine.AppliedIndex() != first {
+			t.Errorf("%v, level %d by entry %d, not %d", err, r.engine.Level(), r.engine.AppliedIndex(), first)
 		}
 	})
 }

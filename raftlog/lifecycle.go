@@ -62,6 +62,7 @@ func (n *Node) takeOver() error {
 		n.belong(n.machine.ClusterID())
 	}
 	n.gate.open(reasonNoLeader)
+	n.raiseAlone()
 	n.ticker.kick()
 	n.readyOnce.Do(func() { close(n.ready) })
 	return nil
@@ -85,6 +86,9 @@ func (n *Node) initialize() error {
 	}
 	var b engine.Batch
 	b.AddInit(&c)
+	if !n.cluster() {
+		b.AddRaise(&engine.Raise{Level: n.machine.Supports()}) // see raiseAlone
+	}
 	if err := n.proposer.decide(context.Background(), &b); err != nil {
 		return fmt.Errorf("raftlog: propose the cluster's first entry: %w", err)
 	}

@@ -32,18 +32,21 @@ func TestOneNode(t *testing.T)    { mustStand(t, 2, Options{Nodes: 1}) }
 func TestThreeNodes(t *testing.T) { mustStand(t, 3, Options{Nodes: 3}) }
 func TestFiveNodes(t *testing.T)  { mustStand(t, 1, Options{Nodes: 5}) }
 
-// TestOldKeys: log time passes by five days, so that keys are packed under the nemeses, and asked for again.
+// TestOldKeys: log time passes by five days, so that keys are packed under the nemeses, and asked for again; in a cluster, and
+// by a node that runs alone.
 func TestOldKeys(t *testing.T) {
-	o := Options{Seed: 4, Length: 2 * time.Minute, Think: 2 * time.Second, Days: 5}
-	if testing.Short() {
-		o.Length = time.Minute
-	}
-	r := Run(t, o)
-	t.Log(r)
-	if len(r.Faults) > 0 {
-		fail(t, r)
-	}
-	if r.Counts["keys packed"] < 100 || r.Counts["old keys asked for"] < 100 {
-		t.Error("too little happened")
+	for _, nodes := range []int{1, 3} {
+		o := Options{Nodes: nodes, Seed: 4, Length: 2 * time.Minute, Think: 2 * time.Second, Days: 5}
+		if testing.Short() {
+			o.Length = time.Minute
+		}
+		r := Run(t, o)
+		t.Logf("%d nodes: %s", nodes, r)
+		if len(r.Faults) > 0 {
+			fail(t, r)
+		}
+		if r.Counts["keys packed"] < 100 || r.Counts["old keys asked for"] < 100 {
+			t.Errorf("%d nodes: too little happened", nodes)
+		}
 	}
 }
