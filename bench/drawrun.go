@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"sync"
 	"time"
@@ -50,7 +51,9 @@ type drawRun struct {
 	crew      *crew   // the cluster that is ours; nil when there is none
 	mate      *mate   // of it, whom everybody asks
 	control   *control
-	host      string
+	host      string  // what requests name
+	addr      string  // where they are sent: there, or through the tunnel
+	tunnel    *tunnel // nil where no TLS is spoken
 	rules     *oracle.Rules
 	version   uint32
 	lent      bool // a campaign of ours was published, or may have been, at a daemon that stays
@@ -88,7 +91,7 @@ func (f *drawRun) run(ctx context.Context) (report *DrawReport, err error) {
 		return nil, err
 	}
 	p := &prover{
-		control: f.control, host: f.host, campaign: f.rules.Campaign, version: f.version, rules: f.rules, journal: f.journal,
+		control: f.control, host: f.host, addr: f.addr, campaign: f.rules.Campaign, version: f.version, rules: f.rules, journal: f.journal,
 		template: f.template, user: f.userOf, alone: f.o.Self, say: f.say,
 	}
 	if err := p.resolve(ctx, f.loads[0]); err != nil {
@@ -133,7 +136,7 @@ func (f *drawRun) prepare(ctx context.Context) (err error) {
 	} else if dir == "" {
 		dir = os.TempDir()
 	}
-	if f.host, err = hostOf(api); err != nil {
+	if err := f.aim(ctx, api); err != nil {
 		return err
 	}
 	f.machine = lookAtMachine(&f.o.Environment, dir)
@@ -147,13 +150,35 @@ func (f *drawRun) prepare(ctx context.Context) (err error) {
 		}
 	}
 	f.control = newControl(api, admin, f.o.Key)
+	if f.o.Trust != nil {
+		f.control.client.Transport = &http.Transport{TLSClientConfig: f.o.Trust.Clone()}
+	}
 	if f.plan, err = f.makePlan(f); err != nil {
 		return err
+	}
+	if f.tunnel != nil {
+		f.plan.text = append(f.plan.text, "TLS       spoken by this process: it costs the generator's processor time")
 	}
 	if n := len(f.plan.due); n > MaxRequests {
 		return fmt.Errorf("bench %s: %s requests are planned; one run has at most %s", f.scenario, count(n), count(MaxRequests))
 	}
 	return f.publish(ctx)
+}
+
+// aim says where the load goes.
+func (f *drawRun) aim(ctx context.Context, api string) error {
+	host, secret, err := hostOf(api)
+	if f.host, f.addr = host, host; err != nil || !secret {
+		return err
+	}
+	if len(f.o.Agents) > 0 {
+		return fmt.Errorf("bench: %s: agents send over plain HTTP only; without them this process speaks TLS", api)
+	}
+	if f.tunnel, err = newTunnel(ctx, host, f.o.Trust); err != nil {
+		return err
+	}
+	f.addr = f.tunnel.addr()
+	return nil
 }
 
 // prepareGenerator finds out what can be sent from here, or by the agents.
@@ -200,6 +225,14 @@ func (f *drawRun) publish(ctx context.Context) (err error) {
 	f.journal = newJournal(f.rules, len(f.plan.due))
 	f.template = newDrawTemplate(f.host, f.o.Key, f.rules.Campaign)
 	return nil
+}
+
+// giveBack ends a campaign of ours at a daemon that stays.
+func (f *drawRun) giveBack(ctx context.Context) error {
+	if !f.lent || f.o.Keep {
+		return nil
+	}
+	return f.control.giveBack(ctx, f.rules.Campaign)
 }
 
 // ours reports whether the daemon, or the cluster, was started by this run and goes with it.
@@ -285,7 +318,7 @@ func (f *drawRun) send(ctx context.Context, onStart func(time.Time)) (*load.Stat
 	}
 	defer load.Alone(f.o.Loops)()
 	opts := load.Options{
-		Addr: f.host, Connections: f.o.Connections, Loops: f.o.Loops, Timeout: f.plan.timeout, OnStart: onStart,
+		Addr: f.addr, Connections: f.o.Connections, Loops: f.o.Loops, Timeout: f.plan.timeout, OnStart: onStart,
 		OnSecond: func(s load.Second) { f.diary.tell(s, f.loads[s.Loop].tally()) },
 	}
 	return load.Run(ctx, opts, load.Schedule{Arrivals: f.plan.due, Drain: f.o.Drain}, func(k int) load.Workload { return f.loads[k] })
@@ -317,14 +350,14 @@ func (f *drawRun) close(ctx context.Context) error {
 	if f.fleet != nil {
 		f.fleet.close()
 	}
+	if f.tunnel != nil {
+		return errors.Join(f.tunnel.close(), f.giveBack(ctx))
+	}
 	if f.crew != nil {
 		return f.crew.remove(f.o.Keep)
 	}
 	if f.daemon == nil {
-		if !f.lent || f.o.Keep {
-			return nil
-		}
-		return f.control.giveBack(ctx, f.rules.Campaign)
+		return f.giveBack(ctx)
 	}
 	err := f.daemon.stop()
 	if f.o.Keep {

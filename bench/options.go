@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -50,9 +51,10 @@ type DrawOptions struct {
 	// Self starts a daemon of its own in a temporary directory. Otherwise URL and AdminURL name a running one; the
 	// built-in campaign is ended there when the run is over, unless Keep is set.
 	Self     bool
-	URL      string // data plane, for instance "http://127.0.0.1:7070"
-	AdminURL string // control plane, for instance "http://127.0.0.1:7071"
-	Key      string // API key with the scopes draw, read and admin, for campaigns bench-* at least; empty for none
+	URL      string      // data plane, for instance "http://127.0.0.1:7070"
+	AdminURL string      // control plane, for instance "http://127.0.0.1:7071"
+	Trust    *tls.Config // whose certificates are believed at https addresses; nil for the system's
+	Key      string      // API key with the scopes draw, read and admin, for campaigns bench-* at least; empty for none
 
 	// Campaign is the campaign file, YAML or JSON (recognised by its first byte). Default: a built-in campaign that
 	// suits the scenario.

@@ -265,11 +265,14 @@ func TestValidateReportsEveryFault(t *testing.T) {
 }
 
 func TestHostOf(t *testing.T) {
-	if host, err := hostOf("http://127.0.0.1:7070"); err != nil || host != "127.0.0.1:7070" {
-		t.Error(host, err)
+	if host, secret, err := hostOf("http://127.0.0.1:7070"); err != nil || host != "127.0.0.1:7070" || secret {
+		t.Error(host, secret, err)
 	}
-	for _, bad := range []string{"https://127.0.0.1:7070", "127.0.0.1:7070", "http://127.0.0.1", "http://"} {
-		if _, err := hostOf(bad); err == nil {
+	if host, secret, err := hostOf("https://draws.example:443/"); err != nil || host != "draws.example:443" || !secret {
+		t.Error(host, secret, err)
+	}
+	for _, bad := range []string{"ftp://127.0.0.1:7070", "127.0.0.1:7070", "http://127.0.0.1", "http://", "https://:443"} {
+		if _, _, err := hostOf(bad); err == nil {
 			t.Errorf("%s passes", bad)
 		}
 	}

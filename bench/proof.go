@@ -26,7 +26,8 @@ type Proof struct {
 // prover compares what a daemon says now with what was answered.
 type prover struct {
 	control  *control
-	host     string
+	host     string // what requests name
+	addr     string // where they are sent
 	campaign string
 	version  uint32
 	rules    *oracle.Rules
@@ -67,7 +68,7 @@ func (p *prover) run(ctx context.Context, n int, work func() load.Workload) (*lo
 	if n == 0 {
 		return nil, ctx.Err()
 	}
-	return load.Run(ctx, load.Options{Addr: p.host, Connections: 128},
+	return load.Run(ctx, load.Options{Addr: p.addr, Connections: 128},
 		load.Schedule{Requests: uint32(n), Drain: 60 * time.Second}, func(int) load.Workload { return work() })
 }
 

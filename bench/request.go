@@ -83,14 +83,14 @@ func bearer(key string) string {
 	return "Authorization: Bearer " + key + "\r\n"
 }
 
-// hostOf returns host:port of a base URL.
-func hostOf(base string) (string, error) {
+// hostOf returns host:port of a base URL, and whether TLS is spoken there.
+func hostOf(base string) (host string, secret bool, err error) {
 	u, err := url.Parse(base)
 	if err != nil {
-		return "", fmt.Errorf("bench: %w", err)
+		return "", false, fmt.Errorf("bench: %w", err)
 	}
-	if u.Scheme != "http" || u.Host == "" || u.Port() == "" {
-		return "", fmt.Errorf("bench: %q: the load goes over plain HTTP to an address with a port, like http://127.0.0.1:7070", base)
+	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Port() == "" {
+		return "", false, fmt.Errorf("bench: %q: the load goes to an address with a port, like http://127.0.0.1:7070 or https://draws.example:443", base)
 	}
-	return u.Host, nil
+	return u.Host, u.Scheme == "https", nil
 }

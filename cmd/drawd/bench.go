@@ -241,6 +241,7 @@ func (a *app) drawOptions(c *cobra.Command, o *bench.DrawOptions) (fill func(all
 	f.BoolVar(&o.Self, "self", false, "against a daemon of its own, in a temporary directory, fsync for real")
 	f.StringVar(&o.URL, "url", "", "data plane of a running daemon")
 	f.StringVar(&o.AdminURL, "admin-url", "", "control plane of a running daemon")
+	authority := f.String("ca-cert", "", "certificate, PEM, that https addresses are believed by; default the system's")
 	f.StringVar(&o.Key, "api-key", "", "API key with the scopes draw, read and admin, for campaigns bench-* (better in DRAWD_API_KEY)")
 	file := f.StringP("file", "f", "", "campaign file; default one that suits the scenario")
 	f.Uint64Var(&o.Seed, "seed", 1, "of arrivals, users and kill moments")
@@ -255,6 +256,10 @@ func (a *app) drawOptions(c *cobra.Command, o *bench.DrawOptions) (fill func(all
 	a.environment(c, &o.Environment)
 	return func(all interface{ Validate() error }) error {
 		o.Compile = compileForBench
+		var err error
+		if o.Trust, err = (&client{authority: *authority}).trust(); err != nil {
+			return err
+		}
 		if o.Key == "" {
 			o.Key = a.env("api-key", "")
 		}
