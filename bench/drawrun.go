@@ -91,7 +91,7 @@ func (f *drawRun) run(ctx context.Context) (report *DrawReport, err error) {
 		return nil, err
 	}
 	p := &prover{
-		control: f.control, host: f.host, addr: f.addr, campaign: f.rules.Campaign, version: f.version, rules: f.rules, journal: f.journal,
+		control: f.control, host: f.addr, named: f.host, campaign: f.rules.Campaign, version: f.version, rules: f.rules, journal: f.journal,
 		template: f.template, user: f.userOf, alone: f.o.Self, say: f.say,
 	}
 	if err := p.resolve(ctx, f.loads[0]); err != nil {

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -26,8 +27,8 @@ type Proof struct {
 // prover compares what a daemon says now with what was answered.
 type prover struct {
 	control  *control
-	host     string // what requests name
-	addr     string // where they are sent
+	host     string // where requests are sent
+	named    string // what they name as their host, when that is another
 	campaign string
 	version  uint32
 	rules    *oracle.Rules
@@ -68,7 +69,7 @@ func (p *prover) run(ctx context.Context, n int, work func() load.Workload) (*lo
 	if n == 0 {
 		return nil, ctx.Err()
 	}
-	return load.Run(ctx, load.Options{Addr: p.addr, Connections: 128},
+	return load.Run(ctx, load.Options{Addr: p.host, Connections: 128},
 		load.Schedule{Requests: uint32(n), Drain: 60 * time.Second}, func(int) load.Workload { return work() })
 }
 
@@ -184,7 +185,7 @@ func (s *sameBytes) AppendRequest(dst []byte, i uint32, _ bool) []byte {
 	if !s.byID {
 		return s.template.appendTo(dst, id, s.user(id), true)
 	}
-	return fmt.Appendf(dst, "GET /v1/draws/%s HTTP/1.1\r\nHost: %s\r\n%s\r\n", s.journal.drawID(id), s.host, bearer(s.control.key))
+	return fmt.Appendf(dst, "GET /v1/draws/%s HTTP/1.1\r\nHost: %s\r\n%s\r\n", s.journal.drawID(id), cmp.Or(s.named, s.host), bearer(s.control.key))
 }
 
 // Answer implements load.Workload.

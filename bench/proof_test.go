@@ -27,7 +27,7 @@ func runFake(t *testing.T, lie string, byID int) (*Proof, *drawLoad) {
 		t.Fatal(err)
 	}
 	p := &prover{
-		control: newControl(s.URL, s.URL, ""), host: host, addr: host, campaign: "fake", version: 1, rules: f.rules, journal: j, template: tmpl,
+		control: newControl(s.URL, s.URL, ""), host: host, campaign: "fake", version: 1, rules: f.rules, journal: j, template: tmpl,
 		user: user, alone: true, say: &console{}, effects: work.effects,
 	}
 	if err := p.resolve(t.Context(), work); err != nil {
