@@ -47,7 +47,7 @@ func TestCrowdKeepsAskersApart(t *testing.T) {
 			refused++
 		}
 	}
-	if refused > 8 {
+	if refused > 12 { // 0.62 are to be expected: more than 12 in one of 6e12 runs; with one row 31 would be
 		t.Errorf("%d of 2000 were refused for the sake of others", refused)
 	}
 }
