@@ -221,14 +221,14 @@ func TestPlayers(t *testing.T) {
 	}
 }
 
-// TestFatigueAndPolicy: a cap of the policy counts what is no draw.
+// TestFatigueAndPolicy: a cap of the policy counts what is no draw. Its window rolls: no midnight ends it between two hits.
 func TestFatigueAndPolicy(t *testing.T) {
 	n := startNode()
 	defer n.stop()
 	c, ctx := operator(t, n), t.Context()
 	a := c.Admin()
 	policy := got[*client.Document](t)(a.Policy(ctx))
-	policy.Body, policy.Type = []byte(`{"time_zone":"UTC","fatigue_caps":[{"id":"push","window":"day","limit":2}]}`), client.TypeJSON
+	policy.Body, policy.Type = []byte(`{"time_zone":"UTC","fatigue_caps":[{"id":"push","window":{"rolling":"24h"},"limit":2}]}`), client.TypeJSON
 	changed, waits, err := a.PutPolicy(ctx, *policy)
 	if err != nil || waits != nil || changed.ETag == policy.ETag {
 		t.Fatalf("%+v %+v %v", changed, waits, err)
