@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/drawd/drawd/engine"
+	"github.com/drawd/drawd/internal/freeport"
 	"github.com/drawd/drawd/server/control"
 	"github.com/drawd/drawd/storage"
 )
@@ -73,14 +74,19 @@ func TestBusyPort(t *testing.T) {
 	}
 }
 
+// freeAddress returns an address that nobody gets while the test runs but who names it.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freeport.Claim()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	t.Cleanup(func() { _ = ports.Close() })
+	free, err := ports.Free()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return free
 }
 
 // TestBeyondLoopback: other machines are served with keys and TLS only, unless somebody says otherwise; the message names
@@ -218,6 +224,7 @@ func TestShutdown(t *testing.T) {
 	scans := make(chan struct{}, 1)
 	n := startNode(t, storage.NewCrashFS(), func(o *Options) {
 		o.DrainDelay, o.Records = 300*time.Millisecond, scanned{o.Records, scans}
+		o.API, o.Admin = freeAddress(t), freeAddress(t) // which nobody else gets: whether they are closed is asked below
 	})
 	draining, goOn := make(chan time.Duration, 1), make(chan struct{})
 	n.server.pause = func(_ context.Context, d time.Duration) { // for as long as the test takes

@@ -72,8 +72,11 @@ func TestStarting(t *testing.T) {
 
 // TestStartingGivesBack: an address that is taken is told with its flag, and nothing stays open.
 func TestStartingGivesBack(t *testing.T) {
-	s := startingOn(t)
-	busy, free := s.listeners.data.Addr().String(), freeAddress(t)
+	busy, free := freeAddress(t), freeAddress(t)
+	s, err := Start(Options{API: busy, Admin: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, row := range []struct{ api, admin, flag string }{{busy, free, "--api"}, {free, busy, "--admin"}} {
 		if _, err := Start(Options{API: row.api, Admin: row.admin}); err == nil || !strings.Contains(err.Error(), row.flag+" ADDR") {
 			t.Errorf("got %v, want %s", err, row.flag)

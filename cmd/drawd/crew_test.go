@@ -9,12 +9,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/drawd/drawd/internal/freeport"
 )
 
 // crew is a cluster of real processes.
 type crew struct {
 	t       testing.TB
 	dir     string
+	ports   *freeport.Ports
 	raft    map[string]string // node id → address
 	api     map[string]string
 	nodes   map[string]*daemon
@@ -52,14 +55,28 @@ func (c *crew) path(parts ...string) string {
 // prepare gives a node an address and a certificate.
 func (c *crew) prepare(id string) {
 	c.t.Helper()
+	if c.ports == nil {
+		c.ports = claimed(c.t)
+	}
 	for _, of := range []map[string]string{c.raft, c.api} {
-		free, err := freePort()
+		free, err := c.ports.Free()
 		if err != nil {
 			c.t.Fatal(err)
 		}
 		of[id] = free
 	}
 	runs(c.t, 0, "cluster", "ca", "issue", "--ca", c.path("pki"), "--node-id", id, "--host", "127.0.0.1", "--out", c.path("pki"))
+}
+
+// claimed returns ports that nobody else gets while the test runs.
+func claimed(t testing.TB) *freeport.Ports {
+	t.Helper()
+	p, err := freeport.Claim()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p
 }
 
 func (c *crew) joins(ids ...string) string {

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/drawd/drawd/internal/freeport"
 	"github.com/drawd/drawd/raftlog/peer/mtls"
 )
 
@@ -50,7 +51,12 @@ func (a *app) devCluster(ctx context.Context, n int, api, admin string) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	nodes, err := planDev(dir, n, api, admin)
+	ports, err := freeport.Claim()
+	if err != nil {
+		return err
+	}
+	defer ports.Close()
+	nodes, err := planDev(dir, n, api, admin, ports)
 	if err != nil {
 		return err
 	}
@@ -89,7 +95,7 @@ func (a *app) devCluster(ctx context.Context, n int, api, admin string) (err err
 }
 
 // planDev makes the certificates and chooses the addresses.
-func planDev(dir string, n int, api, admin string) ([]*devNode, error) {
+func planDev(dir string, n int, api, admin string, ports *freeport.Ports) ([]*devNode, error) {
 	authority, certificate, _, err := mtls.NewAuthority(time.Now(), 24*time.Hour)
 	if err != nil {
 		return nil, err
@@ -106,7 +112,7 @@ func planDev(dir string, n int, api, admin string) ([]*devNode, error) {
 			d.admin, err = shifted(admin, 10*i)
 		}
 		if err == nil {
-			d.raft, err = freePort()
+			d.raft, err = ports.Free()
 		}
 		if err != nil {
 			return nil, err
@@ -155,15 +161,6 @@ func shifted(address string, by int) (string, error) {
 		n += by
 	}
 	return net.JoinHostPort(host, strconv.Itoa(n)), nil
-}
-
-// freePort returns an address that was free a moment ago: every node must know those of the others before it starts.
-func freePort() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return ln.Addr().String(), ln.Close()
 }
 
 // start starts the node's process.

@@ -30,9 +30,12 @@ func TestClientThroughKills(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := filepath.Join(dir, "data")
-	d := serve(t, data)
+	address, err := claimed(t).Free() // nobody else gets it while the daemon is down
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := serve(t, data, "--api", address)
 	d.client(0, "campaign", "publish", "-f", file)
-	address := d.api[len("http://"):]
 	c, err := goclient.New(goclient.Options{URLs: []string{d.api}, AdminURLs: []string{d.admin}, Attempts: 10_000, BackoffMax: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)

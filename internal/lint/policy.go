@@ -36,6 +36,7 @@ var layers = []layer{
 	{"internal/lint", nil, "rules must run when everything else is broken"},
 	{"internal/drawtest", []string{"engine$", "engine/problem"}, "the reference engine must not borrow the code it checks"},
 	{"internal/hugepage", nil, "memory for the engine's pages: the engine takes it as a function, and does not know it"},
+	{"internal/freeport", nil, "ports of this machine stand below who listens on them"},
 	{"internal/mutant", nil, "planted faults stand below what they break"},
 	{"internal/failpoint", nil, "points at which a process may die stand below what has them"},
 	{"internal/invariant", nil, "assertions stand below everything"},
