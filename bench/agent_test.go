@@ -2,6 +2,7 @@ package bench
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +75,22 @@ func TestResultsTravelWhole(t *testing.T) {
 	if !reflect.DeepEqual(whole.state, []uint8{0, acknowledged, 0, deniedRequest, 0, unknownOutcome}) || whole.seq[5] != 8 || whole.body[1] != 1<<63 || whole.prize[1] != 1 ||
 		string(whole.drawID(3)) != strings.Repeat("x", drawBytes) {
 		t.Errorf("%+v", whole)
+	}
+}
+
+// TestAddressesOfOneRunDiffer: an address that was chosen before and is not listened on yet is not chosen again.
+func TestAddressesOfOneRunDiffer(t *testing.T) {
+	var taken []string
+	for range 300 { // two of so many would be the same in 99 runs of 100
+		addr, err := freeAddress(taken...)
+		if err != nil || slices.Contains(taken, addr) {
+			t.Fatalf("%s after %d others: %v", addr, len(taken), err)
+		}
+		taken = append(taken, addr)
+	}
+	c := &crew{nodes: []*mate{{daemon: &daemon{api: "a", admin: "b"}, raft: "c"}}}
+	if got := c.taken(&mate{daemon: &daemon{api: "d"}}); !slices.Contains(got, "a") || !slices.Contains(got, "b") || !slices.Contains(got, "c") || !slices.Contains(got, "d") {
+		t.Errorf("taken: %q", got)
 	}
 }
 

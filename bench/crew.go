@@ -140,7 +140,7 @@ func (c *crew) prepare(i int) (m *mate, err error) {
 	host := "127.0.0.1"
 	if c.net == nil {
 		for _, a := range []*string{&m.api, &m.admin, &m.raft} {
-			if *a, err = freeAddress(); err != nil {
+			if *a, err = freeAddress(c.taken(m)...); err != nil {
 				return nil, err
 			}
 		}
@@ -168,6 +168,14 @@ func (c *crew) prepare(i int) (m *mate, err error) {
 	m.control = newControl("http://"+m.api, "http://"+m.admin, "")
 	m.control.client = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	return m, os.MkdirAll(m.dir, 0o700)
+}
+
+// taken returns the addresses of all nodes so far, and of one more.
+func (c *crew) taken(next *mate) (all []string) {
+	for _, m := range append(c.nodes[:len(c.nodes):len(c.nodes)], next) {
+		all = append(all, m.api, m.admin, m.raft)
+	}
+	return all
 }
 
 // front puts a proxy in front of a node and returns its address.

@@ -82,7 +82,7 @@ func (m *diskMatrix) run(ctx context.Context) (err error) {
 	if m.api, err = freeAddress(); err != nil {
 		return err
 	}
-	if m.admin, err = freeAddress(); err != nil {
+	if m.admin, err = freeAddress(m.api); err != nil {
 		return err
 	}
 	m.report.Machine = lookAtMachine(&m.o.Environment, m.home)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -154,15 +155,18 @@ func newDaemon(env *Environment) (*daemon, error) {
 	}
 	d := &daemon{command: env.Daemon, dir: dir}
 	if d.api, err = freeAddress(); err == nil {
-		d.admin, err = freeAddress()
+		d.admin, err = freeAddress(d.api)
 	}
 	return d, err
 }
 
+// freePorts is how many ports are chosen from.
+const freePorts = 10_000
+
 // freeAddress returns a loopback address that nobody listens on. It lies below the ports that the kernel gives to
 // clients: while the daemon is down, a client's own port could otherwise be the daemon's, and the client would be
-// connected with itself.
-func freeAddress() (string, error) {
+// connected with itself. It is none of those taken: they were chosen before, and nobody listens on them yet.
+func freeAddress(taken ...string) (string, error) {
 	low := 32768
 	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
 		if fields := strings.Fields(string(text)); len(fields) > 0 {
@@ -171,9 +175,12 @@ func freeAddress() (string, error) {
 			}
 		}
 	}
-	var last error
+	last := errors.New("all are taken")
 	for range 200 {
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(low-1-int(nonce()%10_000)))
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(low-1-int(nonce()%freePorts)))
+		if slices.Contains(taken, addr) {
+			continue
+		}
 		ln, err := net.Listen("tcp", addr)
 		if err == nil {
 			return addr, ln.Close()

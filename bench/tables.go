@@ -132,7 +132,7 @@ func (t *tableRun) daemon() error {
 	}
 	f.against(d)
 	t.stops = append(t.stops, func() error { return f.daemon.remove(t.o.Keep) })
-	resp, err := freeAddress()
+	resp, err := freeAddress(d.api, d.admin)
 	if err != nil {
 		return err
 	}
