@@ -173,7 +173,7 @@ func (l closedLoop) measure(ctx context.Context, work func(int) load.Workload, s
 type plainLoad struct{ template *template }
 
 func newPlainLoad(host string) func(int) load.Workload {
-	return func(int) load.Workload { return plainLoad{newDrawTemplate(host, "", "bench-flash-00000000")} }
+	return func(int) load.Workload { return plainLoad{newDrawTemplate(host, "", "bench-flash-0000000000000000")} }
 }
 
 // AppendRequest implements load.Workload.

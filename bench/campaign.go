@@ -41,11 +41,11 @@ type prizeFile struct {
 	Unavailable any               `json:"on_unavailable,omitempty"`
 }
 
-// newCampaign returns a campaign that runs now, under a name that no other run has.
+// newCampaign returns a campaign that runs now, under a name that no other run has. 64 bits: one run may have ten thousand of them.
 func newCampaign(what string, users int, now time.Time) *campaignFile {
 	now = now.UTC().Truncate(time.Second)
 	return &campaignFile{
-		Campaign: fmt.Sprintf("bench-%s-%08x", what, uint32(nonce())), Title: map[string]string{"en": "Load test"}, TimeZone: "UTC",
+		Campaign: fmt.Sprintf("bench-%s-%016x", what, nonce()), Title: map[string]string{"en": "Load test"}, TimeZone: "UTC",
 		StartsAt: now.Add(-time.Hour).Format(time.RFC3339), EndsAt: now.Add(7 * 24 * time.Hour).Format(time.RFC3339),
 		Denominator: 1_000_000, ExpectedUsers: users, Exhausted: "deny",
 	}

@@ -101,8 +101,9 @@ func (b *batchLoad) layBinary(campaign string) ([]byte, int) {
 	return append(body, rest...), at
 }
 
-// keyNonce makes the keys of two workloads differ.
-func keyNonce() string { return fmt.Sprintf("%04x-", uint16(nonce())) }
+// keyNonce makes the keys of two workloads differ: were they the same, the draws of one would be answered as the other's, and the verdict
+// be that draws are lost. 48 bits: some ten workloads of a run draw from one campaign.
+func keyNonce() string { return fmt.Sprintf("%012x-", nonce()>>16) }
 
 // AppendRequest implements load.Workload.
 func (b *batchLoad) AppendRequest(dst []byte, id uint32, again bool) []byte {

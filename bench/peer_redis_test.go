@@ -16,7 +16,7 @@ func TestRESPLoadIsAValidCommand(t *testing.T) {
 	keys := map[string]bool{}
 	for part := range strings.SplitSeq(strings.TrimPrefix(text, "*4\r\n"), "*4\r\n") {
 		fields := strings.Split(strings.TrimSuffix(part, "\r\n"), "\r\n")
-		if len(fields) != 8 || fields[4] != "$9" || len(fields[5]) != 9 || fields[6] != "$13" || len(fields[7]) != 13 {
+		if len(fields) != 8 || fields[4] != "$9" || len(fields[5]) != 9 || fields[6] != "$21" || len(fields[7]) != 21 {
 			t.Fatalf("%q", fields)
 		}
 		keys[fields[7]] = true
