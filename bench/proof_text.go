@@ -42,7 +42,7 @@ func writeProof(p *page, proof *Proof, needed int) {
 	case v.Draws < uint64(needed):
 		p.line("VERDICT   nothing wrong was seen, but a verdict needs ≥ %s logged draws and there were %s: not a pass", count(needed), count(v.Draws))
 	default:
-		p.line("VERDICT   right: wins = stock taken ≤ stock, nobody above a cap, one outcome per key, seq dense, odds within 5 σ, no acknowledged draw lost or changed")
+		p.line("VERDICT   right: wins = stock taken ≤ stock, nobody above a cap, one outcome per key, seq dense, odds within 7 σ, no acknowledged draw lost or changed")
 	}
 }
 

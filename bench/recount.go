@@ -370,7 +370,7 @@ func writeRecount(p *page, proof *Proof, why string) {
 	basis := fmt.Sprintf("%s draws of %s campaigns recounted from their records; %s acknowledged; %s of %s asked again had the same outcome (%.1f s)",
 		count(v.Draws), count(proof.Campaigns), count(v.Acknowledged), count(proof.ReplaysSame), count(proof.Replays), proof.Seconds)
 	if v.Right() {
-		p.line("VERDICT   right: wins = stock taken ≤ stock, nobody above a cap, one outcome per key, odds within 5 σ, no acknowledged draw lost")
+		p.line("VERDICT   right: wins = stock taken ≤ stock, nobody above a cap, one outcome per key, odds within 7 σ, no acknowledged draw lost")
 		p.line("          %s", basis)
 		return
 	}

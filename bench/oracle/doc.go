@@ -17,7 +17,7 @@
 //	lost       every acknowledged draw is in the feed, with the same id, user, outcome and prize
 //	extra      no draw in the feed that no request asked for (where the test was alone)
 //	changed    an answer repeated later has the same bytes (told by the caller)
-//	odds       natural prizes within five sigma of their weights, by the exact binomial tail
+//	odds       natural prizes within seven sigma of their weights, by the exact binomial tail
 //	effect     a denial says "effect": "none" (told by the caller)
 //	books      the parts of a pool add up to its total, which nobody changed
 //	units      what a pool has held and issued is what holds, confirmations and takes that were acknowledged add up to
