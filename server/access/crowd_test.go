@@ -3,11 +3,25 @@ package access
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
 
+// TestCrowd goes on with another Crowd where one fails: by the seed of its hash an asker may share both places with others, in one of
+// 6e8 runs. What is wrong in the code is wrong under every seed.
 func TestCrowd(t *testing.T) {
+	var faults []string
+	for range 3 {
+		if faults = faultsOfACrowd(); len(faults) == 0 {
+			return
+		}
+	}
+	t.Error(strings.Join(faults, "\n"))
+}
+
+func faultsOfACrowd() (faults []string) {
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	c := NewCrowd(Rate{PerSecond: 1, Burst: 2})
 	take := func(a string, at time.Time) bool { return c.TakeAddress(netip.MustParseAddr(a), at) == 0 }
 	for i, row := range []struct {
@@ -18,23 +32,24 @@ func TestCrowd(t *testing.T) {
 		{"2001:db8::1", true}, {"2001:db8::2%eth0", true}, {"2001:db8::ffff:0:0:1", false}, {"2001:db8:0:1::1", true},
 	} {
 		if got := take(row.address, start); got != row.through {
-			t.Errorf("%d %s: %v", i, row.address, got)
+			fault("%d %s: %v", i, row.address, got)
 		}
 	}
 	if after := c.TakeAddress(netip.MustParseAddr("10.0.0.1"), start); after < 1 || after > 2 {
-		t.Errorf("come back after %d s", after)
+		fault("come back after %d s", after)
 	}
 	if !take("10.0.0.1", start.Add(time.Second)) || take("10.0.0.1", start.Add(time.Second)) {
-		t.Error("a second gives one request")
+		fault("a second gives one request")
 	}
 	u := NewCrowd(Rate{PerSecond: 1, Burst: 1})
 	if u.TakeUser("a", []byte("u"), start) != 0 || u.TakeUser("a", []byte("u"), start) == 0 || u.TakeUser("b", []byte("u"), start) != 0 {
-		t.Error("users are counted in their namespaces")
+		fault("users are counted in their namespaces")
 	}
 	var none *Crowd = NewCrowd(Rate{})
 	if none.TakeUser("a", nil, start) != 0 || none.TakeAddress(netip.Addr{}, start) != 0 {
-		t.Error("the zero rate bounds somebody")
+		fault("the zero rate bounds somebody")
 	}
+	return faults
 }
 
 // Many askers do not use up one another's rate: of 2,000 who ask once, about 60 share a place with somebody before them,
