@@ -10,7 +10,9 @@ import (
 
 const (
 	spanPorts = 100 // of one claim, the port that stands for it included
-	spans     = 200
+	spans     = 100
+	// apart is how many ports below the kernel's are left alone: load tests choose theirs from those.
+	apart = 10_000
 	// usualLow is where the kernel's own choice begins on Linux, where nothing else is said; elsewhere it begins higher.
 	usualLow = 32768
 )
@@ -23,7 +25,7 @@ type Ports struct {
 
 // Claim claims a span of ports until Close, or until the process ends.
 func Claim() (*Ports, error) {
-	lowest := kernelLow() - spans*spanPorts
+	lowest := kernelLow() - apart - spans*spanPorts
 	var last error
 	for i := range spans {
 		first := lowest + (os.Getpid()+i)%spans*spanPorts
@@ -62,7 +64,7 @@ func kernelLow() int {
 	if len(fields) == 0 {
 		return usualLow
 	}
-	if low, err := strconv.Atoi(fields[0]); err == nil && low > spans*spanPorts+1024 {
+	if low, err := strconv.Atoi(fields[0]); err == nil && low > apart+spans*spanPorts+1024 {
 		return low
 	}
 	return usualLow
