@@ -13,8 +13,8 @@ import (
 const markedBlobs = 60
 
 // markedStore makes a state with blobs that its checkpoint made durable, and closes it: they are in its WAL.
-func markedStore(t *testing.T) *vfs.MemFS {
-	fs := vfs.NewMem()
+func markedStore(t *testing.T) *CrashFS {
+	fs := &CrashFS{MemFS: vfs.NewMem()}
 	s := mustOpen(t, small(fs, "/d"))
 	for i := range uint64(markedBlobs) {
 		b := makeBlob(i+1, 10, size110)
@@ -67,8 +67,8 @@ func newest(t *testing.T, fs vfs.FS, match func(name string) bool) string {
 func isWAL(name string) bool { return strings.HasSuffix(name, ".log") }
 
 // damagedOnce opens a copy in which one file has other contents.
-func damagedOnce(t *testing.T, fs *vfs.MemFS, path string, b []byte) (gone int, err error) {
-	c := vfs.NewMem()
+func damagedOnce(t *testing.T, fs *CrashFS, path string, b []byte) (gone int, err error) {
+	c := &CrashFS{MemFS: vfs.NewMem()}
 	if _, err := vfs.Clone(fs, c, "/d", "/d"); err != nil {
 		t.Fatal(err)
 	}

@@ -41,14 +41,14 @@ func (w *world) clone() *world {
 // moment is a state that a power cut left, with what the store had been told: the first world is acknowledged, the others may or
 // may not have come about.
 type moment struct {
-	fs     *vfs.MemFS
+	fs     *CrashFS
 	donor  *Store
 	worlds []*world
 }
 
 // crasher runs a workload on a file system that takes clones at random operations.
 type crasher struct {
-	fs    *vfs.MemFS
+	fs    *CrashFS
 	s     *Store
 	rng   *rand.Rand   // of the workload
 	donor *Store       // has every blob

@@ -7,20 +7,47 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
 
-// CrashFS is a file system in memory that tells what was synced from what was not. It fits Options.FS; the alias lets the
-// simulation name it without importing Pebble.
-type CrashFS = vfs.MemFS
+// CrashFS is a file system in memory that tells what was synced from what was not. It fits Options.FS.
+//
+// Pebble's own takes its lock for reading twice in one Link and in one ReuseForWrite. A clone that comes between the two waits for
+// the first, and is waited for by the second, for ever: so here these and clones come one at a time.
+type CrashFS struct {
+	*vfs.MemFS
+	twice sync.Mutex // held over what takes MemFS's lock twice, and over a clone
+}
 
 // FS is what Options.FS takes.
 type FS = vfs.FS
 
 // NewCrashFS returns an empty CrashFS.
-func NewCrashFS() *CrashFS { return vfs.NewCrashableMem() }
+func NewCrashFS() *CrashFS { return &CrashFS{MemFS: vfs.NewCrashableMem()} }
+
+// Link implements FS.
+func (fs *CrashFS) Link(oldname, newname string) error {
+	fs.twice.Lock()
+	defer fs.twice.Unlock()
+	return fs.MemFS.Link(oldname, newname)
+}
+
+// ReuseForWrite implements FS.
+func (fs *CrashFS) ReuseForWrite(oldname, newname string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	fs.twice.Lock()
+	defer fs.twice.Unlock()
+	return fs.MemFS.ReuseForWrite(oldname, newname, category)
+}
+
+// CrashClone returns a state that a crash could leave of fs at this moment, as Pebble's does.
+func (fs *CrashFS) CrashClone(how vfs.CrashCloneCfg) *CrashFS {
+	fs.twice.Lock()
+	defer fs.twice.Unlock()
+	return &CrashFS{MemFS: fs.MemFS.CrashClone(how)}
+}
 
 // PowerCut returns a state that a power cut could leave of fs at this moment: all that was synced, and each block that was not
 // with the given probability in percent. fs goes on unharmed, so that what ran on it can be stopped in peace.

@@ -20,7 +20,7 @@ var errDisk = errors.New("input/output error")
 // failing is a store on a disk whose operations fail from a moment on.
 type failing struct {
 	s     *Store
-	fs    *vfs.MemFS
+	fs    *CrashFS
 	fail  atomic.Pointer[func(op errorfs.Op) bool]
 	fatal chan error
 	ended chan struct{} // closed at the first fatal error

@@ -172,7 +172,7 @@ func TestCreationIsAtomic(t *testing.T) {
 	count := func(after int64) (left vfs.FS, done bool) {
 		fs := NewCrashFS()
 		var n atomic.Int64
-		var cut *vfs.MemFS
+		var cut *CrashFS
 		hook := onSync(fs, func() {
 			if n.Add(1) == after {
 				cut = fs.CrashClone(vfs.CrashCloneCfg{})

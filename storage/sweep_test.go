@@ -15,7 +15,7 @@ import (
 
 // sweeper damages one file at a time of a data directory and looks at what the store does about it.
 type sweeper struct {
-	fs    *vfs.MemFS // the undamaged directory, as SIGKILL left it
+	fs    *CrashFS // the undamaged directory, as SIGKILL left it
 	want  *world
 	stale []byte // the watermark file as it was when the log ended at 550
 }
@@ -108,8 +108,8 @@ func (w *sweeper) outcome(t *testing.T, fs vfs.FS) (silent, err error) {
 	return silent, err
 }
 
-func (w *sweeper) clone(t *testing.T) *vfs.MemFS {
-	c := vfs.NewMem()
+func (w *sweeper) clone(t *testing.T) *CrashFS {
+	c := &CrashFS{MemFS: vfs.NewMem()}
 	if _, err := vfs.Clone(w.fs, c, "/d", "/d"); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func kind(path string) string {
 
 type tally struct{ tried, found, harmless int }
 
-func (w *sweeper) run(t *testing.T, tallies map[string]*tally, what, path string, damage func(fs *vfs.MemFS)) {
+func (w *sweeper) run(t *testing.T, tallies map[string]*tally, what, path string, damage func(fs *CrashFS)) {
 	t.Helper()
 	fs := w.clone(t)
 	damage(fs)
@@ -208,7 +208,7 @@ func TestFlippedByteSweep(t *testing.T) {
 				at = used - 1 - i
 			}
 			bit := byte(1) << rng.IntN(8)
-			w.run(t, tallies, fmt.Sprintf("flip at %d of %d", at, size), path, func(fs *vfs.MemFS) {
+			w.run(t, tallies, fmt.Sprintf("flip at %d of %d", at, size), path, func(fs *CrashFS) {
 				b := contents(t, fs, path)
 				b[at] ^= bit
 				overwrite(t, fs, path, b)
@@ -300,11 +300,11 @@ func TestCutAndDeletedFiles(t *testing.T) {
 		used := usedLength(t, w.fs, path)
 		for i := range 12 {
 			to := used * i / 12
-			w.run(t, tallies, fmt.Sprintf("cut to %d of %d", to, used), path, func(fs *vfs.MemFS) {
+			w.run(t, tallies, fmt.Sprintf("cut to %d of %d", to, used), path, func(fs *CrashFS) {
 				overwrite(t, fs, path, contents(t, fs, path)[:to])
 			})
 		}
-		w.run(t, tallies, "deletion", path, func(fs *vfs.MemFS) { check(t, fs.Remove(path)) })
+		w.run(t, tallies, "deletion", path, func(fs *CrashFS) { check(t, fs.Remove(path)) })
 	}
 	report(t, tallies)
 }

@@ -111,7 +111,7 @@ func TestWatermarkSlots(t *testing.T) {
 
 // What the watermark, the blobs and the stable writes prove is missing from the log: the node must not start.
 func TestLostTail(t *testing.T) {
-	build := func(fs *vfs.MemFS, n int, blobs uint64, stable int) {
+	build := func(fs *CrashFS, n int, blobs uint64, stable int) {
 		s := mustVerify(t, small(fs, "/d"))
 		for i := range n {
 			check(t, s.Log().Append(recs(uint64(i)+1, 1, 1, 50)))
@@ -126,7 +126,7 @@ func TestLostTail(t *testing.T) {
 		}
 		mustClose(t, s)
 	}
-	mix := func(log, rest *vfs.MemFS, restNames ...string) error {
+	mix := func(log, rest *CrashFS, restNames ...string) error {
 		fs := log.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(0, 0))})
 		for _, n := range restNames {
 			check(t, fs.RemoveAll("/d/"+n))
