@@ -54,11 +54,6 @@ type Batch struct {
 	Results []Result  // one per command, in order
 	Records []byte    // the encoded records of this batch's commands; see Result.Offset and DecodeRecord
 
-	// Landed, when it is set, is called by a log that has put an outcome into b, while whoever gave b to it still waits: an
-	// answer can be on its way before its asker wakes. It is called once at most, and never without an outcome. It must not block,
-	// and may come from any goroutine. Reset keeps it.
-	Landed func()
-
 	// Positions, as a library, are those that Decide took for this batch, ascending, whether or not it returned an error: a
 	// keeper of records knows by them that nothing is missing. Through a log the one position is Index.
 	Positions []Position

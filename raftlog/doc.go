@@ -50,9 +50,7 @@
 //
 //   - callers: Decide; they park on a pooled waiter. No goroutine, channel or timer per call.
 //   - fly: takes from the queue, stamps, encodes, hands to raft.
-//   - land: waits for raft's futures in order, copies results into batches, lets those answer who want to hear of it first
-//     (engine.Batch.Landed, ADR 51), wakes callers: off the goroutine that applies. With four processors or more a large entry is
-//     shared out to goroutines that end with it.
+//   - land: waits for raft's futures in order, copies results into batches, wakes callers: off the goroutine that applies.
 //   - raft's main goroutine: appends and syncs (logStore), commits. Raft's FSM goroutine: the fsm, in log order.
 //     Raft's snapshot goroutine: writes a checkpoint's pages while entries go on being applied.
 //   - watch: every 25 ms, ages: of commands in the queue and in flight, of a running sync; the clock, while it is not trusted.

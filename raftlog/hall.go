@@ -3,7 +3,6 @@ package raftlog
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
@@ -26,13 +25,10 @@ type hall struct {
 		flights []*flight // free places are nil
 	}
 	expired []ticket // the watch's
-
-	hands   int    // how many goroutines share the delivery of a large flight
-	claimed []bool // of the flight that is being delivered, item by item
 }
 
 func newHall(o *Options, flights int, m *metricSet) *hall {
-	h := &hall{queue: newQueue(o), metrics: m, giveUp: o.GiveUp, spare: make(chan *flight, flights), hands: max(1, runtime.GOMAXPROCS(0)/2)}
+	h := &hall{queue: newQueue(o), metrics: m, giveUp: o.GiveUp, spare: make(chan *flight, flights)}
 	h.air.flights = make([]*flight, flights)
 	return h
 }
@@ -84,6 +80,18 @@ func (h *hall) leave(t ticket) (taken bool, refusal *problem.Error) {
 			return false, t.w.err
 		case <-timer.C:
 		}
+	}
+}
+
+// deliver copies the outcome into each waiting batch and wakes its caller.
+func (h *hall) deliver(f *flight, out *engine.Outcome) {
+	first := 0
+	for _, it := range f.items {
+		if it.claim(phaseDispatched) { // else the caller was told that the outcome is unknown, and dropped the batch
+			deliver(out, first, it.commands, it.w.batch)
+			it.wake(nil)
+		}
+		first += it.commands
 	}
 }
 

@@ -149,11 +149,11 @@ func (p *proposer) land() {
 
 // arrive ends a flight: with its outcome, or with the error that explains why there is none.
 func (p *proposer) arrive(f *flight, out *engine.Outcome, err error) {
-	now, told := p.clock.Monotonic(), false
+	now := p.clock.Monotonic()
 	if out != nil {
 		p.transfer.clear()
 		p.metrics.landed(f, now)
-		told = p.deliver(f, out)
+		p.deliver(f, out)
 		select {
 		case p.outcome <- out:
 		default:
@@ -165,9 +165,7 @@ func (p *proposer) arrive(f *flight, out *engine.Outcome, err error) {
 		p.settle(f, refusalOf(err))
 	}
 	p.disembark(f)
-	if !told { // those who heard before they woke have what comes next in the queue, or soon; see fly for the others
-		runtime.Gosched()
-	}
+	runtime.Gosched() // see fly
 	p.queue.landed(now)
 	p.release(f)
 }

@@ -46,14 +46,6 @@ func (l *Log) Decide(b *engine.Batch) error {
 			return err
 		}
 	}
-	l.apply(b)
-	if b.Landed != nil {
-		b.Landed()
-	}
-	return nil
-}
-
-func (l *Log) apply(b *engine.Batch) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m := &l.mu
@@ -70,6 +62,7 @@ func (l *Log) apply(b *engine.Batch) {
 	if len(m.out.Records) > 0 {
 		m.blobs[uint64(m.index)] = blob{bytes.Clone(m.out.Records), append([]uint32(nil), m.out.Offsets...)}
 	}
+	return nil
 }
 
 // ErrNoRecord is returned for records that were never made.

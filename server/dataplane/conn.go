@@ -44,8 +44,6 @@ type conn struct {
 	answered  bool // by the short lane, and nothing was read since
 	ended     bool // by an answer of the short lane
 
-	direct direct // nil functions for a connection that is no plain socket
-
 	// linger says that the peer may still be sending what was refused.
 	linger atomic.Bool
 

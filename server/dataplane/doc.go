@@ -22,12 +22,9 @@
 // worker.sent and fills worker.response. What almost every answer has (status, type, Drawd-Index, body) it gives to send
 // and sayIndex, which on the short lane leave fasthttp's response alone: its memory would be cold.
 //
-// A draw on the short lane of a plain socket is answered early (early.go): by the goroutine that delivers what the log decided,
-// before that of the connection wakes. ADR 51.
-//
 // # Threads
 //
-// One goroutine serves a connection (fasthttp's pool) and waits for the log. Meanwhile the one that delivers may have its worker. Workers are pooled and belong to one request;
+// One goroutine serves a connection (fasthttp's pool) and waits for the log. Workers are pooled and belong to one request;
 // nothing of a request outlives its handler. After an unknown outcome the command batch is dropped and not pooled, because
 // the log may still write into it. One sweeper goroutine gives up reads and writes that take too long: no timers per
 // request. Figures are atomic counters made at the start.

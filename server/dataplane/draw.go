@@ -49,7 +49,7 @@ func (w *worker) draw() {
 		}
 		w.batch.Reset()
 		w.batch.AddDraw(&w.command)
-		if !w.decideEarly(c) || w.early.done {
+		if !w.decide() {
 			return
 		}
 		switch r := &w.batch.Results[0]; {
@@ -202,17 +202,12 @@ func (w *worker) answerResult(c *engine.Campaign, r *engine.Result) {
 		}
 		w.sendReplay()
 	default:
-		w.answerDecided(c, r)
+		a := &w.answer
+		a.Campaign, a.At, a.Count = c, r.At, int(r.Records)
+		a.Records = w.batch.Records[r.Offset : r.Offset+r.Length]
+		w.sendAnswer()
+		w.server.figures.drawn(a)
 	}
-}
-
-// answerDecided answers with what the log has decided just now.
-func (w *worker) answerDecided(c *engine.Campaign, r *engine.Result) {
-	a := &w.answer
-	a.Campaign, a.At, a.Count = c, r.At, int(r.Records)
-	a.Records = w.batch.Records[r.Offset : r.Offset+r.Length]
-	w.sendAnswer()
-	w.server.figures.drawn(a)
 }
 
 // load reads n records back and makes w.answer an answer of them.

@@ -55,49 +55,27 @@ func (s *Server) handleShort(c *conn, body []byte) (more bool) {
 	return more
 }
 
-// plain reports whether the answer is a status, a type, Drawd-Index, Drawd-Leader and a body, as almost every one is.
-func (w *worker) plain() bool { return !w.filled && w.status != 0 }
-
 // write sends the answer and reports whether the connection goes on.
 func (w *worker) write() bool {
-	if !w.plain() {
-		return w.writeFilled()
-	}
-	if !w.early.laid {
-		w.lay()
-	}
-	rest := w.out[w.early.written:]
-	if len(rest) == 0 {
-		w.conn.answered = false // the answer is under way for a while already: the next request may have come
-		return true
-	}
-	_, err := w.conn.Write(rest)
-	return err == nil
-}
-
-// writeFilled sends what a handler put into fasthttp's response.
-func (w *worker) writeFilled() bool {
 	r := &w.own.Response
-	if w.status != 0 {
-		r.SetStatusCode(w.status)
-		r.Header.SetContentType(w.kind)
-		w.buf = r.SwapBody(w.buf)
+	if w.filled || w.status == 0 {
+		if w.status != 0 {
+			r.SetStatusCode(w.status)
+			r.Header.SetContentType(w.kind)
+			w.buf = r.SwapBody(w.buf)
+		}
+		if w.index > 0 {
+			r.Header.Set("Drawd-Index", strconv.FormatUint(w.index, 10))
+		}
+		if w.leader != "" {
+			r.Header.Set("Drawd-Leader", w.leader)
+		}
+		w.out = appendAnswer(w.out[:0], r)
+		more := !r.ConnectionClose()
+		w.resetOwn()
+		_, err := w.conn.Write(w.out)
+		return more && err == nil
 	}
-	if w.index > 0 {
-		r.Header.Set("Drawd-Index", strconv.FormatUint(w.index, 10))
-	}
-	if w.leader != "" {
-		r.Header.Set("Drawd-Leader", w.leader)
-	}
-	w.out = appendAnswer(w.out[:0], r)
-	more := !r.ConnectionClose()
-	w.resetOwn()
-	_, err := w.conn.Write(w.out)
-	return more && err == nil
-}
-
-// lay makes the whole of a plain answer.
-func (w *worker) lay() {
 	w.out = appendHead(w.out[:0], w.status, w.kind, len(w.buf))
 	if w.index > 0 {
 		w.out = append(w.out, "Drawd-Index: "...)
@@ -108,11 +86,13 @@ func (w *worker) lay() {
 		w.out = append(append(append(w.out, "Drawd-Leader: "...), w.leader...), '\r', '\n')
 	}
 	w.out = append(append(w.out, '\r', '\n'), w.buf...)
+	_, err := w.conn.Write(w.out)
+	return err == nil
 }
 
 // endShort gives back what the short lane used.
 func (w *worker) endShort() {
-	w.short, w.came, w.status, w.kind, w.index, w.leader, w.early = false, nil, 0, "", 0, "", early{}
+	w.short, w.came, w.status, w.kind, w.index, w.leader = false, nil, 0, "", 0, ""
 	w.end()
 }
 

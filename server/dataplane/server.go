@@ -130,7 +130,6 @@ func (s *Server) snapshot(dst []*conn) []*conn {
 // adopt takes a connection in, or reports that there are too many.
 func (s *Server) adopt(nc net.Conn) (*conn, bool) {
 	c := &conn{Conn: nc, server: s, peer: peerOf(nc)}
-	c.direct.open(nc)
 	s.open.Lock()
 	defer s.open.Unlock()
 	if len(s.open.conns) >= s.options.MaxConnections {

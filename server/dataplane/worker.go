@@ -54,8 +54,6 @@ type worker struct {
 	leader    string          // for Drawd-Leader; empty: none
 	seen      engine.LogIndex // of a read: what it shows at least; 0: not a read of state
 	out       []byte          // the whole answer
-	early     early
-	landed    func() // answerEarly
 
 	wait int // seconds to say in Retry-After; 0 for a few
 }
@@ -63,7 +61,6 @@ type worker struct {
 func newWorker(s *Server) *worker {
 	w := &worker{server: s, batch: new(engine.Batch)}
 	w.answer.IDs = s.options.Engine
-	w.landed = w.answerEarly
 	w.resetOwn()
 	return w
 }
