@@ -8,18 +8,24 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// Blobs and win rows stand in tables of their own, after flushes and after compactions.
-func TestTablesOfOneKind(t *testing.T) {
-	s := mustVerify(t, small(vfs.NewMem(), "/d"))
-	defer mustClose(t, s)
+// putNoise puts blobs that do not compress.
+func putNoise(t *testing.T, state *State, blobs uint64) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
-	for index := range uint64(300) {
+	for index := range blobs {
 		b := makeBlob(index+1, 256, size110)
 		for i := range b.records {
 			b.records[i] = byte(rng.Uint32())
 		}
-		check(t, b.put(s.State(), index+1))
+		check(t, b.put(state, index+1))
 	}
+}
+
+// Blobs and win rows stand in tables of their own, after flushes and after compactions.
+func TestTablesOfOneKind(t *testing.T) {
+	s := mustVerify(t, small(vfs.NewMem(), "/d"))
+	defer mustClose(t, s)
+	putNoise(t, s.State(), 300)
 	db := s.State().db
 	check(t, db.Flush())
 	levels, err := db.SSTables()
@@ -44,14 +50,7 @@ func TestAFlushMakesFewTables(t *testing.T) {
 	o.StateMemtable = 32 << 20
 	s := mustVerify(t, o)
 	defer mustClose(t, s)
-	rng := rand.New(rand.NewPCG(1, 2))
-	for index := range uint64(700) {
-		b := makeBlob(index+1, 256, size110)
-		for i := range b.records {
-			b.records[i] = byte(rng.Uint32())
-		}
-		check(t, b.put(s.State(), index+1))
-	}
+	putNoise(t, s.State(), 700)
 	db := s.State().db
 	check(t, db.Flush())
 	levels, err := db.SSTables()
